@@ -1,0 +1,1 @@
+"""How every published number was measured."""

@@ -1,0 +1,1 @@
+"""Frames in, videos out, drawing."""

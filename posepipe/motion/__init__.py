@@ -1,0 +1,1 @@
+"""Smoothing, gaps, left/right repair, joint angles."""
