@@ -40,7 +40,7 @@ class PosePipeError(Exception):
         self.where = where
         self.hint = hint
         parts = [f"{where}: {what}" if where else what, hint]
-        super().__init__(". ".join(part.rstrip(".") for part in parts if part) + ".")
+        super().__init__(" ".join(part if part[-1] in ".?!" else f"{part}." for part in parts if part))
 
     def as_dict(self) -> dict[str, str | int]:
         """The error as the object that ``--json`` prints."""

@@ -1,0 +1,105 @@
+"""``posepipe analyze``."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from posepipe.results.recording import Recording
+
+__all__ = ["Task", "analyze", "analyze_to_folder", "print_outcome"]
+
+
+class Task(str, Enum):
+    """What to look for."""
+
+    auto = "auto"
+    exercise = "exercise"
+    gait = "gait"
+    pose = "pose"
+
+
+def analyze(
+    video: Annotated[
+        str,
+        typer.Argument(
+            help="Video file, folder of images, image pattern, webcam number, or stream address.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder.", show_default="NAME-posepipe in this folder")
+    ] = None,
+    task: Annotated[Task, typer.Option(help="What to look for.")] = Task.auto,
+    subject: Annotated[str, typer.Option(help="Whom to analyse: largest, center, all, or an id.")] = "largest",
+    height_m: Annotated[
+        float | None, typer.Option(help="The person's height; makes lengths measured, not assumed.")
+    ] = None,
+    fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
+    detector: Annotated[
+        str, typer.Option(help="blazepose, mediapipe, or the path of a .task or RTMPose .onnx file.")
+    ] = "blazepose",
+    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Test-time optimisation of the 3D pose.")] = True,
+    video_out: Annotated[bool, typer.Option("--video/--no-video", help="Write annotated.mp4.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json, or the error, as JSON.")] = False,
+) -> None:
+    """Analyse one video into a results folder."""
+    from posepipe.pipeline import Config
+
+    config = Config(
+        task=task.value,
+        subject=subject,
+        height_m=height_m,
+        fov_deg=fov_deg,
+        detector=detector,
+        refine=refine,
+    )
+    folder = out if out is not None else Path.cwd() / f"{_stem(video)}-posepipe"
+    recording = analyze_to_folder(video, folder, config, video_out=video_out)
+    if as_json:
+        from posepipe.results.summary import summarize
+
+        typer.echo(json.dumps(summarize(recording) | {"folder": str(folder)}, ensure_ascii=False, indent=2))
+    else:
+        print_outcome(recording, folder)
+
+
+def analyze_to_folder(video: str, folder: Path, config: object, *, video_out: bool) -> Recording:
+    """Run the pipeline with a progress bar on stderr and write the results folder."""
+    from posepipe.cli.progress import Progress
+    from posepipe.pipeline import Config, Pipeline
+    from posepipe.results.folder import save
+
+    assert isinstance(config, Config)
+    with Progress() as progress:
+        pipeline = Pipeline(config)
+        recording = pipeline.run(video, on_progress=progress)
+        progress.stage("writing")
+        save(recording, folder)
+        if video_out:
+            pipeline.annotate(recording, video, folder / "annotated.mp4", on_progress=progress)
+    return recording
+
+
+def _stem(video: str) -> str:
+    if "://" in video:
+        return "stream"
+    if video.isdigit():
+        return f"camera-{video}"
+    return Path(video).stem.replace("*", "") or "images"
+
+
+def print_outcome(recording: Recording, folder: Path) -> None:
+    """Say in a few lines what was found and where it lies."""
+    for warning in recording.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    for person in recording.people:
+        seconds = float(person.keypoints.time_s[-1] - person.keypoints.time_s[0])
+        typer.echo(
+            f"person {person.id}: {len(person.keypoints)} frames, {seconds:.1f} s, seen from {person.view.label}"
+        )
+    typer.echo(f"results in {folder}; start with {folder / 'report.html'}")

@@ -1,0 +1,294 @@
+"""BlazePose on ONNX Runtime: person detector, landmark network, tracking by region of interest.
+
+Follows MediaPipe's graph ``pose_landmark_cpu`` (0.10.21, smoothing off), and adds several people, a fresh look in the
+same frame when a person is lost, and a pixel sigma for each keypoint.
+Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking (2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import UsageError
+from posepipe.inference import open_session
+from posepipe.keypoints import ssd
+from posepipe.keypoints.blazepose_models import BlazePoseFiles, from_task, from_wheel
+from posepipe.keypoints.heatmaps import refine, sigmoid
+from posepipe.keypoints.roi import Roi, letterbox
+from posepipe.keypoints.sigma import SigmaFeatures, pixel_sigma
+from posepipe.keypoints.steady import Steady, steady
+from posepipe.skeleton import BLAZEPOSE33, Layout
+from posepipe.types import Frame, Keypoints
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["BlazePose", "BlazePoseStream", "Networks", "Person"]
+
+FloatArray = NDArray[np.float32]
+
+_CROP_PX = 256
+_MAP_CELLS = 64
+_LANDMARKS = 39  # 33 joints, 2 for the next region of interest, 4 unused
+_HIPS, _BODY_END = 33, 34
+_SMALLEST_PX = 16
+_MIN_IOU = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """All that the landmark network says about one region of interest.
+
+    Attributes:
+        keypoints: the 33 landmarks in the picture.
+        world_m: (33, 3) MediaPipe's own guess in metres: hips at the origin, x right, y down, z away.
+        features: what the sigmas were made of.
+        roi: where it looked.
+        body_px: (2, 2) hips and end of the body's circle, which the next region of interest stands on.
+    """
+
+    keypoints: Keypoints
+    world_m: FloatArray
+    features: SigmaFeatures
+    roi: Roi
+    body_px: FloatArray
+
+
+class Networks:
+    """The two networks with their pre- and post-processing; no memory between calls.
+
+    Args:
+        detector: ONNX content of the person detector.
+        landmarks: ONNX content of the landmark network.
+        threads: see `posepipe.inference.open_session`.
+
+    Raises:
+        ModelError: ONNX Runtime can't use a network.
+    """
+
+    def __init__(self, detector: bytes, landmarks: bytes, threads: int | None = None) -> None:
+        self._detector: InferenceSession = open_session(detector, threads=threads)
+        self._landmarks: InferenceSession = open_session(landmarks, threads=threads)
+
+    def detect(self, image: NDArray[np.uint8], min_score: float) -> tuple[tuple[float, Roi], ...]:
+        """People in a picture (H, W, 3) BGR: score and region of interest of each, the surest first."""
+        square = letterbox(image.shape[1], image.shape[0])
+        crop = square.crop(image, ssd.INPUT_PX, cv2.BORDER_CONSTANT)
+        tensor = cv2.dnn.blobFromImage(crop, 1.0 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
+        boxes, logits = self._detector.run(["boxes", "scores"], {"image": tensor})
+        found = ssd.suppress(ssd.decode(boxes[0], logits[0, :, 0], min_score), _MIN_IOU)
+        people = []
+        for score, points in zip(found.score, found.points, strict=True):
+            hips, end = square.to_picture(points[:2])
+            roi = Roi.around_body(hips, end)
+            if roi.usable:
+                people.append((float(score), roi))
+        return tuple(people)
+
+    def landmarks(self, image: NDArray[np.uint8], roi: Roi) -> Person:
+        """Landmarks of the person in a region of interest of a picture (H, W, 3) BGR.
+
+        There is always an answer; its ``keypoints.presence`` tells whether there was a person.
+        """
+        crop = roi.crop(image, _CROP_PX)
+        tensor = cv2.dnn.blobFromImage(crop, 1.0 / 255.0, swapRB=True)
+        raw, presence, maps, world = self._landmarks.run(
+            ["landmarks", "presence", "heatmaps", "world"], {"image": tensor}
+        )
+        table = raw.reshape(_LANDMARKS, 5)
+        points, peak, spread = refine(table[:, :2] / np.float32(_CROP_PX), maps[0])
+        xy_px = roi.to_picture(points)
+        confidence = sigmoid(table[:33, 3:5])
+        features = SigmaFeatures(
+            peak[:33], spread[:33], confidence[:, 0], confidence[:, 1], roi.size_px / _MAP_CELLS
+        )
+        keypoints = Keypoints(
+            BLAZEPOSE33,
+            xy_px[:33],
+            pixel_sigma(features),
+            confidence[:, 0] * confidence[:, 1],
+            float(presence[0, 0]),
+        )
+        return Person(
+            keypoints,
+            _upright(world.reshape(_LANDMARKS, 3)[:33], roi.angle_rad),
+            features,
+            roi,
+            xy_px[[_HIPS, _BODY_END]],
+        )
+
+
+def _upright(world_m: FloatArray, angle_rad: float) -> FloatArray:
+    """Turn world landmarks from the crop's axes to the picture's."""
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    turned = world_m.astype(np.float32, copy=True)
+    turned[:, 0] = cos * world_m[:, 0] - sin * world_m[:, 1]
+    turned[:, 1] = sin * world_m[:, 0] + cos * world_m[:, 1]
+    return turned
+
+
+class BlazePose:
+    """BlazePose detector.
+
+    Args:
+        max_people: follow at most so many. With more than one, free places are looked for every `redetect_s`.
+        threads: threads for each network; see `posepipe.inference.open_session`.
+        task: a ``pose_landmarker_*.task`` bundle to take the networks from, instead of the mediapipe wheel.
+        min_score: person detector's score from which a candidate is looked at (MediaPipe's 0.5).
+        min_presence: landmark network's presence from which it is a person (MediaPipe's 0.5).
+        redetect_s: time between looks for further people while at least one is followed.
+
+    Raises:
+        UsageError: fewer than one person.
+    """
+
+    name = "blazepose"
+    layout: Layout = BLAZEPOSE33
+
+    def __init__(
+        self,
+        *,
+        max_people: int = 1,
+        threads: int | None = None,
+        task: Path | None = None,
+        min_score: float = 0.5,
+        min_presence: float = 0.5,
+        redetect_s: float = 1.0,
+    ) -> None:
+        if max_people < 1:
+            raise UsageError(f"max_people is {max_people}", hint="Give 1 or more")
+        self.max_people = max_people
+        self.threads = threads
+        self.task = task
+        self.min_score = min_score
+        self.min_presence = min_presence
+        self.redetect_s = redetect_s
+        self._networks: Networks | None = None
+
+    def files(self) -> BlazePoseFiles:
+        """The source networks.
+
+        Raises:
+            ModelError: they can't be found.
+        """
+        return from_wheel() if self.task is None else from_task(self.task)
+
+    def networks(self) -> Networks:
+        """The networks, opened at the first call and shared by all streams.
+
+        Raises:
+            ModelError: they can't be found, translated or opened.
+        """
+        if self._networks is None:
+            files = self.files()
+            self._networks = Networks(files.onnx_detector(), files.onnx_landmarks(), self.threads)
+        return self._networks
+
+    def start(self) -> BlazePoseStream:
+        """A fresh stream.
+
+        Raises:
+            ModelError: the networks can't be found, translated or opened.
+        """
+        return BlazePoseStream(self.networks(), self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Followed:
+    """One person and the steadied points that tell where to look for it in the next frame."""
+
+    person: Person
+    steady: Steady
+
+    @property
+    def next_roi(self) -> Roi:
+        return Roi.around_body(*self.steady.points_px)
+
+
+class BlazePoseStream:
+    """BlazePose at work on one clip.
+
+    Attributes:
+        looks: how often the person detector ran.
+    """
+
+    def __init__(self, networks: Networks, settings: BlazePose) -> None:
+        self._networks = networks
+        self._settings = settings
+        self._followed: tuple[_Followed, ...] = ()
+        self._looked_s = -np.inf
+        self.looks = 0
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """What the last frame held, in the order of `step`'s result."""
+        return tuple(followed.person for followed in self._followed)
+
+    @property
+    def last_world_m(self) -> FloatArray | None:
+        """World landmarks (33, 3) of the first person of the last frame, see `Person.world_m`."""
+        return self._followed[0].person.world_m if self._followed else None
+
+    def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+        """People in the next frame, the surest first."""
+        self._followed = self._find(frame) if min(frame.size_px) >= _SMALLEST_PX else ()
+        return tuple(followed.person.keypoints for followed in self._followed)
+
+    def close(self) -> None:
+        """Forget the clip; the networks stay with the detector."""
+        self._followed = ()
+
+    def _find(self, frame: Frame) -> tuple[_Followed, ...]:
+        places = [(before.next_roi, before.steady) for before in self._followed]
+        people = self._look_at(frame, places, ())
+        most = self._settings.max_people
+        waited = frame.time_s - self._looked_s >= self._settings.redetect_s
+        if not people or (len(people) < most and waited):
+            self._looked_s = frame.time_s
+            self.looks += 1
+            found = self._networks.detect(frame.image, self._settings.min_score)
+            fresh = [roi for _, roi in found if not any(_same_place(roi, old.person.roi) for old in people)]
+            people += self._look_at(frame, [(roi, None) for roi in fresh[: most - len(people)]], people)
+        return tuple(sorted(people, key=lambda followed: -followed.person.keypoints.presence))
+
+    def _look_at(
+        self, frame: Frame, places: list[tuple[Roi, Steady | None]], known: tuple[_Followed, ...]
+    ) -> tuple[_Followed, ...]:
+        """People in these regions; of two answers that mean the same person the surer stays."""
+        people: list[_Followed] = []
+        for roi, before in places:
+            person = self._networks.landmarks(frame.image, roi)
+            if person.keypoints.presence < self._settings.min_presence:
+                continue
+            now = _Followed(person, steady(before, frame.time_s, person.body_px))
+            if not (now.next_roi.usable and now.next_roi.inside(*frame.size_px)):
+                continue
+            if any(_same_person(person, other.person) for other in known):
+                continue
+            twin = next((i for i, other in enumerate(people) if _same_person(person, other.person)), None)
+            if twin is None:
+                people.append(now)
+            elif person.keypoints.presence > people[twin].person.keypoints.presence:
+                people[twin] = now
+        return tuple(people)
+
+
+_TORSO = np.array(BLAZEPOSE33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
+
+
+def _same_place(a: Roi, b: Roi) -> bool:
+    """Whether two regions stand on one body: hips nearer than a tenth of the larger side."""
+    side = max(a.size_px, b.size_px)
+    return float(np.hypot(a.x_px - b.x_px, a.y_px - b.y_px)) < 0.1 * side
+
+
+def _same_person(a: Person, b: Person) -> bool:
+    """Whether two answers mean one body: trunks nearer than 5 % of the larger region's side."""
+    gap = np.linalg.norm(a.keypoints.xy_px[_TORSO] - b.keypoints.xy_px[_TORSO], axis=1).mean()
+    return bool(gap < 0.05 * max(a.roi.size_px, b.roi.size_px))

@@ -1,0 +1,62 @@
+"""Where the person stands: the pelvis in the camera frame from a root-relative pose and its rays, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["estimate_root"]
+
+FloatArray = NDArray[np.float32]
+
+_MIN_DEPTH_M, _MAX_DEPTH_M = 0.3, 60.0
+
+
+def estimate_root(
+    xyz_m: FloatArray, sigma_m: FloatArray, rays: FloatArray, ray_sigma: FloatArray, valid: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Weighted least squares over all joints.
+
+    With ray (x, y) and root-relative point (X, Y, Z), the pelvis T satisfies ``Tx - x Tz = x Z - X`` and the same for
+    y: two equations a joint, three unknowns. Weights are inverse variances of the right-hand sides; the part that
+    comes from the keypoint grows with Tz, so a second pass uses the depth of the first.
+
+    Args:
+        xyz_m: (F, J, 3) relative to the pelvis, camera frame.
+        sigma_m: (F, J) of each coordinate.
+        rays: (F, J, 2) x/z and y/z.
+        ray_sigma: (F, J) of each ray coordinate.
+        valid: (F, J) joints to use.
+
+    Returns:
+        Pelvis (F, 3) in metres and its standard deviation (F, 3) from independent joint errors; NaN with fewer than
+        three joints or a depth outside 0.3 to 60 m.
+    """
+    frames = len(xyz_m)
+    use = valid & ~(np.isnan(rays).any(-1) | np.isnan(xyz_m).any(-1) | np.isnan(sigma_m))
+    # The pelvis is the origin: its equations carry only the keypoint's noise.
+    points = np.where(use[..., None], xyz_m, 0.0).astype(np.float64)
+    xy = np.where(use[..., None], rays, 0.0).astype(np.float64)
+    right = xy * points[..., 2:] - points[..., :2]
+    spread = np.where(use, sigma_m, 1.0).astype(np.float64)[..., None] ** 2 * (1.0 + xy**2)
+    noise = np.where(use, np.nan_to_num(ray_sigma, nan=1.0), 1.0).astype(np.float64)[..., None] ** 2
+    depth = np.full(frames, 3.0)
+    root, covariance = np.zeros((frames, 3)), np.zeros((frames, 3, 3))
+    for _ in range(2):
+        weight = np.where(use[..., None], 1.0 / (spread + noise * depth[:, None, None] ** 2 + 1e-8), 0.0)
+        normal = np.zeros((frames, 3, 3))
+        normal[:, 0, 0], normal[:, 1, 1] = weight[..., 0].sum(1), weight[..., 1].sum(1)
+        normal[:, 2, 2] = (weight * xy**2).sum((1, 2))
+        cross = -(weight * xy).sum(1)
+        normal[:, 0, 2] = normal[:, 2, 0] = cross[:, 0]
+        normal[:, 1, 2] = normal[:, 2, 1] = cross[:, 1]
+        free = np.concatenate([(weight * right).sum(1), -(weight * xy * right).sum((1, 2))[:, None]], axis=1)
+        covariance = np.linalg.inv(normal + 1e-9 * np.eye(3))
+        root = (covariance @ free[..., None])[..., 0]
+        depth = np.clip(np.nan_to_num(root[:, 2], nan=3.0), _MIN_DEPTH_M, _MAX_DEPTH_M)
+    good = (use.sum(1) >= 3) & (root[:, 2] > _MIN_DEPTH_M) & (root[:, 2] < _MAX_DEPTH_M)
+    sigma = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
+    return (
+        np.where(good[:, None], root, np.nan).astype(np.float32),
+        np.where(good[:, None], sigma, np.nan).astype(np.float32),
+    )

@@ -1,0 +1,145 @@
+"""Folders, patterns and lists of images."""
+
+from __future__ import annotations
+
+import glob
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import MediaError
+from posepipe.media._info import SourceInfo, focal_from_35mm
+from posepipe.types import Frame
+
+__all__ = ["IMAGE_SUFFIXES", "ImageReader", "find_images", "natural_key"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def natural_key(path: Path) -> tuple[object, ...]:
+    """Sort key that puts frame2 before frame10."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return (*((int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)), str(path))
+
+
+def find_images(spec: Path) -> list[Path]:
+    """Images of a folder, or those that match a pattern, in natural order.
+
+    Raises:
+        MediaError: there is none.
+    """
+    if spec.is_dir():
+        candidates = list(spec.iterdir())
+        what, hint = "no image in this folder", f"Images end in {' '.join(sorted(IMAGE_SUFFIXES))}; for videos: batch"
+    else:
+        candidates = [Path(match) for match in glob.glob(str(spec), recursive=True)]  # noqa: PTH207 - absolute patterns
+        what, hint = (
+            "no image matches this pattern",
+            "Check the pattern, and quote it so that the shell leaves it alone",
+        )
+    images = [path for path in candidates if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [path for path in images if not path.name.startswith(".")]
+    if not images:
+        raise MediaError(what, where=str(spec), hint=hint)
+    return sorted(images, key=natural_key)
+
+
+class ImageReader:
+    """Reader of images as a clip; see `Reader`. The time is position over rate, and flagged as estimated."""
+
+    def __init__(self, paths: Sequence[Path], name: str, rate_hz: float) -> None:
+        self._paths = paths
+        self._rate_hz = rate_hz
+        self.skipped_frames = 0
+        self.truncated: str | None = None
+        for path in paths:
+            image = _read(path)
+            if image is not None:
+                break
+        else:
+            raise MediaError("no image in it can be decoded", where=name, hint="Open one in an image viewer to check")
+        height, width = image.shape[:2]
+        mm = _exif_focal_35mm(path)
+        self.info = SourceInfo(
+            name=name,
+            kind="images",
+            width_px=width,
+            height_px=height,
+            fps_hz=rate_hz,
+            frames=len(paths),
+            duration_s=len(paths) / rate_hz,
+            rotation_deg=0,
+            codec=path.suffix.lower().lstrip("."),
+            live=False,
+            focal_px=None if mm is None else focal_from_35mm(mm, width, height),
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, once. Raises `MediaError` when an image has another size than the first."""
+        size = (self.info.width_px, self.info.height_px)
+        for index, path in enumerate(self._paths):
+            image = _read(path)
+            if image is None:
+                self.skipped_frames += 1
+                continue
+            if image.shape[1::-1] != size:
+                raise MediaError(
+                    f"is {image.shape[1]}x{image.shape[0]}, the first image {size[0]}x{size[1]}",
+                    where=str(path),
+                    hint="The images of one clip must have one size",
+                )
+            yield Frame(index, index / self._rate_hz, image, time_estimated=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _read(path: Path) -> NDArray[np.uint8] | None:
+    """BGR image, turned as its EXIF orientation says; None if it can't be decoded."""
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError:
+        return None
+    if data.size == 0:
+        return None
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    except cv2.error:
+        return None
+
+
+_EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
+
+
+def _exif_focal_35mm(path: Path) -> float | None:
+    """FocalLengthIn35mmFilm of a JPEG; None where it isn't given. TIFF 6.0 and EXIF 2.3, the two tags needed."""
+    with path.open("rb") as file:
+        head = file.read(1 << 17)
+    start = head.find(b"Exif\0\0")
+    if not head.startswith(b"\xff\xd8") or start < 0:
+        return None
+    tiff = head[start + 6 :]
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return None
+    try:
+        exif = _tag(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0], _EXIF_IFD)
+        value = None if exif is None else _tag(tiff, order, exif, _FOCAL_35MM)
+    except struct.error:
+        return None
+    return float(value) if value else None
+
+
+def _tag(tiff: bytes, order: str, offset: int, wanted: int) -> int | None:
+    (count,) = struct.unpack_from(order + "H", tiff, offset)
+    for i in range(count):
+        entry = offset + 2 + 12 * i
+        tag, kind = struct.unpack_from(order + "HH", tiff, entry)
+        if tag == wanted:
+            return int(struct.unpack_from(order + ("H" if kind == 3 else "I"), tiff, entry + 8)[0])
+    return None

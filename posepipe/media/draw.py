@@ -1,0 +1,300 @@
+"""Skeletons, ids, angles and captions on a copy of the picture.
+
+Colours tell the sides apart, also for the colour-blind (Okabe and Ito's palette): the person's left is blue, the right
+orange, the middle grey. A halo of two sigma around each joint shows how well its place is known; joints known badly
+are faint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import UsageError
+from posepipe.media._text import Color, line_height_px, put_box
+from posepipe.skeleton import Layout
+from posepipe.types import Keypoints
+
+__all__ = ["OKABE_ITO", "Palette", "draw_angles", "draw_caption", "draw_pose", "mirror_view"]
+
+Image = NDArray[np.uint8]
+
+# OpenCV draws with fixed-point coordinates of this many fractional bits.
+_SHIFT = 4
+_HALO_SIGMAS = 2.0
+_HALO_OPACITY = 0.30
+_FAINT_OPACITY = 0.45
+# A wider halo covers the person and tells nothing more; share of the picture's shorter side.
+_WIDEST_HALO = 0.12
+# Sigma above which a joint is faint; share of the person's extent.
+_FAINT_SIGMA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours, blue-green-red.
+
+    Attributes:
+        left, right, middle: by side of the person's body.
+        people: colours of the id labels, in turn.
+    """
+
+    left: Color
+    right: Color
+    middle: Color
+    people: tuple[Color, ...]
+
+
+OKABE_ITO = Palette(
+    left=(178, 114, 0),
+    right=(0, 159, 230),
+    middle=(200, 200, 200),
+    people=((0, 94, 213), (115, 158, 0), (167, 121, 204), (66, 228, 240), (233, 180, 86)),
+)
+"""Okabe and Ito (2008), "Color universal design": vermillion, bluish green, purple, yellow, sky blue for people."""
+
+
+def draw_pose(
+    image: Image,
+    keypoints: Keypoints,
+    *,
+    person: int | None = None,
+    palette: Palette = OKABE_ITO,
+    halo: bool = True,
+) -> Image:
+    """Draw one person's skeleton.
+
+    Args:
+        image: (height, width, 3) BGR uint8; not changed.
+        keypoints: joints that are NaN or far outside the picture are left out.
+        person: id to write above the head, or None.
+        palette: colours.
+        halo: draw a translucent disc with a radius of two sigma around each joint.
+
+    Returns:
+        A new picture.
+    """
+    canvas = _copy(image)
+    joints = _Joints.of(canvas, keypoints)
+    line_px = _line_px(canvas)
+    if halo:
+        _blend(canvas, joints, joints.halo_px + 2.0, _HALO_OPACITY, lambda layer, at: _halos(layer, at, palette))
+    if joints.faint.any():
+        reach = np.full(len(keypoints.layout), 2.0 * line_px)
+        _blend(
+            canvas, joints, reach, _FAINT_OPACITY, lambda layer, at: _strokes(layer, at, palette, line_px, faint=True)
+        )
+    _strokes(canvas, joints, palette, line_px, faint=False)
+    if person is not None and joints.inside.any():
+        _label(canvas, joints, person, palette)
+    return canvas
+
+
+def draw_angles(
+    image: Image,
+    keypoints: Keypoints,
+    angles_deg: Mapping[str, float],
+    sigma_deg: Mapping[str, float] | None = None,
+) -> Image:
+    """Write angles beside their joints.
+
+    Args:
+        image: (height, width, 3) BGR uint8; not changed.
+        keypoints: where the joints are.
+        angles_deg: angle by name. The label stands at the joint that the name begins with ("left_knee_flexion" at
+            "left_knee"); angles of no joint, NaN, or at a joint outside the picture are left out.
+        sigma_deg: standard deviations by the same names.
+
+    Returns:
+        A new picture.
+    """
+    canvas = _copy(image)
+    joints = _Joints.of(canvas, keypoints)
+    line = 0.75 * line_height_px(canvas)
+    for name, angle in angles_deg.items():
+        joint = _joint_of(name, keypoints.layout)
+        if joint is None or not joints.inside[joint] or not np.isfinite(angle):
+            continue
+        sigma = (sigma_deg or {}).get(name, float("nan"))
+        spread = f" +-{sigma:.0f}" if np.isfinite(sigma) else ""
+        x, y = joints.xy_px[joint]
+        # Left and right of the body keep apart where a joint hides the other.
+        offset = -2.2 * line if _side(keypoints.layout.joints[joint]) == "right" else 0.6 * line
+        put_box(canvas, [f"{angle:.0f}{spread} deg"], (x + 0.6 * line, y + offset), line_px=line, opacity=0.5)
+    return canvas
+
+
+def draw_caption(image: Image, lines: Sequence[str], *, corner: str = "top_left") -> Image:
+    """Write lines of text on a dark box in a corner.
+
+    Args:
+        image: (height, width, 3) BGR uint8; not changed.
+        lines: text; what ASCII lacks is spelled out or becomes a question mark.
+        corner: "top_left", "top_right", "bottom_left" or "bottom_right".
+
+    Returns:
+        A new picture.
+
+    Raises:
+        UsageError: no such corner.
+    """
+    corners = {"top_left": (0, 0), "top_right": (1, 0), "bottom_left": (0, 1), "bottom_right": (1, 1)}
+    if corner not in corners:
+        raise UsageError(f"no corner {corner!r}", hint=f"Valid: {', '.join(corners)}")
+    canvas = _copy(image)
+    right, bottom = corners[corner]
+    height, width = canvas.shape[:2]
+    # Beyond the edge; the box is pushed back in.
+    put_box(canvas, lines, (right * width, bottom * height), line_px=line_height_px(canvas))
+    return canvas
+
+
+def mirror_view(image: Image, people: Sequence[Keypoints]) -> tuple[Image, list[Keypoints]]:
+    """Picture and keypoints as in a mirror, for a live view of oneself; draw on the result, so that text stays legible.
+
+    Joints keep their names: the person's left wrist is still the left wrist. For showing only, never for measuring.
+
+    Returns:
+        The mirrored picture and people.
+    """
+    mirrored = cv2.flip(image, 1)
+    last = image.shape[1] - 1
+    flipped = []
+    for person in people:
+        xy = person.xy_px.copy()
+        xy[:, 0] = last - xy[:, 0]
+        flipped.append(replace(person, xy_px=xy))
+    return np.asarray(mirrored, dtype=np.uint8), flipped
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Joints:
+    """What can be drawn of a person: places, and which of them are near, inside and faint, all (J,)."""
+
+    layout: Layout
+    xy_px: NDArray[np.float64]
+    halo_px: NDArray[np.float64]
+    near: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+    faint: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, image: Image, keypoints: Keypoints) -> _Joints:
+        height, width = image.shape[:2]
+        size = np.array([width, height])
+        xy = keypoints.xy_px.astype(np.float64)
+        finite = np.isfinite(xy).all(axis=1)
+        xy = np.where(finite[:, None], xy, -1e6)
+        near = finite & (xy > -size).all(axis=1) & (xy < 2 * size).all(axis=1)
+        inside = near & (xy >= 0).all(axis=1) & (xy < size).all(axis=1)
+        sigma = keypoints.sigma_px.astype(np.float64)
+        # A sigma that isn't known is as bad as a large one.
+        sigma = np.where(np.isfinite(sigma) & (sigma >= 0), sigma, np.inf)
+        extent = float(np.ptp(xy[near], axis=0).max()) if near.any() else 0.0
+        halo = np.minimum(_HALO_SIGMAS * sigma, _WIDEST_HALO * min(width, height))
+        return cls(keypoints.layout, xy, halo, near, inside, near & (sigma > _FAINT_SIGMA * max(extent, 20.0)))
+
+
+def _blend(
+    canvas: Image,
+    joints: _Joints,
+    reach_px: NDArray[np.float64],
+    opacity: float,
+    paint: Callable[[Image, _Joints], None],
+) -> None:
+    """Paint a translucent layer, in place; only the part of the picture within reach of the joints is blended."""
+    if not joints.near.any():
+        return
+    xy, reach = joints.xy_px[joints.near], reach_px[joints.near, None]
+    left, top = np.maximum(np.floor((xy - reach).min(axis=0)).astype(int), 0)
+    right, bottom = np.minimum(np.ceil((xy + reach).max(axis=0)).astype(int) + 1, canvas.shape[1::-1])
+    if right <= left or bottom <= top:
+        return
+    region = canvas[top:bottom, left:right]
+    layer = region.copy()
+    paint(layer, replace(joints, xy_px=joints.xy_px - (left, top)))
+    cv2.addWeighted(layer, opacity, region, 1.0 - opacity, 0.0, dst=region)
+
+
+def _halos(canvas: Image, joints: _Joints, palette: Palette) -> None:
+    """A disc for each joint, the widest first, so that none hides another."""
+    order = np.argsort(-joints.halo_px, kind="stable")
+    for i in order[joints.near[order] & (joints.halo_px[order] > 0.5)]:
+        color = _color(joints.layout.joints[i], palette)
+        cv2.circle(canvas, _fixed(joints.xy_px[i]), _fixed_length(joints.halo_px[i]), color, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _strokes(canvas: Image, joints: _Joints, palette: Palette, line_px: int, *, faint: bool) -> None:
+    """Bones and joints, either the faint or the well-known ones."""
+    names = joints.layout.joints
+    for a, b in _edges(joints.layout):
+        if joints.near[a] and joints.near[b] and (joints.faint[a] or joints.faint[b]) == faint:
+            color = _bone_color(names[a], names[b], palette)
+            cv2.line(canvas, _fixed(joints.xy_px[a]), _fixed(joints.xy_px[b]), color, line_px, cv2.LINE_AA, _SHIFT)
+    for i in np.flatnonzero(joints.near & (joints.faint == faint)):
+        center, radius = _fixed(joints.xy_px[i]), _fixed_length(1.2 * line_px)
+        cv2.circle(canvas, center, radius, (255, 255, 255), -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, center, radius, _color(names[i], palette), max(1, line_px // 2), cv2.LINE_AA, _SHIFT)
+
+
+def _label(canvas: Image, joints: _Joints, person: int, palette: Palette) -> None:
+    seen = joints.xy_px[joints.inside]
+    line = line_height_px(canvas)
+    x, y = float(seen[:, 0].mean()) - line, float(seen[:, 1].min()) - 3.0 * line
+    put_box(
+        canvas,
+        [f"id {person}"],
+        (x, y),
+        line_px=line,
+        color=(0, 0, 0),
+        background=palette.people[person % len(palette.people)],
+        opacity=0.85,
+    )
+
+
+@cache
+def _edges(layout: Layout) -> tuple[tuple[int, int], ...]:
+    return tuple((int(a), int(b)) for a, b in layout.edge_indices)
+
+
+def _joint_of(angle: str, layout: Layout) -> int | None:
+    matches = [i for i, joint in enumerate(layout.joints) if angle == joint or angle.startswith(joint + "_")]
+    return max(matches, key=lambda i: len(layout.joints[i]), default=None)
+
+
+def _side(joint: str) -> str:
+    words = joint.split("_")
+    return "left" if "left" in words else "right" if "right" in words else "middle"
+
+
+def _color(joint: str, palette: Palette) -> Color:
+    return {"left": palette.left, "right": palette.right, "middle": palette.middle}[_side(joint)]
+
+
+def _bone_color(a: str, b: str, palette: Palette) -> Color:
+    sides = {_side(a), _side(b)} - {"middle"}
+    return _color(sides.pop(), palette) if len(sides) == 1 else palette.middle
+
+
+def _line_px(image: Image) -> int:
+    return max(1, round(min(image.shape[:2]) / 240))
+
+
+def _fixed(xy_px: NDArray[np.float64]) -> tuple[int, int]:
+    x, y = np.round(xy_px * (1 << _SHIFT)).astype(int)
+    return int(x), int(y)
+
+
+def _fixed_length(length_px: float) -> int:
+    return max(1, round(float(length_px) * (1 << _SHIFT)))
+
+
+def _copy(image: Image) -> Image:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UsageError(f"expected a (height, width, 3) uint8 picture, got {image.shape} {image.dtype}")
+    return np.ascontiguousarray(image).copy()

@@ -1,0 +1,171 @@
+"""Where frames come from: a file, a folder or pattern of images, a webcam, a stream.
+
+with open_source("walk.mp4") as source:
+    for frame in source:
+        ...
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from posepipe.errors import MediaError, UsageError
+from posepipe.media._info import Reader, SourceInfo
+from posepipe.media._queue import FrameQueue
+from posepipe.types import Frame
+
+__all__ = ["Source", "SourceInfo", "open_source"]
+
+_STREAM = re.compile(r"(rtsps?|https?|rtmps?|udp|rtp|srt)://", re.IGNORECASE)
+# A network read gives up by itself later; nobody should wait for that.
+_JOIN_S = 2.0
+
+
+def open_source(
+    spec: str | Path | int, *, ahead: int = 8, latest_only: bool = False, image_fps_hz: float = 30.0
+) -> Source:
+    """Open an input.
+
+    Args:
+        spec: a video or image file, a folder of images, a pattern (``frames/*.png``), a webcam's number, or a stream's
+            address (``rtsp:// http:// https:// rtmp:// udp://``), the only case in which the network is used.
+        ahead: most frames decoded ahead of the consumer. Memory is bounded, too.
+        latest_only: for live inputs, skip the frames that the consumer is too slow for; `Source.dropped_frames` counts
+            them. Other inputs give every frame.
+        image_fps_hz: frame rate of images.
+
+    Returns:
+        The opened source; `Source.info` is known, the first picture decoded.
+
+    Raises:
+        MediaError: missing, empty, broken, no video, no image, no connection, no camera.
+        UsageError: `ahead` below 1 or `image_fps_hz` not positive.
+    """
+    if ahead < 1:
+        raise UsageError(f"ahead is {ahead}", hint="Give 1 or more")
+    if not 0 < image_fps_hz < float("inf"):
+        raise UsageError(f"image_fps_hz is {image_fps_hz}", hint="Give a positive number")
+    return Source(_open_reader(spec, image_fps_hz), ahead=ahead, latest_only=latest_only)
+
+
+def _open_reader(spec: str | Path | int, image_fps_hz: float) -> Reader:
+    # OpenCV and PyAV load when the first source is opened, each only where needed.
+    if isinstance(spec, int) or (isinstance(spec, str) and spec.isdecimal()):
+        from posepipe.media._camera import CameraReader
+
+        return CameraReader(int(spec))
+    if isinstance(spec, str) and _STREAM.match(spec):
+        from posepipe.media._container import open_stream
+
+        return open_stream(spec)
+    from posepipe.media._images import IMAGE_SUFFIXES, ImageReader, find_images
+
+    if not str(spec):
+        raise MediaError("no input given", hint="Give a video file, a folder of images, a camera number or an address")
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return ImageReader(find_images(path), path.name or str(path), image_fps_hz)
+    if not path.exists():
+        if any(mark in str(spec) for mark in "*?["):
+            return ImageReader(find_images(path), str(spec), image_fps_hz)
+        raise MediaError("no such file or folder", where=str(spec), hint="Check the path")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageReader([path], path.name, image_fps_hz)
+    from posepipe.media._container import open_file
+
+    return open_file(path)
+
+
+class Source:
+    """An opened input: a context manager, and an iterator of `Frame` that can be run through once.
+
+    A thread decodes ahead of the consumer. It starts with the first frame asked for and ends with the last, or at
+    `close`.
+    """
+
+    def __init__(self, reader: Reader, *, ahead: int, latest_only: bool) -> None:
+        self._reader = reader
+        latest_only = latest_only and reader.info.live
+        self._queue = FrameQueue(ahead, latest_only=latest_only)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        # A source that is forgotten, not closed, must not keep its thread.
+        weakref.finalize(self, self._queue.stop)
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the input."""
+        return self._reader.info
+
+    @property
+    def skipped_frames(self) -> int:
+        """Pictures that couldn't be decoded so far."""
+        return self._reader.skipped_frames
+
+    @property
+    def dropped_frames(self) -> int:
+        """Pictures that the consumer was too slow for so far (`latest_only`)."""
+        return self._queue.dropped
+
+    @property
+    def truncated(self) -> str | None:
+        """After the end: why the file seems cut off; None if it is whole."""
+        return self._reader.truncated
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        """Next frame.
+
+        Raises:
+            MediaError: the input broke off in a way that leaves no more frames.
+        """
+        if self._closed:
+            raise StopIteration
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=_decode, args=(self._reader, self._queue), name="posepipe-decoder", daemon=True
+            )
+            self._thread.start()
+        frame = self._queue.get()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def close(self) -> None:
+        """Stop decoding and release the input; may be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.stop()
+        if self._thread is None:
+            self._reader.close()
+        else:
+            self._thread.join(_JOIN_S)
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _decode(reader: Reader, queue: FrameQueue) -> None:
+    """Body of the thread, which owns the reader: libav's and OpenCV's handles aren't shared."""
+    try:
+        for frame in reader.frames():
+            if not queue.put(frame):
+                break
+        queue.finish()
+    except Exception as error:
+        queue.finish(error)
+    finally:
+        reader.close()

@@ -1,0 +1,416 @@
+"""Detector in the loop: what BlazePose sees on rendered motion capture, with the truth beside it.
+
+Each run is a few consecutive frames of one motion-capture sequence with one body, camera, light and background. The
+detector's region of interest starts near the truth and then follows the network's own answer, as in tracking; the
+picture is rendered straight into the network's crop.
+
+    python -m posepipe.synth.detector_loop --data ../shared/data/mocap/train.npz --out FILE --frames N --seed S
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import InputError, UsageError
+from posepipe.keypoints.blazepose import BlazePose, Networks
+from posepipe.keypoints.blazepose import Person as Seen
+from posepipe.keypoints.roi import Roi
+from posepipe.media.atomic import atomic_path
+from posepipe.skeleton import BODY21
+from posepipe.synth.body import BodyShape, from_mocap
+from posepipe.synth.camera import SynthCamera
+from posepipe.synth.figure import scale_of
+from posepipe.synth.render import Occluder, Person, render_frame
+from posepipe.synth.scene import Light, Room, cast_shadow, clutter, degrade
+
+__all__ = ["MocapSet", "load_mocap", "main", "make_pairs", "make_run", "write_pairs"]
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Record = dict[str, NDArray[Any]]
+
+_CROP_PX = 256
+_HIPS = BODY21.indices("left_hip", "right_hip")
+_SHOULDERS = BODY21.indices("left_shoulder", "right_shoulder")
+_HEAD = BODY21.index("head")
+_SIZES = ((1280, 720), (1920, 1080), (640, 480), (720, 1280), (960, 540))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MocapSet:
+    """Motion capture, by sequence.
+
+    Attributes:
+        positions: (F, 17, 3) Human3.6M joints, metres, z up.
+        extra: (F, 6, 3) nose, top of the head, toes, heels.
+        seq_start: (S + 1,) first frame of each sequence, and the end.
+        fps_hz: (S,).
+        name: (S,) sequence names.
+        subject: (S,) people.
+    """
+
+    positions: NDArray[np.float32]
+    extra: NDArray[np.float32]
+    seq_start: NDArray[np.int64]
+    fps_hz: NDArray[np.float32]
+    name: NDArray[np.str_]
+    subject: NDArray[np.str_]
+
+    @property
+    def is_cmu(self) -> NDArray[np.bool_]:
+        """(S,) not of UI-PRMD."""
+        return np.array([not str(name).startswith("ui_") for name in self.name])
+
+
+@lru_cache(maxsize=2)
+def load_mocap(path: Path) -> MocapSet:
+    """Read a motion-capture file.
+
+    Raises:
+        InputError: the file can't be read, or lacks an array.
+    """
+    keys = ("positions", "extra", "seq_start", "fps", "seq_name", "subject")
+    try:
+        with np.load(path) as data:
+            missing = [key for key in keys if key not in data]
+            if missing:
+                raise InputError(f"no array {', '.join(missing)}", where=str(path))
+            return MocapSet(*(data[key] for key in keys))
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't be read ({error})", where=str(path), hint="Give a motion-capture npz") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    """All that stays the same during a run."""
+
+    camera: SynthCamera
+    shape: BodyShape
+    light: Light
+    backdrop: Image
+    room: bool
+    occluders: tuple[Occluder, ...]
+    blur_px: float
+    noise: float
+    jpeg_quality: int | None
+
+
+def _choose(rng: np.random.Generator, data: MocapSet, cmu_share: float, length: int) -> tuple[int, int]:
+    """A sequence and a first frame. Long CMU sequences are likelier, by the root of their length."""
+    cmu, count = data.is_cmu, np.diff(data.seq_start)
+    fits = count >= length
+    if not fits.any():
+        raise UsageError(f"no sequence has {length} frames", where="make_pairs")
+    pool = fits & (cmu if rng.random() < cmu_share else ~cmu)
+    pool = pool if pool.any() else fits
+    weight = np.where(pool, np.sqrt(count), 0.0)
+    sequence = int(rng.choice(len(count), p=weight / weight.sum()))
+    first = int(data.seq_start[sequence] + rng.integers(0, count[sequence] - length + 1))
+    return sequence, first
+
+
+def _joints(rng: np.random.Generator, data: MocapSet, first: int, length: int) -> tuple[Array, float, bool]:
+    """Joints of a run on the ground around the origin, their scale and whether they are mirrored."""
+    xyz = from_mocap(data.positions[first : first + length], data.extra[first : first + length])
+    mirrored = bool(rng.random() < 0.5)
+    if mirrored:
+        xyz = xyz[:, BODY21.mirror] * np.array([-1.0, 1.0, 1.0])
+    scale = float(rng.uniform(0.9, 1.12))
+    xyz = xyz * scale
+    xyz[..., :2] -= xyz[:, 0, :2].mean(axis=0)
+    feet = xyz[:, BODY21.indices("left_heel", "right_heel", "left_foot_index", "right_foot_index"), 2]
+    if feet.min() < 0.35 * xyz[:, 0, 2].mean():
+        xyz[..., 2] -= float(np.percentile(feet, 5)) - 0.02
+    return xyz, scale, mirrored
+
+
+def _stage(rng: np.random.Generator, xyz: Array) -> _Stage:
+    width, height = _SIZES[rng.integers(len(_SIZES))]
+    middle = np.median(xyz[:, 0], axis=0)
+    shape = BodyShape.random(rng, float(np.clip(1.75 * scale_of(xyz[0]), 0.6, 2.4)))
+    for _ in range(20):
+        camera = SynthCamera.random(rng, middle, width_px=width, height_px=height)
+        xy_px, depth = camera.project(xyz)
+        if depth.min() < 0.8:
+            continue
+        # The person fills between a quarter and all of the picture; one in eight may be cut off.
+        inside = ((xy_px >= 0) & (xy_px <= (width, height))).all(axis=-1).mean()
+        tall = np.ptp(xy_px[..., 1], axis=1).mean() / height
+        if inside >= (0.7 if rng.random() < 0.125 else 0.99) and 0.22 < tall < 1.2:
+            break
+    room = bool(rng.random() < 0.6)
+    small = max(1.0, max(width, height) / 480.0)
+    view = replace(
+        camera, focal_px=camera.focal_px / small, width_px=round(width / small), height_px=round(height / small)
+    )
+    if room:
+        backdrop = Room.random(rng, (float(middle[0]), float(middle[1]))).picture(view)
+    else:
+        backdrop = clutter(rng, view.width_px, view.height_px)
+    occluders = (_occluder(rng, camera, xyz),) if rng.random() < 0.15 else ()
+    quality = int(rng.integers(35, 92)) if rng.random() < 0.5 else None
+    blur = float(rng.choice([0.0, rng.uniform(0.3, 1.6)]))
+    return _Stage(
+        camera, shape, Light.random(rng), backdrop, room, occluders, blur, float(rng.uniform(0, 9)), quality
+    )
+
+
+def _occluder(rng: np.random.Generator, camera: SynthCamera, xyz: Array) -> Occluder:
+    """A post or beam between camera and person."""
+    joint = xyz[0, rng.integers(len(BODY21))]
+    eye = np.asarray(camera.position_m)
+    point = joint + rng.uniform(0.12, 0.4) * (eye - joint)
+    way = rng.normal(0, 1, 3) * np.array([1.0, 1.0, rng.choice([0.1, 3.0])])
+    way *= rng.uniform(0.15, 0.7) / np.linalg.norm(way)
+    r, g, b = rng.integers(20, 230, 3).tolist()
+    start, end = (point - way).tolist(), (point + way).tolist()
+    return Occluder((start[0], start[1], start[2]), (end[0], end[1], end[2]), float(rng.uniform(0.05, 0.16)), (r, g, b))
+
+
+def _true_roi(rng: np.random.Generator, xy_px: Array) -> Roi:
+    """Region of interest as the detector would set it, a little off: middle of the hips, trunk up, whole body."""
+    hips, shoulders = xy_px[_HIPS].mean(axis=0), xy_px[_SHOULDERS].mean(axis=0)
+    radius = 1.08 * float(np.linalg.norm(xy_px - hips, axis=1).max())
+    trunk = shoulders - hips
+    turn = float(np.arctan2(trunk[0], -trunk[1])) + float(rng.normal(0.0, 0.08))
+    size = 2.5 * radius * float(np.exp(rng.normal(0.0, 0.08)))
+    x, y = hips + rng.normal(0.0, 0.03, 2) * size
+    return Roi(float(x), float(y), max(size, 24.0), turn)
+
+
+def _picture(stage: _Stage, xyz: Array, roi: Roi, rng: np.random.Generator) -> Image:
+    """The crop of the network, 256 pixels wide, rendered straight."""
+    side = int(np.clip(roi.size_px, 96, _CROP_PX))
+    camera = stage.camera.region((roi.x_px, roi.y_px), roi.size_px, float(np.degrees(roi.angle_rad)), side)
+    shrink = stage.backdrop.shape[1] / stage.camera.width_px
+    small = Roi(roi.x_px * shrink, roi.y_px * shrink, roi.size_px * shrink, roi.angle_rad)
+    image = small.crop(stage.backdrop, side)
+    if stage.room:
+        image = cast_shadow(image, xyz, camera, stage.light)
+    image = render_frame(
+        [Person(xyz, stage.shape)],
+        camera,
+        scene=image,
+        light=stage.light,
+        occluders=stage.occluders,
+        supersample=1,
+        shadow=False,
+    )
+    image = _cut(image, roi, stage.camera)
+    image = degrade(image, rng, blur_px=stage.blur_px, noise=stage.noise, jpeg_quality=stage.jpeg_quality)
+    if side != _CROP_PX:
+        image = np.asarray(cv2.resize(image, (_CROP_PX, _CROP_PX), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    return image
+
+
+def _cut(image: Image, roi: Roi, camera: SynthCamera) -> Image:
+    """Repeat the picture's edge beyond it, as the cropped picture would; the crop knows more than the picture."""
+    side = image.shape[0]
+    matrix = roi.crop_to_picture(side)
+    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1.0]]) @ matrix.T
+    limit = np.array([camera.width_px, camera.height_px], dtype=np.float64)
+    if (corners >= 0).all() and (corners <= limit).all():
+        return image
+    columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
+    where = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ matrix.T
+    where = np.clip(where, 0.5, limit - 0.5)
+    back = (where - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T - 0.5
+    maps = back.astype(np.float32)
+    return np.asarray(
+        cv2.remap(image, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8
+    )
+
+
+def _row(seen: Seen, roi: Roi) -> Record:
+    """One frame's answer, taken from the crop to the picture."""
+    scale = roi.size_px / _CROP_PX
+    c, s = np.cos(roi.angle_rad), np.sin(roi.angle_rad)
+    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    keypoints, features = seen.keypoints, seen.features
+    return {
+        "xy_px": roi.to_picture(keypoints.xy_px / _CROP_PX),
+        "sigma_px": (keypoints.sigma_px * scale).astype(np.float32),
+        "score": keypoints.score.astype(np.float32),
+        "presence": np.float32(keypoints.presence),
+        "features": np.stack([features.peak, features.spread, features.visibility, features.presence], axis=1).astype(
+            np.float32
+        ),
+        "world_m": (seen.world_m @ turn).astype(np.float32),
+        "roi": np.array([roi.x_px, roi.y_px, roi.size_px, roi.angle_rad], dtype=np.float32),
+    }
+
+
+def make_run(
+    data: MocapSet, networks: Networks, seed: Sequence[int], *, cmu_share: float = 0.65, pictures: bool = False
+) -> Record:
+    """One run of consecutive frames: what the detector says, and the truth.
+
+    Args:
+        data: motion capture.
+        networks: BlazePose's networks.
+        seed: of everything that chance decides.
+        cmu_share: share of runs from CMU's sequences.
+        pictures: keep the crops too, as "crop" (n, 256, 256, 3).
+
+    Returns:
+        Arrays with n frames each; see `make_pairs`.
+    """
+    rng = np.random.default_rng(list(seed))
+    length = int(rng.integers(8, 17))
+    sequence, first = _choose(rng, data, cmu_share, length)
+    xyz, scale, mirrored = _joints(rng, data, first, length)
+    stage = _stage(rng, xyz)
+    camera = stage.camera
+    xy_true = camera.project(xyz)[0]
+    rows: list[Record] = []
+    roi: Roi | None = None
+    whole = Roi(_CROP_PX / 2, _CROP_PX / 2, _CROP_PX, 0.0)
+    for i in range(length):
+        hips = xy_true[i, _HIPS].mean(axis=0)
+        if roi is None or np.hypot(roi.x_px - hips[0], roi.y_px - hips[1]) > 0.2 * roi.size_px:
+            roi = _true_roi(rng, xy_true[i])
+        crop = _picture(stage, xyz[i], roi, rng)
+        seen = networks.landmarks(crop, whole)
+        rows.append(_row(seen, roi) | ({"crop": crop} if pictures else {}))
+        ends = roi.to_picture(seen.body_px / _CROP_PX)
+        following = Roi.around_body(ends[0], ends[1])
+        good = seen.keypoints.presence >= 0.5 and following.usable and 0.4 < following.size_px / roi.size_px < 2.5
+        roi = following if good else None
+    record = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    known = np.isfinite(data.extra[first : first + length, 4:]).all(axis=(1, 2))
+    return record | {
+        "xyz_m": camera.to_camera(xyz).astype(np.float32),
+        "xy_true_px": xy_true.astype(np.float32),
+        "heel_measured": known,
+        "camera": np.tile(
+            np.array([camera.focal_px, *camera.principal_px, camera.width_px, camera.height_px], np.float32), (length, 1)
+        ),
+        "gravity": np.tile((-camera.rotation[:, 2]).astype(np.float32), (length, 1)),
+        "fps_hz": np.full(length, data.fps_hz[sequence], np.float32),
+        "source_frame": np.arange(first, first + length, dtype=np.int32),
+        "sequence": np.full(length, str(data.name[sequence])),
+        "subject": np.full(length, str(data.subject[sequence])),
+        "mirrored": np.full(length, mirrored),
+        "scale": np.full(length, scale, np.float32),
+    }
+
+
+_state: dict[str, Any] = {}
+
+
+def _open(path: Path) -> None:
+    cv2.setNumThreads(1)
+    _state["data"] = load_mocap(path)
+    _state["networks"] = BlazePose(threads=1).networks()
+
+
+def _work(job: tuple[int, int, float]) -> Record:
+    seed, run, cmu_share = job
+    record = make_run(_state["data"], _state["networks"], (seed, run), cmu_share=cmu_share)
+    count = len(record["presence"])
+    return record | {"run": np.full(count, run, np.int32), "run_frame": np.arange(count, dtype=np.int16)}
+
+
+def _runs(path: Path, seed: int, cmu_share: float, workers: int, first_run: int) -> Iterator[Record]:
+    """Runs one after another, without end; the same for any number of workers."""
+    if workers <= 1:
+        _open(path)
+        run = first_run
+        while True:
+            yield _work((seed, run, cmu_share))
+            run += 1
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(path,)) as pool:
+        run = first_run
+        while True:
+            jobs = [(seed, run + i, cmu_share) for i in range(8 * workers)]
+            yield from pool.map(_work, jobs)
+            run += len(jobs)
+
+
+def make_pairs(
+    path: Path, frames: int, *, seed: int = 0, cmu_share: float = 0.65, workers: int = 1, first_run: int = 0
+) -> Record:
+    """At least so many frames of (what BlazePose sees, truth), in whole runs.
+
+    Args:
+        path: motion-capture npz.
+        frames: number of frames to reach.
+        seed: of everything that chance decides; together with the run's number it fixes a run.
+        cmu_share: share of runs from CMU's sequences; the rest comes from UI-PRMD.
+        workers: processes. The result doesn't depend on it.
+        first_run: number of the first run.
+
+    Returns:
+        Arrays with N frames each: ``xy_px`` (N, 33, 2), ``sigma_px``, ``score`` (N, 33), ``presence`` (N,),
+        ``features`` (N, 33, 4: heat map's peak and spread in cells, visibility, presence), ``world_m`` (N, 33, 3) the
+        network's own guess, ``roi`` (N, 4: x, y, side in pixels, angle in radians), ``xyz_m`` (N, 21, 3) true Body21
+        joints in the camera frame, ``xy_true_px`` (N, 21, 2), ``heel_measured`` (N,) heels come from the capture,
+        ``camera`` (N, 5: focal length, principal point, width, height), ``gravity`` (N, 3) unit vector down in the
+        camera frame, ``fps_hz``, ``source_frame``, ``sequence``, ``subject``, ``mirrored``, ``scale``, ``run``,
+        ``run_frame`` (N,), ``seed`` ().
+
+    Raises:
+        InputError: the motion capture can't be read.
+        ModelError: BlazePose can't be opened.
+    """
+    if frames < 1:
+        raise UsageError(f"{frames} frames", where="make_pairs", hint="Give 1 or more")
+    return next(_shards(_runs(path, seed, cmu_share, workers, first_run), [frames], seed))
+
+
+def _shards(runs: Iterator[Record], sizes: Sequence[int], seed: int) -> Iterator[Record]:
+    for size in sizes:
+        records: list[Record] = []
+        count = 0
+        while count < size:
+            records += islice(runs, 1)
+            count += len(records[-1]["presence"])
+        merged = {key: np.concatenate([record[key] for record in records]) for key in records[0]}
+        yield merged | {"seed": np.array(seed)}
+
+
+def write_pairs(record: Record, out: Path) -> None:
+    """Write a record as npz, without pickle, whole or not at all.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **record)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line; see the module's docstring. With --shard, FILE becomes FILE_000.npz, FILE_001.npz, ..."""
+    parser = argparse.ArgumentParser(prog="posepipe.synth.detector_loop", description=main.__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="motion-capture npz")
+    parser.add_argument("--out", type=Path, required=True, help="npz to write")
+    parser.add_argument("--frames", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cmu-share", type=float, default=0.65)
+    parser.add_argument("--shard", type=int, default=0, help="frames in each file; one file if 0")
+    options = parser.parse_args(arguments)
+    size = options.shard or options.frames
+    count = -(-options.frames // size)
+    runs = _runs(options.data, options.seed, options.cmu_share, options.workers, 0)
+    for i, record in enumerate(_shards(runs, [size] * count, options.seed)):
+        out = options.out if count == 1 else options.out.with_name(f"{options.out.stem}_{i:03d}{options.out.suffix}")
+        write_pairs(record, out)
+        sys.stderr.write(f"{out}: {len(record['presence'])} frames\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Turn trained weights into what ships: calibrate sigma, write the ONNX file and its card.
+
+python -m posepipe.training.export_lifter --data ../shared/data/mocap --run runs/lifter --out models
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from posepipe.errors import ModelError
+from posepipe.lifting.calibration import SigmaCalibration, fit_calibration
+from posepipe.lifting.network import FEATURES
+from posepipe.skeleton import BODY21
+from posepipe.training.augment import AugmentConfig, make_batch
+from posepipe.training.lifter import LifterConfig, config_from_dict, load_weights, validate, validation_sets
+from posepipe.training.mocap import Mocap, load_mocap
+from posepipe.training.pairs import load_pairs, pair_features
+
+__all__ = ["calibrate", "export_lifter", "write_onnx"]
+
+FloatArray = NDArray[np.float32]
+
+OPSET = 17
+_PARITY_M = 1e-4
+_ACKNOWLEDGEMENT = (
+    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from "
+    "NSF EIA-0196217. UI-PRMD: Open Data Commons Public Domain Dedication."
+)
+
+
+def predict(network: nn.Module, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Network in batches of 1000: features (N, 21, 6) to pose (N, 21, 3) and log scale (N, 21)."""
+    xyz, scale = [], []
+    with torch.no_grad():
+        for part in np.array_split(features, max(1, len(features) // 1000)):
+            one, two = network(torch.from_numpy(part))
+            xyz.append(one.numpy())
+            scale.append(two.numpy())
+    return np.concatenate(xyz), np.concatenate(scale)
+
+
+def calibrate(
+    network: nn.Module, held_out: Mocap, config: AugmentConfig, seed: int = 0, pairs: Path | None = None
+) -> SigmaCalibration:
+    """Fit sigma on subjects that weren't trained on.
+
+    A mixture: poses under the training's own spread of cameras, noise and occlusion, and detector-in-the-loop pairs
+    made for this purpose (loop_cal_*.npz) where there are some.
+
+    Args:
+        network: trained, in evaluation mode.
+        held_out: frames of held-out subjects.
+        config: augmentation; bodies are left as they are.
+        seed: of cameras and noise.
+        pairs: folder with loop_cal_*.npz.
+    """
+    plain = config_from_dict({"augment": asdict(config) | {"recombine": 0.0, "limb_sigma": 0.0, "size_sigma": 0.0}})
+    batch = make_batch(held_out, 12000, plain.augment, np.random.default_rng(seed))
+    features, target = batch.features, batch.xyz_m
+    if pairs is not None:
+        more, truth = pair_features(load_pairs(pairs, ("cal",)))
+        features, target = np.concatenate([features, more]), np.concatenate([target, truth])
+    xyz, log_scale = predict(network, features)
+    # Joints that were hidden count too: their intervals must hold as well.
+    return fit_calibration(log_scale, np.linalg.norm(xyz - target, axis=-1).astype(np.float32))
+
+
+def write_onnx(network: nn.Module, path: Path, metadata: dict[str, str]) -> float:
+    """Export with a free batch axis and check it against torch.
+
+    Returns:
+        Largest difference of any output over 64 random inputs.
+
+    Raises:
+        ModelError: the difference is above 1e-4.
+    """
+    import onnx
+
+    from posepipe.inference import open_session
+
+    network = network.eval()
+    example = torch.randn(2, len(BODY21), FEATURES, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            input_names=["keypoints"],
+            output_names=["xyz_m", "log_scale"],
+            dynamic_axes={name: {0: "batch"} for name in ("keypoints", "xyz_m", "log_scale")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(str(path))
+    for key, value in metadata.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    model.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    inputs = torch.randn(64, len(BODY21), FEATURES, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = network(inputs)
+    got = open_session(path, threads=1).run(["xyz_m", "log_scale"], {"keypoints": inputs.numpy()})
+    difference = max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, got, strict=True))
+    if difference > _PARITY_M:
+        raise ModelError(f"torch and ONNX Runtime differ by {difference:.1e}", where=str(path))
+    return difference
+
+
+def export_lifter(data: Path, run: Path, out: Path, *, pairs: Path | None = None) -> dict[str, Any]:
+    """Calibrate, export, and write card and weights.
+
+    Args:
+        data: folder with train.npz and val.npz.
+        run: folder of the training run.
+        out: folder for lifter.onnx, lifter.safetensors and lifter.toml.
+        pairs: folder with loop_cal_*.npz.
+
+    Returns:
+        The card's table of metrics.
+    """
+    state = json.loads((run / "state.json").read_text(encoding="utf-8"))
+    config = config_from_dict(state["config"])
+    network = load_weights(config, run / "weights.safetensors")
+    mocap = load_mocap(data / "train.npz", cmu_share=config.cmu_share)
+    held_out = mocap.select(np.isin(mocap.subject, config.holdout))
+    calibration = calibrate(network, held_out, config.augment, pairs=pairs)
+    out.mkdir(parents=True, exist_ok=True)
+    model = out / "lifter.onnx"
+    difference = write_onnx(network, model, {"calibration": calibration.to_json(), "layout": BODY21.name})
+    shutil.copyfile(run / "weights.safetensors", out / "lifter.safetensors")
+    metrics = {f"val_mpjpe_mm_{k}": round(v, 2) for k, v in validate(network, validation_sets(data, 15030, 0)).items()}
+    metrics |= {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "steps": int(state["step"]),
+        "training_minutes": round(float(state["seconds"]) / 60, 1),
+        "onnx_parity_m": float(f"{difference:.1e}"),
+    }
+    _write_card(out / "lifter.toml", model, config, metrics)
+    return metrics
+
+
+def _write_card(path: Path, model: Path, config: LifterConfig, metrics: dict[str, Any]) -> None:
+    content = model.read_bytes()
+    fields: dict[str, Any] = {
+        "name": "lifter",
+        "file": model.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size_bytes": len(content),
+        "licence": "Apache-2.0",
+        "source": (
+            "Trained here on CMU motion capture and UI-PRMD with random cameras: python -m posepipe.training.lifter "
+            f"--config posepipe/training/configs/lifter.toml, seed {config.seed}; subjects held out for calibration: "
+            f"{', '.join(config.holdout) or 'none'}. {_ACKNOWLEDGEMENT}"
+        ),
+        "input": "keypoints (B, 21, 6) float32, made by posepipe.lifting.inputs.encode",
+        "output": "xyz_m (B, 21, 3) metres relative to the pelvis in the network's frame; log_scale (B, 21) log of the "
+        "expected joint error in metres, calibrated by the constants in the file's metadata",
+        "description": "HopFIR-style lifter, 2D keypoints to 3D pose with uncertainty, layout body21",
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+    lines += ["", "[metrics]"] + [f"{key} = {json.dumps(value)}" for key, value in metrics.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Calibrate and export the lifting network.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    export_lifter(args.data, args.run, args.out, pairs=args.pairs)
+
+
+if __name__ == "__main__":
+    main()

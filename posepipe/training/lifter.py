@@ -1,0 +1,394 @@
+"""Train the lifting network on motion capture with random cameras.
+
+    python -m posepipe.training.lifter --data ../shared/data/mocap --config posepipe/training/configs/lifter.toml --out runs/lifter
+
+The learning rate rises, stays, and falls to zero over the last part of `steps`; a run can be stopped at any time and
+resumed, with more steps if wanted. Every step draws its batch from (seed, step), so a resumed run repeats the
+uninterrupted one. Checkpoints are safetensors and JSON, never pickle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from posepipe.errors import InputError, UsageError
+from posepipe.evaluation.simulate import Simulation, simulate
+from posepipe.lifting.baselines import BaselineConfig, build_baseline
+from posepipe.lifting.inputs import encode
+from posepipe.lifting.network import HopFIR, NetworkConfig
+from posepipe.skeleton import BODY21, H36M17
+from posepipe.training.augment import AugmentConfig, Batch, make_batch
+from posepipe.training.mocap import Mocap, load_mocap
+from posepipe.training.pairs import Pairs, load_pairs, pair_batch
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "LifterConfig",
+    "TrainResult",
+    "build_network",
+    "config_from_dict",
+    "load_config",
+    "load_weights",
+    "train_lifter",
+    "validate",
+    "validation_sets",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LifterConfig:
+    """All that decides a training run.
+
+    Attributes:
+        model: "hopfir", or a baseline: "mlp", "graformer", "transformer".
+        network: shape of HopFIR.
+        baseline: shape of the baseline.
+        augment: amounts of augmentation.
+        steps: total number of steps.
+        batch: samples per step.
+        lr: peak learning rate; warmup: steps until it is reached; decay: last part of `steps` in which it falls to zero.
+        weight_decay: AdamW's.
+        ema: decay of the averaged weights, which are the ones used.
+        feet_weight: weight of heels and toes in the loss.
+        holdout: subjects kept out of training, for calibration.
+        cmu_share: part of the samples drawn from CMU.
+        pairs_share: part of each batch drawn from detector-in-the-loop pairs, if there are any.
+        validate_every, save_every: steps.
+        bf16, compile: speed; both change results in the last digits.
+        threads: torch threads.
+        seed: of weights, batches and validation.
+    """
+
+    model: str = "hopfir"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    steps: int = 20000
+    batch: int = 256
+    lr: float = 1e-3
+    warmup: int = 300
+    decay: float = 0.2
+    weight_decay: float = 0.01
+    ema: float = 0.999
+    feet_weight: float = 0.4
+    holdout: tuple[str, ...] = ()
+    cmu_share: float = 0.63
+    pairs_share: float = 0.0
+    validate_every: int = 500
+    save_every: int = 500
+    bf16: bool = True
+    compile: bool = False
+    threads: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainResult:
+    """What a run left behind.
+
+    Attributes:
+        step: last step done.
+        loss: (n,) training loss of the steps of this call.
+        weights: the averaged weights' file.
+    """
+
+    step: int
+    loss: list[float]
+    weights: Path
+
+
+def load_config(path: Path) -> LifterConfig:
+    """Read a TOML file with the fields of `LifterConfig`; sub-tables network, baseline, augment.
+
+    Raises:
+        UsageError: missing file or unknown key.
+    """
+    if not path.is_file():
+        raise UsageError("no such file", where=str(path))
+    with path.open("rb") as file:
+        return config_from_dict(tomllib.load(file), where=str(path))
+
+
+def config_from_dict(table: dict[str, Any], *, where: str = "config") -> LifterConfig:
+    """Dictionary to config; unknown keys are errors."""
+    parts: dict[str, Any] = {"network": NetworkConfig, "baseline": BaselineConfig, "augment": AugmentConfig}
+
+    def build(cls: Any, values: dict[str, Any], name: str) -> Any:
+        known = {f.name for f in fields(cls)}
+        if unknown := set(values) - known:
+            raise UsageError(
+                f"unknown key {sorted(unknown)[0]!r}", where=name, hint=f"Valid: {', '.join(sorted(known))}"
+            )
+        made = {
+            key: build(parts[key], value, f"{name}.{key}") if cls is LifterConfig and key in parts else value
+            for key, value in values.items()
+        }
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in made.items()})
+
+    return build(LifterConfig, table, where)  # type: ignore[no-any-return]
+
+
+def build_network(config: LifterConfig) -> nn.Module:
+    """The untrained network, seeded."""
+    torch.manual_seed(config.seed)
+    return HopFIR(config.network) if config.model == "hopfir" else build_baseline(config.model, config.baseline)
+
+
+def load_weights(config: LifterConfig, weights: Path) -> nn.Module:
+    """The network with weights from a safetensors file, in evaluation mode."""
+    network = build_network(config)
+    network.load_state_dict(load_file(weights))
+    return network.eval()
+
+
+def pose_loss(xyz: Tensor, log_scale: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Joint error weighted by the network's own confidence, plus the fit of that confidence.
+
+    With r the joint error and exp(s) its expected size, UAO's `r exp(-s) + s` fits s; the pose sees only half of the
+    weighting in the exponent, so that doubtful samples still teach.
+
+    Args:
+        xyz, target: (B, 21, 3) metres.
+        log_scale: (B, 21).
+        weight: (B, 21); zero leaves a joint out.
+    """
+    error = torch.sqrt(((xyz - target) ** 2).sum(-1) + 1e-8)
+    pose = error * torch.exp(-0.5 * log_scale.detach())
+    scale = error.detach() * torch.exp(-log_scale) + log_scale
+    return ((pose + 0.25 * scale) * weight).sum() / weight.sum()
+
+
+def learning_rate(config: LifterConfig, step: int) -> float:
+    """Rate at a step: linear rise, level, linear fall."""
+    rise = min(1.0, (step + 1) / max(config.warmup, 1))
+    fall = min(1.0, max(config.steps - step, 0) / max(config.decay * config.steps, 1))
+    return config.lr * rise * fall
+
+
+class _Run:
+    """Weights, their average, optimiser and step of one training run, and their checkpoint."""
+
+    def __init__(self, config: LifterConfig, out: Path) -> None:
+        self.config, self.out = config, out
+        self.network = build_network(config)
+        self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+        self.step = 0
+        self.seconds = 0.0
+
+    def update_average(self) -> None:
+        decay = min(self.config.ema, (1.0 + self.step) / (10.0 + self.step))
+        with torch.no_grad():
+            for key, value in self.network.state_dict().items():
+                if value.dtype.is_floating_point:
+                    self.average[key].lerp_(value, 1.0 - decay)
+
+    def save(self) -> None:
+        tensors = {f"weights.{key}": value for key, value in self.network.state_dict().items()}
+        tensors |= {f"average.{key}": value for key, value in self.average.items()}
+        for number, parameter in enumerate(self.network.parameters()):
+            state = self.optimiser.state.get(parameter, {})
+            tensors |= {f"moment.{number}.{key}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
+        _write(
+            self.out / "checkpoint.safetensors",
+            lambda path: save_file({k: v.contiguous() for k, v in tensors.items()}, path),
+        )
+        _write(
+            self.out / "weights.safetensors",
+            lambda path: save_file({k: v.contiguous() for k, v in self.average.items()}, path),
+        )
+        state_json = {"step": self.step, "seconds": self.seconds, "config": asdict(self.config)}
+        _write(
+            self.out / "state.json", lambda path: path.write_text(json.dumps(state_json, indent=1), encoding="utf-8")
+        )
+
+    def load(self) -> None:
+        if not (self.out / "state.json").is_file():
+            raise InputError("no checkpoint to resume", where=str(self.out), hint="Leave out --resume")
+        tensors = load_file(self.out / "checkpoint.safetensors")
+        state = json.loads((self.out / "state.json").read_text(encoding="utf-8"))
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("weights.")})
+        self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
+        for number, parameter in enumerate(self.network.parameters()):
+            if f"moment.{number}.exp_avg" in tensors:
+                self.optimiser.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": tensors[f"moment.{number}.exp_avg"],
+                    "exp_avg_sq": tensors[f"moment.{number}.exp_avg_sq"],
+                }
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    write(partial)
+    partial.replace(path)
+
+
+def _batch(config: LifterConfig, mocap: Mocap, pairs: Pairs | None, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    rng = np.random.default_rng((config.seed, step))
+    drawn = round(config.batch * config.pairs_share) if pairs is not None else 0
+    parts: list[Batch] = [make_batch(mocap, config.batch - drawn, config.augment, rng)]
+    if pairs is not None and drawn:
+        parts.append(pair_batch(pairs, drawn, rng))
+    features = np.concatenate([part.features for part in parts])
+    target = np.concatenate([part.xyz_m for part in parts])
+    feet = torch.tensor([config.feet_weight if j >= len(H36M17) else float(j > 0) for j in range(len(BODY21))])
+    known = ~np.isnan(target).any(axis=-1)
+    weight = torch.from_numpy(known.astype(np.float32)) * feet
+    return torch.from_numpy(features), torch.from_numpy(np.nan_to_num(target)), weight
+
+
+def _train_steps(run: _Run, mocap: Mocap, pairs: Pairs | None) -> Iterator[float]:
+    """Endless training steps; yields the loss of each."""
+    config = run.config
+    forward: Callable[..., tuple[Tensor, Tensor]] = run.network
+    if config.compile:
+        forward = torch.compile(run.network)
+    run.network.train()
+    while True:
+        features, target, weight = _batch(config, mocap, pairs, run.step)
+        torch.manual_seed(config.seed * 1_000_003 + run.step)
+        for group in run.optimiser.param_groups:
+            group["lr"] = learning_rate(config, run.step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            xyz, log_scale = forward(features)
+        loss = pose_loss(xyz, log_scale, target, weight)
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+        run.optimiser.step()
+        run.step += 1
+        run.update_average()
+        yield float(loss.detach())
+
+
+def validate(network: nn.Module, simulations: dict[str, Simulation]) -> dict[str, float]:
+    """MPJPE over Human3.6M 17 in mm for each simulated set."""
+    out = {}
+    network.eval()
+    for name, data in simulations.items():
+        encoded = encode(data.rays, data.sigma, data.valid, np.zeros(len(data.rays), dtype=bool))
+        with torch.no_grad():
+            xyz = torch.cat([network(part)[0] for part in torch.from_numpy(encoded.features).split(1000)])
+        target = data.xyz_m @ np.swapaxes(encoded.rotation, 1, 2)
+        error = np.linalg.norm(xyz.numpy() - target, axis=-1)[:, : len(H36M17)]
+        out[name] = float(1000.0 * error.mean())
+        for kind in np.unique(data.source):
+            out[f"{name}_{kind}"] = float(1000.0 * error[data.source == kind].mean())
+    return out
+
+
+def validation_sets(data: Path, count: int, seed: int) -> dict[str, Simulation]:
+    """Frames of val.npz under simulated cameras: level, rolled, and level with 25 mm of noise; empty without the file.
+
+    Args:
+        data: folder with val.npz.
+        count: at most so many frames.
+        seed: of frames and cameras.
+    """
+    if not (data / "val.npz").is_file():
+        return {}
+    mocap = load_mocap(data / "val.npz", cmu_share=0.5)
+    rng = np.random.default_rng(seed)
+    pick = mocap.select(np.isin(np.arange(len(mocap)), rng.choice(len(mocap), min(count, len(mocap)), replace=False)))
+    return {
+        "level": simulate(pick, rng, crooked=False),
+        "rolled": simulate(pick, rng, crooked=True),
+        "noisy": simulate(pick, rng, crooked=False, noise_m=0.025),
+    }
+
+
+def train_lifter(
+    config: LifterConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    pairs: Path | None = None,
+) -> TrainResult:
+    """Train until `config.steps` are done or the minutes are over.
+
+    Args:
+        config: the run.
+        data: folder with train.npz and, for the learning curve, val.npz.
+        out: folder for checkpoint, weights and log.jsonl.
+        resume: go on from the checkpoint in `out`, under this config.
+        minutes: stop after so many minutes of this call.
+        pairs: folder of detector-in-the-loop pairs (loop_train_*.npz).
+    """
+    torch.set_num_threads(config.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    mocap = load_mocap(data / "train.npz", cmu_share=config.cmu_share)
+    mocap = mocap.select(~np.isin(mocap.subject, config.holdout))
+    simulations = validation_sets(data, 1500, config.seed)
+    loop = load_pairs(pairs, ("train",)) if pairs is not None and config.pairs_share > 0 else None
+    run = _Run(config, out)
+    if resume:
+        run.load()
+    losses: list[float] = []
+    start, before = time.monotonic(), run.seconds
+    steps = _train_steps(run, mocap, loop)
+    while run.step < config.steps:
+        losses.append(next(steps))
+        run.seconds = before + time.monotonic() - start
+        late = minutes is not None and run.seconds - before > minutes * 60
+        if run.step % config.validate_every == 0 or late or run.step == config.steps:
+            _log(run, losses, simulations)
+        if run.step % config.save_every == 0 or late:
+            run.save()
+        if late:
+            break
+    run.save()
+    return TrainResult(run.step, losses, out / "weights.safetensors")
+
+
+def _log(run: _Run, losses: list[float], simulations: dict[str, Simulation]) -> None:
+    network = build_network(run.config)
+    network.load_state_dict(run.average)
+    row: dict[str, float] = {"step": run.step, "minutes": round(run.seconds / 60, 2)}
+    row |= {
+        "loss": round(float(np.mean(losses[-run.config.validate_every :])), 5),
+        "lr": learning_rate(run.config, run.step),
+    }
+    row |= {name: round(value, 2) for name, value in validate(network, simulations).items()}
+    with (run.out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    run.network.train()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the lifting network.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.npz and val.npz")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--pairs", type=Path, help="folder with loop_train_*.npz")
+    parser.add_argument("--resume", action="store_true")
+    args = parser.parse_args(argv)
+    config = load_config(args.config)
+    train_lifter(config, args.data, args.out, resume=args.resume, minutes=args.minutes, pairs=args.pairs)
+
+
+if __name__ == "__main__":
+    main()
