@@ -7,7 +7,7 @@ from enum import Enum
 
 from posepipe.errors import UsageError
 
-__all__ = ["Reason", "explain", "withheld"]
+__all__ = ["Reason", "explain", "markdown_table", "withheld"]
 
 
 class Reason(str, Enum):
@@ -97,3 +97,9 @@ def explain(reason: str) -> str:
 def withheld(reason: Reason) -> dict[str, str]:
     """What stands in a result in the place of a number or section that is withheld."""
     return {"withheld": reason.value}
+
+
+def markdown_table() -> str:
+    """All reasons as the table of docs/results-format.md."""
+    rows = [f"| `{reason.value}` | {sentence} |" for reason, sentence in _SENTENCES.items()]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows])

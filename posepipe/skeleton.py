@@ -61,9 +61,8 @@ class Layout:
 
 def mirror_name(joint: str) -> str:
     """The same joint on the other side of the body."""
-    if "left_" in joint:
-        return joint.replace("left_", "right_")
-    return joint.replace("right_", "left_")
+    other = {"left": "right", "right": "left"}
+    return "_".join(other.get(word, word) for word in joint.split("_"))
 
 
 def _both(*edges: Edge) -> tuple[Edge, ...]:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def list_cards(folder: str | os.PathLike[str] | None = None) -> tuple[ModelCard,
     """
     root = models_dir() if folder is None else Path(folder)
     cards = sorted((load_card(path) for path in root.glob("*.toml")), key=lambda card: card.name)
-    for before, after in zip(cards, cards[1:], strict=False):
+    for before, after in pairwise(cards):
         if before.name == after.name:
             raise ModelError(f"two model cards are called {after.name!r}", where=f"{before.path}, {after.path}")
     return tuple(cards)

@@ -29,3 +29,23 @@ def shared_videos(shared_dir: Path) -> Path:
 def shared_data(shared_dir: Path) -> Path:
     """Folder with motion capture and labelled poses."""
     return shared_dir / "data"
+
+
+@pytest.fixture(scope="session")
+def person_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two seconds of the sample video at half its size."""
+    import cv2
+
+    from posepipe.media.sources import open_source
+    from posepipe.media.writer import VideoWriter
+    from posepipe.samples import SAMPLE_VIDEO
+
+    path = tmp_path_factory.mktemp("clips") / "person.mp4"
+    with open_source(SAMPLE_VIDEO) as source:
+        size = source.info.width_px // 2, source.info.height_px // 2
+        with VideoWriter(path, *size, 30.0) as writer:
+            for frame in source:
+                if frame.time_s >= 2.0:
+                    break
+                writer.write(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), frame.time_s)
+    return path

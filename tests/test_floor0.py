@@ -57,7 +57,8 @@ def test_layout_is_sound(layout: Layout) -> None:
     assert len(set(layout.joints)) == len(layout)
     mirror = layout.mirror
     assert np.array_equal(mirror[mirror], np.arange(len(layout)))
-    assert sum(mirror != np.arange(len(layout))) % 2 == 0
+    sided = [("left" in joint) != ("right" in joint) for joint in layout.joints]
+    assert np.array_equal(mirror != np.arange(len(layout)), sided)
     # Every edge has its mirror image, and the skeleton hangs together.
     edges = {frozenset(edge) for edge in layout.edges}
     assert {frozenset(map(mirror_name, edge)) for edge in layout.edges} == edges

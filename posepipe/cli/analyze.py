@@ -61,9 +61,9 @@ def analyze(
     folder = out if out is not None else Path.cwd() / f"{_stem(video)}-posepipe"
     recording = analyze_to_folder(video, folder, config, video_out=video_out)
     if as_json:
-        from posepipe.results.summary import summarize
+        from posepipe.results.summary import summary_dict
 
-        typer.echo(json.dumps(summarize(recording) | {"folder": str(folder)}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(summary_dict(recording) | {"folder": str(folder)}, ensure_ascii=False, indent=2))
     else:
         print_outcome(recording, folder)
 

@@ -31,10 +31,13 @@ def list_models(
 @app.command("verify", help="Check every file against the sha256 in its card.")
 def verify() -> None:
     """Stop with exit code 4 at the first file that is missing or changed."""
-    from posepipe.keypoints.wheel import verify_blazepose
+    from posepipe.keypoints.blazepose_models import from_wheel
     from posepipe.weights import find_model, list_cards
 
     for card in list_cards():
         typer.echo(f"ok  {find_model(card.name)}")
-    for path in verify_blazepose():
-        typer.echo(f"ok  {path}")
+    files = from_wheel()
+    # Both come from the cache only if source and result match their sha256; otherwise they are made again.
+    files.onnx_detector()
+    files.onnx_landmarks()
+    typer.echo(f"ok  BlazePose {files.name} from {files.where}")

@@ -9,6 +9,8 @@ import typer
 
 __all__ = ["app"]
 
+_LIFTER_CONFIG = Path(__file__).resolve().parents[1] / "training" / "configs" / "lifter.toml"
+
 app = typer.Typer(no_args_is_help=True, help="Train the networks again (needs the extra 'train').")
 
 
@@ -31,4 +33,4 @@ def lifter(
     need("torch", extra="train")
     from posepipe.training.lifter import load_config, train_lifter
 
-    train_lifter(load_config(config), data, out, resume=resume, minutes=minutes)
+    train_lifter(load_config(config or _LIFTER_CONFIG), data, out, resume=resume, minutes=minutes)

@@ -19,7 +19,7 @@ def open_detector(
 ) -> Detector:
     """Detector by name or by the path of a model.
 
-    Networks are opened by `Detector.start`, not here.
+    BlazePose and MediaPipe open their networks in `Detector.start`, not here.
 
     Args:
         name: "blazepose", "mediapipe" (its own graph, one person; the reference), the path of a
@@ -29,7 +29,7 @@ def open_detector(
 
     Raises:
         UsageError: no detector of that name.
-        ModelError: no such model file.
+        ModelError: no such model file, or not an RTMPose network.
     """
     text = os.fspath(name)
     path = Path(text).expanduser()

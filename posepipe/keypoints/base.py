@@ -25,18 +25,17 @@ class DetectorStream(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Settings and networks; no memory of any picture.
-
-    Attributes:
-        name: as in `posepipe.keypoints.open_detector`.
-        layout: joint layout of the keypoints it gives.
-    """
+    """Settings and networks; no memory of any picture."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in `posepipe.keypoints.open_detector`."""
+        ...
 
     @property
-    def layout(self) -> Layout: ...
+    def layout(self) -> Layout:
+        """Joint layout of the keypoints it gives."""
+        ...
 
     def start(self) -> DetectorStream:
         """A fresh stream; call it once for each clip."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from posepipe.errors import UsageError
 from posepipe.inference import open_session
-from posepipe.keypoints import ssd
 from posepipe.keypoints.blazepose_models import BlazePoseFiles, from_task, from_wheel
+from posepipe.keypoints.finder import PersonFinder
 from posepipe.keypoints.heatmaps import refine, sigmoid
-from posepipe.keypoints.roi import Roi, letterbox
+from posepipe.keypoints.roi import Roi
 from posepipe.keypoints.sigma import SigmaFeatures, pixel_sigma
 from posepipe.keypoints.steady import Steady, steady
 from posepipe.skeleton import BLAZEPOSE33, Layout
@@ -38,7 +38,6 @@ _MAP_CELLS = 64
 _LANDMARKS = 39  # 33 joints, 2 for the next region of interest, 4 unused
 _HIPS, _BODY_END = 33, 34
 _SMALLEST_PX = 16
-_MIN_IOU = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +62,9 @@ class Person:
 class Networks:
     """The two networks with their pre- and post-processing; no memory between calls.
 
+    Attributes:
+        finder: the person detector.
+
     Args:
         detector: ONNX content of the person detector.
         landmarks: ONNX content of the landmark network.
@@ -73,23 +75,8 @@ class Networks:
     """
 
     def __init__(self, detector: bytes, landmarks: bytes, threads: int | None = None) -> None:
-        self._detector: InferenceSession = open_session(detector, threads=threads)
+        self.finder = PersonFinder(detector, threads)
         self._landmarks: InferenceSession = open_session(landmarks, threads=threads)
-
-    def detect(self, image: NDArray[np.uint8], min_score: float) -> tuple[tuple[float, Roi], ...]:
-        """People in a picture (H, W, 3) BGR: score and region of interest of each, the surest first."""
-        square = letterbox(image.shape[1], image.shape[0])
-        crop = square.crop(image, ssd.INPUT_PX, cv2.BORDER_CONSTANT)
-        tensor = cv2.dnn.blobFromImage(crop, 1.0 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
-        boxes, logits = self._detector.run(["boxes", "scores"], {"image": tensor})
-        found = ssd.suppress(ssd.decode(boxes[0], logits[0, :, 0], min_score), _MIN_IOU)
-        people = []
-        for score, points in zip(found.score, found.points, strict=True):
-            hips, end = square.to_picture(points[:2])
-            roi = Roi.around_body(hips, end)
-            if roi.usable:
-                people.append((float(score), roi))
-        return tuple(people)
 
     def landmarks(self, image: NDArray[np.uint8], roi: Roi) -> Person:
         """Landmarks of the person in a region of interest of a picture (H, W, 3) BGR.
@@ -105,9 +92,7 @@ class Networks:
         points, peak, spread = refine(table[:, :2] / np.float32(_CROP_PX), maps[0])
         xy_px = roi.to_picture(points)
         confidence = sigmoid(table[:33, 3:5])
-        features = SigmaFeatures(
-            peak[:33], spread[:33], confidence[:, 0], confidence[:, 1], roi.size_px / _MAP_CELLS
-        )
+        features = SigmaFeatures(peak[:33], spread[:33], confidence[:, 0], confidence[:, 1], roi.size_px / _MAP_CELLS)
         keypoints = Keypoints(
             BLAZEPOSE33,
             xy_px[:33],
@@ -245,14 +230,14 @@ class BlazePoseStream:
         self._followed = ()
 
     def _find(self, frame: Frame) -> tuple[_Followed, ...]:
-        places = [(before.next_roi, before.steady) for before in self._followed]
+        places: list[tuple[Roi, Steady | None]] = [(before.next_roi, before.steady) for before in self._followed]
         people = self._look_at(frame, places, ())
         most = self._settings.max_people
         waited = frame.time_s - self._looked_s >= self._settings.redetect_s
         if not people or (len(people) < most and waited):
             self._looked_s = frame.time_s
             self.looks += 1
-            found = self._networks.detect(frame.image, self._settings.min_score)
+            found = self._networks.finder.detect(frame.image, self._settings.min_score)
             fresh = [roi for _, roi in found if not any(_same_place(roi, old.person.roi) for old in people)]
             people += self._look_at(frame, [(roi, None) for roi in fresh[: most - len(people)]], people)
         return tuple(sorted(people, key=lambda followed: -followed.person.keypoints.presence))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ class Roi:
     angle_rad: float
 
     @classmethod
-    def around_body(cls, hips_px: NDArray[np.floating], end_px: NDArray[np.floating]) -> Roi:
+    def around_body(cls, hips_px: NDArray[np.floating[Any]], end_px: NDArray[np.floating[Any]]) -> Roi:
         """Square around a body.
 
         Args:
@@ -68,11 +69,13 @@ class Roi:
             ]
         )
 
-    def to_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+    def to_picture(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Points (N, 2) given as fractions of the crop, as pixels of the picture."""
-        return (points @ self.crop_to_picture(1)[:, :2].T + self.crop_to_picture(1)[:, 2]).astype(np.float32)
+        matrix = self.crop_to_picture(1)
+        xy_px: NDArray[np.float32] = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+        return xy_px
 
-    def to_crop(self, points_px: NDArray[np.floating]) -> NDArray[np.float32]:
+    def to_crop(self, points_px: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Inverse of `to_picture`."""
         matrix = self.crop_to_picture(1)
         return np.linalg.solve(matrix[:, :2], (points_px - matrix[:, 2]).T).T.astype(np.float32)

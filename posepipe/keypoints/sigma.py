@@ -7,8 +7,10 @@ The formula, in crop cells (one cell of a 64-cell heat map is 1/64 of the crop's
     sigma  = cell_px * min(sharp * doubt, MOST)
 
 It falls with the peak, the visibility and the presence, and grows with the spread and the size of the person in the
-picture. The constants are round numbers chosen from the meaning of their terms, not fitted to footage; a later
-calibration can replace them, see `SigmaConstants`.
+picture. The constants are round numbers that follow from what their terms mean: BLUR is the width of the blobs that
+BlazePose draws for a sharp joint (1.0 to 1.3 cells), FLOOR half a cell, where its landmarks and its heat maps part
+ways. They are not fitted to footage, and they know nothing of gross errors such as left taken for right. A calibration
+can replace them, see `SigmaConstants`.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class SigmaConstants:
 
     floor: float = 0.5
     slope: float = 0.5
-    blur: float = 1.5
+    blur: float = 1.2
     peak: float = 1.0
     hidden: float = 3.0
     outside: float = 2.0

@@ -46,7 +46,7 @@ def anchors() -> FloatArray:
         rows, columns = np.divmod(np.arange(cells * cells), cells)
         centres = (np.stack([columns, rows], axis=1) + 0.5) / cells
         layers.append(np.repeat(centres, count, axis=0))
-    result = np.concatenate(layers).astype(np.float32)
+    result: FloatArray = np.concatenate(layers).astype(np.float32)
     result.flags.writeable = False
     return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Steady:
     speed: FloatArray
 
 
-def steady(before: Steady | None, time_s: float, points_px: NDArray[np.floating]) -> Steady:
+def steady(before: Steady | None, time_s: float, points_px: NDArray[np.floating[Any]]) -> Steady:
     """One step of the filter.
 
     Args:

@@ -193,7 +193,7 @@ def _read(tflite: ModuleType, data: bytes, where: str) -> TFLiteGraph:
 
 
 def _constant(tflite: ModuleType, tensor: Any, raw: Array, shape: tuple[int, ...], where: str) -> Array:
-    types = {
+    types: dict[int, np.dtype[Any]] = {
         tflite.TensorType.FLOAT32: np.dtype("<f4"),
         tflite.TensorType.FLOAT16: np.dtype("<f2"),
         tflite.TensorType.INT32: np.dtype("<i4"),

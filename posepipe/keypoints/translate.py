@@ -86,9 +86,7 @@ class _Translator:
             self._node("Identity", [self._value(tensor)], name)
         source = self.graph.inputs[0]
         _, height, width, channels = self.graph.shapes[source]
-        image = helper.make_tensor_value_info(
-            self._name(source), TensorProto.FLOAT, ["n", channels, height, width]
-        )
+        image = helper.make_tensor_value_info(self._name(source), TensorProto.FLOAT, ["n", channels, height, width])
         results = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *self._ours(tensor)[1:]])
             for name, tensor in wanted.items()

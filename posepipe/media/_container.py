@@ -41,7 +41,7 @@ def open_file(path: Path) -> ContainerReader:
         MediaError: empty, not a video, broken, or without a picture.
     """
     try:
-        empty = path.stat().st_size == 0
+        empty = path.is_file() and path.stat().st_size == 0
     except OSError as error:
         raise MediaError(f"can't be read ({error.strerror})", where=str(path), hint="Check its permissions") from error
     if empty:
@@ -77,7 +77,6 @@ class ContainerReader:
         self._live = live
         self.skipped_frames = 0
         self.truncated: str | None = None
-        self._packets = 0
         self._unreadable = False
         self._container = _open(url, where, live=live, options=options)
         try:
@@ -95,11 +94,12 @@ class ContainerReader:
     def _describe(self, name: str) -> SourceInfo:
         stream, container = self._stream, self._container
         assert self._first is not None
-        width, height = self._turn.size(self._first.width, self._first.height)
+        width, height = self._turn.size(*_square_size(stream, self._first))
         rate = _rate_hz(stream)
         duration = _duration_s(stream, container)
         frames = stream.frames or None
-        if frames is None and duration and rate:
+        if duration and rate and (frames is None or duration * rate < frames - 1.5):
+            # No count, or an edit list that shows less than is stored.
             frames = max(1, round(duration * rate))
         info = SourceInfo(
             name=name,
@@ -123,9 +123,14 @@ class ContainerReader:
         time_s, index = 0.0, 0
         picture, self._first = self._first, None
         while picture is not None:
-            time_s, estimated = clock.stamp(picture.pts, picture.time_base)
-            yield Frame(index, time_s, self._turn.apply(_bgr(picture, size)), estimated)
-            index += 1
+            try:
+                image = self._turn.apply(_bgr(picture, size))
+            except av.error.FFmpegError:
+                self.skipped_frames += 1
+            else:
+                time_s, estimated = clock.stamp(picture.pts, picture.time_base)
+                yield Frame(index, time_s, image, estimated)
+                index += 1
             picture = next(self._pictures, None)
         self.truncated = self._missing(index, time_s)
 
@@ -146,7 +151,6 @@ class ContainerReader:
         while failures < 3:
             try:
                 for packet in self._container.demux(self._stream):
-                    self._packets += packet.size > 0
                     failures = 0
                     yield packet
                 return
@@ -167,13 +171,15 @@ class ContainerReader:
         """Why the file seems cut off."""
         if self.info.live:
             return None
-        promised = self._stream.frames
-        if promised and promised - self._packets > max(1, promised // 1000):
-            return f"it promises {promised} frames and holds {self._packets}"
+        entries = self._stream.index_entries
+        size = self._container.size
+        beyond = sum(entry.pos + entry.size > size for entry in entries) if size > 0 else 0
+        if beyond:
+            return f"{beyond} of the {len(entries)} pictures in its index lie behind its end"
         duration, rate = self.info.duration_s, self.info.fps_hz or _FALLBACK_RATE_HZ
-        missing_s = (duration or 0.0) - last_s - 1.0 / rate
-        if not promised and missing_s > max(0.5, 3.0 / rate) and decoded > 1:
-            return f"it promises {duration:.2f} s and holds {last_s + 1.0 / rate:.2f} s"
+        reached_s = last_s + 1.0 / rate
+        if not self._stream.frames and decoded > 1 and (duration or 0.0) - reached_s > max(0.5, 3.0 / rate):
+            return f"it promises {duration:.2f} s and holds {reached_s:.2f} s"
         return "the rest can't be read" if self._unreadable else None
 
     def close(self) -> None:
@@ -214,6 +220,16 @@ def _video_stream(container: Any, where: str) -> Any:
     if threads > 1:
         stream.thread_type = "AUTO"
     return stream
+
+
+def _square_size(stream: Any, picture: Any) -> tuple[int, int]:
+    """Size of the stored picture with square pixels; a pinhole camera has no others."""
+    width, height = picture.width, picture.height
+    aspect = stream.sample_aspect_ratio or 1
+    # Within one per cent it is rounding of the encoder's, and not worth a scaling.
+    if abs(aspect - 1) <= 0.01 or not 0.2 <= aspect <= 5:
+        return width, height
+    return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
 def _rate_hz(stream: Any) -> float | None:

@@ -62,7 +62,8 @@ class VideoWriter:
         self._file: AbstractContextManager[Path] | None = None
         self._container: Any = None
         self._stream: Any = None
-        self._last_tick: int | None = None
+        self._last_tick = -1
+        self._last_s = -1.0
 
     def __enter__(self) -> VideoWriter:
         """Open the file.
@@ -87,7 +88,7 @@ class VideoWriter:
 
     def _open(self, temporary: Path) -> None:
         self._container = av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "+faststart"})
-        rate = Fraction(self._fps_hz).limit_denominator(1001)
+        rate = max(Fraction(self._fps_hz).limit_denominator(1001), Fraction(1, 1001))
         stream = self._container.add_stream("libx264", rate=rate, options=self._options)
         stream.width = self._width_px + self._width_px % 2
         stream.height = self._height_px + self._height_px % 2
@@ -121,10 +122,11 @@ class VideoWriter:
             )
         if not np.isfinite(time_s) or time_s < 0.0:
             raise UsageError(f"VideoWriter: time {time_s} s", hint="Times start at 0")
-        tick = round(time_s / _TIME_BASE)
-        if self._last_tick is not None and tick <= self._last_tick:
+        if time_s <= self._last_s:
             raise UsageError(f"VideoWriter: time {time_s} s isn't later than the one before")
-        self._last_tick = tick
+        # Two times may fall into one tick.
+        tick = max(round(time_s / _TIME_BASE), self._last_tick + 1)
+        self._last_s, self._last_tick = time_s, tick
         with self._reporting():
             self._container.mux(self._packets(self._picture(image_bgr, tick)))
 
@@ -157,7 +159,7 @@ class VideoWriter:
             return
         assert self._file is not None
         try:
-            if self._last_tick is None:
+            if self._last_tick < 0:
                 raise OutputError("no picture was written to it", where=str(self._path))
             with self._reporting():
                 self._container.mux(self._packets(None))

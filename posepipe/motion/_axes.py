@@ -90,6 +90,8 @@ def swing(vector: Point, base: Frame, toward: Axis, across: Axis, sideways: bool
     """
     d = _local(vector, base)
     x, y, z = d @ np.array(toward), d @ np.array(across), -d[:, 0]
+    # Straight down or up has no direction; call it forward.
+    x = np.where(np.hypot(x, y) < 1e-6 * np.abs(z), 1e-6 * np.abs(z), x)
     over = (x < 0.0) & (z < 0.0) & (np.abs(y) < -x)
     flip = np.where(over, -1.0, 1.0)
     r = np.maximum(np.hypot(x, y), _TINY)

@@ -15,7 +15,21 @@ from numpy.typing import NDArray
 
 from posepipe.skeleton import LAYOUTS
 
-__all__ = ["GROUPS", "SWITCH", "halves", "members", "pair_cost", "pairs", "switch_cost", "twist", "variance"]
+__all__ = [
+    "GROUPS",
+    "SWITCH",
+    "drift",
+    "halves",
+    "innovation",
+    "members",
+    "mirror",
+    "pair_cost",
+    "pairs",
+    "reliable",
+    "switch_cost",
+    "twist",
+    "variance",
+]
 
 Float64 = NDArray[np.float64]
 Intp = NDArray[np.intp]
@@ -25,6 +39,7 @@ GROUPS = ("arms", "legs")
 
 SWITCH = 8.0  # Log-likelihood that the start or end of a swap must explain; alone,
 SWITCH_BOTH = 11.0  # or of both groups at once, which is the usual error: front taken for back.
+_DOUBT = 2.5  # A pair is in doubt where its sigma is so many times the usual.
 CAP = 9.0  # One pair of joints can't say more than three sigmas.
 PAIR_WEIGHT = 0.5  # Pairs of a limb err together.
 
@@ -57,6 +72,12 @@ def members(layout: str) -> Intp:
     return np.array([int(any(part in name for part in legs)) for name in LAYOUTS[layout].joints], dtype=np.intp)
 
 
+@cache
+def mirror(layout: str) -> Intp:
+    """Permutation (J,) that swaps left and right."""
+    return LAYOUTS[layout].mirror
+
+
 def halves(layout: str, xy_px: Float64, sigma_px: Float64) -> tuple[Float64, Float64, Float64]:
     """Half differences (F, P, 2), their variances (F, P), and body size (F,), from (F, J, 2) and (F, J)."""
     index, _ = pairs(layout)
@@ -68,14 +89,32 @@ def halves(layout: str, xy_px: Float64, sigma_px: Float64) -> tuple[Float64, Flo
     return d, var, np.where(np.isfinite(span), span, np.nan)
 
 
+def reliable(d: Float64, var: Float64, usual_var: Float64, group: Intp) -> NDArray[np.bool_]:
+    """(F, 2): frames where a group's pairs are seen about as well as usual, for (F, P, 2) and (F, P).
+
+    Detectors in doubt put both sides in the middle, with a big sigma; such a frame says nothing about left and right.
+    """
+    good = np.isfinite(d).all(axis=-1) & (var <= _DOUBT**2 * usual_var)
+    return np.stack([good[:, group == g].mean(axis=1) > 0.5 for g in (0, 1)], axis=1)
+
+
 def innovation(d0: Float64, d1: Float64, d2: Float64, ratio: Float64) -> Float64:
     """Innovation e for every s0, s1, s2: (..., 2) vectors give (2, 2, 2, ...) squared lengths."""
     r = ratio[..., None]
-    s = _SIGNS
     shape = (1,) * d2.ndim
-    s0, s1, s2 = s.reshape(2, 1, 1, *shape), s.reshape(1, 2, 1, *shape), s.reshape(1, 1, 2, *shape)
+    s0 = _SIGNS.reshape(2, 1, 1, *shape)
+    s1, s2 = _SIGNS.reshape(1, 2, 1, *shape), _SIGNS.reshape(1, 1, 2, *shape)
     e = s2 * d2 - s1 * (1.0 + r) * d1 + s0 * r * d0
     return np.asarray(np.sum(e**2, axis=-1))
+
+
+def drift(d0: Float64, d1: Float64, step_s: Float64 | float, gap_s: Float64 | float) -> Float64:
+    """Squared way (..., ) a pair may go in a gap without being seen, from its speed between two frames.
+
+    Whichever labels make the speed smaller: legs that cross behind each other must not look like a swap.
+    """
+    way = np.minimum(np.sum((d1 - d0) ** 2, axis=-1), np.sum((d1 + d0) ** 2, axis=-1))
+    return np.asarray(way * (gap_s / step_s) ** 2)
 
 
 def variance(var: Float64, size: Float64 | float, step_s: Float64 | float, usual: Float64) -> Float64:
@@ -98,7 +137,7 @@ def twist(d: Float64, size: Float64, layout: str) -> Float64:
     long = np.minimum(np.linalg.norm(shoulders, axis=1), np.linalg.norm(hips, axis=1))
     product = np.linalg.norm(shoulders, axis=1) * np.linalg.norm(hips, axis=1)
     cosine = np.sum(shoulders * hips, axis=1) / np.maximum(product, 1e-9)
-    return np.asarray(np.nan_to_num(cosine * np.clip(long / (0.03 * size), 0.0, 1.0)))
+    return np.asarray(np.nan_to_num(cosine * np.clip(long / (0.035 * size), 0.0, 1.0) ** 2))
 
 
 @cache

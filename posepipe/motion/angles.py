@@ -35,7 +35,8 @@ trunk_flexion by up to 10 degrees, and sigma doesn't know. No other angle uses `
 Sigma is first-order: ``variance = sum over joints of |d angle / d joint|^2 sigma_m^2``, errors of joints taken as
 independent. For three points it is the closed form ``(s_a / L1)^2 + (s_c / L2)^2 + s_b^2 (1 / L1^2 + 1 / L2^2 -
 2 cos / (L1 L2))`` with the interior angle's cosine. Where sigma passes `MAX_SIGMA_DEG` the linear picture fails and
-the angle is withheld (NaN), as it is where a joint is missing.
+the angle is withheld (NaN), as it is where a joint is missing; near overhead, where their direction is lost, shoulder
+flexion and abduction go together.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ MAX_SIGMA_DEG = 45.0
 _CHUNK = 2048  # Frames at a time, to bound memory.
 
 Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,25 @@ def joint_angles(pose: PoseTrack, up: Sequence[float] = (0.0, -1.0, 0.0)) -> Ang
                 continue
             angle, gradients = columns[spec.name]
             spread = np.degrees(_axes.spread(gradients, pose.sigma_m[part].astype(np.float64)))
-            good = np.isfinite(angle) & (spread <= MAX_SIGMA_DEG)
+            good = np.isfinite(angle) & np.isfinite(spread)
             deg[part, column] = np.where(good, np.degrees(angle), np.nan)
             sigma_deg[part, column] = np.where(good, spread, np.nan)
+    _withhold(deg, sigma_deg)
     return Angles(tuple(spec.name for spec in ANGLES), deg, sigma_deg)
+
+
+def _withhold(deg: Float32, sigma_deg: Float32) -> None:
+    """Blank, in place, what is too uncertain."""
+    bad = sigma_deg > MAX_SIGMA_DEG
+    for column, spec in enumerate(ANGLES):
+        if spec.name.endswith("shoulder_flexion"):
+            # One direction split in two: near overhead it vanishes, and the first-order sigma of one part can't tell.
+            other = column + 1
+            lost = np.hypot(sigma_deg[:, column], sigma_deg[:, other]) > 2.0 * MAX_SIGMA_DEG
+            bad[:, column] |= lost
+            bad[:, other] |= lost
+    deg[bad] = np.nan
+    sigma_deg[bad] = np.nan
 
 
 class _Body:

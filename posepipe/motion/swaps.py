@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.motion import _swap_cost as cost
-from posepipe.skeleton import LAYOUTS
 from posepipe.types import Keypoints, KeypointTrack
 
 __all__ = ["Swap", "SwapGuard", "repair_swaps"]
@@ -23,10 +22,15 @@ __all__ = ["Swap", "SwapGuard", "repair_swaps"]
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+_Past = tuple[float, Float64, Float64]  # time, half differences as given out, variances
 
+_FORGET_S = 0.5  # A live guard starts anew after a longer absence.
+_TWISTED_S = 0.1  # Nobody turns hips against shoulders for so long.
+_FORBIDDEN = 1e3  # Cost of what may not be.
 _PER_S = 0.3  # Cost of a second in the swapped state: the detector is right more often than not.
-_TWIST_PER_S = 6.0  # Cost of a second with hips and shoulders turned against each other.
+_TWIST_PER_S = 40.0  # Cost of a second with hips and shoulders turned against each other.
 _MIN_GAIN = 4.0  # What a repair must explain beyond the price of its ends.
+_NO_GAIN = 2.0  # Less is nothing at all.
 _MOST = 0.42  # Largest share of the track that may be repaired.
 _MORE_SIGMA = 1.5  # A repaired sample is less sure than others.
 _NEAR_S = 0.05  # Around the ends of a swap a detector mixes both sides.
@@ -73,6 +77,8 @@ def repair_swaps(track: KeypointTrack) -> tuple[KeypointTrack, tuple[Swap, ...]]
         without = state.copy()
         without[first : last + 1, groups] = False
         gain = model.total(without) - model.total(state)
+        if gain < _NO_GAIN:
+            continue
         at_edge = first == 0 or last == len(state) - 1
         sure = gain >= _MIN_GAIN * (2.0 if at_edge else 1.0) and bool(np.all(share[groups] <= _MOST))
         if sure:
@@ -87,7 +93,7 @@ def repair_swaps(track: KeypointTrack) -> tuple[KeypointTrack, tuple[Swap, ...]]
 
 
 class _Model:
-    """Costs of one track's seen frames."""
+    """Costs of one track's seen frames: `here` (F, a, l), and `group[g]` (F, s0, s1, s2) of each step."""
 
     def __init__(self, track: KeypointTrack, rows: NDArray[np.intp]) -> None:
         layout = track.layout.name
@@ -97,24 +103,13 @@ class _Model:
         step = np.diff(time_s)
         self.step_s = np.minimum(np.append(step, np.median(step)), 2.0 * np.median(step))
         _, owner = cost.pairs(layout)
-        ratio = np.minimum(step[1:] / step[:-1], 2.0)
-        square = cost.innovation(d[:-2], d[1:-1], d[2:], np.repeat(ratio[:, None], d.shape[1], axis=1))
-        usual = np.array([_median(square[0, 0, 0, :, pair]) for pair in range(d.shape[1])]) / 2.0
-        wide = np.maximum(np.maximum(var[:-2], var[1:-1]), var[2:])
-        spread = cost.variance(wide, size[2:, None], np.maximum(step[1:], step[:-1])[:, None], usual)
-        each = cost.pair_cost(square, spread)
-        # (F - 2, s0, s1, s2) for each group.
-        self.group = [np.moveaxis(each[..., owner == g].sum(axis=-1), -1, 0) for g in (0, 1)]
-        agree = cost.twist(d, size, layout)
+        sure = cost.reliable(d, var, _median(var), owner)
+        self.group = [_steps(time_s, d[:, owner == g], var[:, owner == g], size, sure[:, g]) for g in (0, 1)]
+        agree = cost.twist(d, size, layout) * sure.all(axis=1)
         apart = np.array([[1.0, -1.0], [-1.0, 1.0]])
-        self.here = (
-            _TWIST_PER_S
-            * self.step_s[:, None, None]
-            * 0.5
-            * (np.abs(agree)[:, None, None] - agree[:, None, None] * apart)
-        )
+        against = 0.5 * (np.abs(agree)[:, None, None] - agree[:, None, None] * apart)
         swapped = np.array([[0.0, 0.5], [0.5, 1.0]])
-        self.here += _PER_S * self.step_s[:, None, None] * swapped
+        self.here = self.step_s[:, None, None] * (_TWIST_PER_S * against + _PER_S * swapped)
 
     def best(self) -> Bool:
         """States (F, 2) of arms and legs of the cheapest path."""
@@ -122,9 +117,10 @@ class _Model:
         switch = cost.switch_cost()
         # value[a0, a1, l0, l1]
         value = switch + self.here[0][:, None, :, None] + self.here[1][None, :, None, :]
+        value = value + self.group[0][1][0][:, :, None, None] + self.group[1][1][0][None, None]
         came = np.empty((max(count - 2, 0), 2, 2, 2, 2), dtype=np.uint8)
         for t in range(count - 2):
-            arms, legs = self.group[0][t], self.group[1][t]
+            arms, legs = self.group[0][t + 2], self.group[1][t + 2]
             # (a0, a1, a2, l0, l1, l2)
             total = value[:, :, None, :, :, None] + arms[:, :, :, None, None, None] + legs[None, None, None]
             total = total.transpose(0, 3, 1, 2, 4, 5).reshape(4, 2, 2, 2, 2)
@@ -145,15 +141,58 @@ class _Model:
         s = state.astype(np.intp)
         frames = np.arange(len(s))
         cost_here = self.here[frames, s[:, 0], s[:, 1]].sum()
-        inner = frames[:-2]
-        moves = sum(float(self.group[g][inner, s[:-2, g], s[1:-1, g], s[2:, g]].sum()) for g in (0, 1))
+        before = np.maximum(frames[1:] - 2, 0)
+        moves = sum(float(self.group[g][frames[1:], s[before, g], s[:-1, g], s[1:, g]].sum()) for g in (0, 1))
         switches = cost.switch_cost()[s[:-1, 0], s[1:, 0], s[:-1, 1], s[1:, 1]].sum()
         return float(cost_here + moves + switches)
 
 
-def _median(x: Float64) -> float:
-    finite = x[np.isfinite(x)]
-    return float(np.median(finite)) if len(finite) else 0.0
+def _steps(time_s: Float64, d: Float64, var: Float64, size: Float64, sure: Bool) -> Float64:
+    """Cost (F, s0, s1, s2) of each frame of one group after the two before it.
+
+    Where both of those are reliable, by the innovation; after doubtful frames, by the way from the last reliable one.
+    No change of state begins in a doubtful frame.
+    """
+    count = len(d)
+    out = np.zeros((count, 2, 2, 2))
+    out[~sure] = _FORBIDDEN * np.array([[0.0, 1.0], [1.0, 0.0]])
+    known = np.flatnonzero(sure)
+    if len(known) < 3:
+        return out
+    place = np.arange(len(known))
+    ordinary = np.zeros(len(known), dtype=bool)
+    ordinary[2:] = known[2:] - known[:-2] == 2
+    t = known[ordinary]
+    usual = np.zeros(d.shape[1])
+    if len(t):
+        before, now = time_s[t - 1] - time_s[t - 2], time_s[t] - time_s[t - 1]
+        ratio = np.repeat(np.minimum(now / before, 2.0)[:, None], d.shape[1], axis=1)
+        square = cost.innovation(d[t - 2], d[t - 1], d[t], ratio)
+        usual = _median(square[0, 0, 0]) / 2.0
+        wide = np.maximum(np.maximum(var[t - 2], var[t - 1]), var[t])
+        spread = cost.variance(wide, size[t, None], np.maximum(now, before)[:, None], usual)
+        out[t] = np.moveaxis(cost.pair_cost(square, spread).sum(axis=-1), -1, 0)
+    bridge = place[~ordinary & (place > 0)]
+    t, last = known[bridge], known[bridge - 1]
+    gap = time_s[t] - time_s[last]
+    speed = np.zeros((len(t), d.shape[1]))
+    for a, b, there in (
+        (known[np.maximum(bridge - 2, 0)], last, bridge >= 2),
+        (t, known[np.minimum(bridge + 1, len(known) - 1)], bridge + 1 < len(known)),
+    ):
+        step = np.where(there, time_s[b] - time_s[a], 1.0)
+        way = cost.drift(d[a], d[b], step[:, None], gap[:, None])
+        speed = np.fmax(speed, np.where(there[:, None], way, 0.0))
+    square = cost.innovation(d[last], d[last], d[t], np.zeros(speed.shape))
+    spread = cost.variance(np.maximum(var[last], var[t]), size[t, None], gap[:, None], usual) + speed
+    out[t] = np.moveaxis(cost.pair_cost(square, spread).sum(axis=-1), -1, 0)
+    return out
+
+
+def _median(x: Float64) -> Float64:
+    """Median (P,) over frames of what is finite; 0 without any."""
+    columns = [column[np.isfinite(column)] for column in x.T]
+    return np.array([np.median(column) if len(column) else 0.0 for column in columns])
 
 
 def _duration(step_s: Float64, which: Bool) -> float:
@@ -213,8 +252,9 @@ def _near(time_s: Float64, swap: Swap, run: NDArray[np.intp]) -> NDArray[np.intp
 class SwapGuard:
     """The same repair while frames arrive: causal, so it sees the start of a swap but not its end.
 
-    Each frame takes the labels that fit the two frames before best, and pays for a change. If labels have been
-    exchanged for more than half of the time, the detector must have been right: they are given back.
+    Each frame takes the labels that fit the last reliable frames best, and pays for a change. If labels have been
+    exchanged for more than half of the time, the detector must have been right: they are given back. One guard follows
+    one person.
     """
 
     def __init__(self) -> None:
@@ -222,69 +262,84 @@ class SwapGuard:
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._time_s: list[float] = []
-        self._d: list[Float64] = []  # half differences of the last two frames, as given out
-        self._var: list[Float64] = []
+        self._time_s = -np.inf
+        self._past: tuple[list[_Past], list[_Past]] = ([], [])  # the last two reliable frames of each group
+        self._state = np.zeros(2, dtype=bool)
         self._usual: Float64 = np.empty(0)
-        self._state = (0, 0)
+        self._usual_var: Float64 = np.empty(0)
         self._seconds = np.zeros((2, 2))  # (group, state)
+        self._against_s = 0.0
 
     def step(self, time_s: float, person: Keypoints) -> Keypoints:
         """The person with left and right in order; repaired samples have 1.5 times their sigma."""
         layout = person.layout.name
-        d, var, size = cost.halves(
-            layout, person.xy_px[None].astype(np.float64), person.sigma_px[None].astype(np.float64)
-        )
-        if len(self._d) == 2 and time_s - self._time_s[-1] <= 0.5:
-            self._decide(time_s, d[0], var[0], float(size[0]), layout)
-        elif self._time_s and time_s - self._time_s[-1] > 0.5:
-            self._d, self._var, self._time_s, self._state = [], [], [], (0, 0)
-        if self._time_s:
-            for group in (0, 1):
-                self._seconds[group, self._state[group]] += min(time_s - self._time_s[-1], 0.5)
-                if self._state[group] and self._seconds[group, 1] > self._seconds[group, 0]:
-                    self._give_back(group, layout)
-        sign = np.where(np.array(self._state)[cost.pairs(layout)[1]] == 1, -1.0, 1.0)
-        self._d = [*self._d[-1:], d[0] * sign[:, None]]
-        self._var = [*self._var[-1:], var[0]]
-        self._time_s = [*self._time_s[-1:], time_s]
+        _, owner = cost.pairs(layout)
+        xy, sigma = person.xy_px[None].astype(np.float64), person.sigma_px[None].astype(np.float64)
+        d, var, size = cost.halves(layout, xy, sigma)
+        away_s = time_s - self._time_s
+        if away_s > _FORGET_S:
+            self.reset()
+        if len(self._usual_var) == 0:
+            self._usual, self._usual_var = np.zeros(len(owner)), np.nan_to_num(var[0])
+            away_s = 0.0
+        sure = cost.reliable(d, var, self._usual_var, owner)[0]
+        gain = min(away_s, 1.0)
+        self._usual_var += gain * (np.where(np.isfinite(var[0]), var[0], self._usual_var) - self._usual_var)
+        for group in (0, 1):
+            pairs = owner == group
+            if sure[group]:
+                self._decide(group, pairs, time_s, d[0, pairs], var[0, pairs], float(size[0]), gain)
+            self._seconds[group, int(self._state[group])] += min(away_s, _FORGET_S)
+            if self._state[group] and self._seconds[group, 1] > self._seconds[group, 0]:
+                self._give_back(group)
+        if sure.all():
+            self._untwist(float(cost.twist(d, size, layout)[0]), away_s)
+        self._time_s = time_s
         return self._relabel(person)
 
-    def _decide(self, time_s: float, d: Float64, var: Float64, size: float, layout: str) -> None:
-        _, owner = cost.pairs(layout)
-        before, now = self._time_s[1] - self._time_s[0], time_s - self._time_s[1]
-        ratio = np.full(len(d), min(now / before, 2.0))
-        square = cost.innovation(self._d[0], self._d[1], d, ratio)[0, 0]  # (s2, P)
-        if len(self._usual) == 0:
-            self._usual = np.zeros(len(d))
-        wide = np.maximum(np.maximum(self._var[0], self._var[1]), var)
-        spread = cost.variance(wide, size, max(now, before), self._usual)
-        each = cost.pair_cost(square, spread)
-        total = np.array([[each[a, owner == 0].sum() + each[b, owner == 1].sum() for b in (0, 1)] for a in (0, 1)])
-        total += cost.switch_cost()[self._state[0], :, self._state[1], :]
-        a, b = np.unravel_index(int(total.argmin()), total.shape)
-        self._state = (int(a), int(b))
-        got = square[np.array(self._state)[owner], np.arange(len(d))] / 2.0
-        # A tenth of a second's memory would follow the swap itself; one second doesn't.
-        gain = min(now, 1.0)
-        known = np.isfinite(got)
-        self._usual[known] += gain * (np.minimum(got[known], 9.0 * spread[known]) - self._usual[known])
+    def _decide(
+        self, group: int, pairs: Bool, time_s: float, d: Float64, var: Float64, size: float, gain: float
+    ) -> None:
+        past = self._past[group]
+        if len(past) == 2:
+            (t0, d0, var0), (t1, d1, var1) = past
+            before, now = t1 - t0, time_s - t1
+            near = now <= 2.0 * before
+            ratio = np.full(len(d), min(now / before, 2.0) if near else 0.0)
+            square = cost.innovation(d0, d1, d, ratio)[0, 0]  # (s2, P)
+            wide = np.maximum(np.maximum(var0, var1), var)
+            spread = cost.variance(wide, size, max(now, before), self._usual[pairs])
+            if not near:
+                spread = spread + cost.drift(d0, d1, before, now)
+            total = cost.pair_cost(square, spread).sum(axis=1)
+            total[int(not self._state[group])] += cost.SWITCH
+            self._state[group] = bool(total[1] < total[0])
+            got = square[int(self._state[group])] / 2.0
+            known = np.flatnonzero(pairs)[np.isfinite(got)]
+            got, most = got[np.isfinite(got)], 9.0 * spread[np.isfinite(got)]
+            self._usual[known] += gain * (np.minimum(got, most) - self._usual[known])
+        sign = -1.0 if self._state[group] else 1.0
+        past[:] = [*past[-1:], (time_s, sign * d, var)]
 
-    def _give_back(self, group: int, layout: str) -> None:
-        _, owner = cost.pairs(layout)
-        self._seconds[group] = self._seconds[group, ::-1]
-        self._state = (0, self._state[1]) if group == 0 else (self._state[0], 0)
-        for d in self._d:
-            d[owner == group] *= -1.0
+    def _untwist(self, agree: float, away_s: float) -> None:
+        """Hips that stay turned against the shoulders: the exchanged half was wrongly exchanged."""
+        apart = self._state[0] != self._state[1]
+        self._against_s = self._against_s + away_s if apart and agree > 0.5 else 0.0
+        if self._against_s > _TWISTED_S:
+            self._give_back(int(np.argmax(self._state)))
+            self._against_s = 0.0
+
+    def _give_back(self, group: int) -> None:
+        self._seconds[group] = self._seconds[group, ::-1].copy()
+        self._state[group] = False
+        self._past[group][:] = [(t, -d, var) for t, d, var in self._past[group]]
 
     def _relabel(self, person: Keypoints) -> Keypoints:
-        if not any(self._state):
+        if not self._state.any():
             return person
-        layout = LAYOUTS[person.layout.name]
-        order = np.arange(len(layout))
-        moved = np.array(self._state)[cost.members(layout.name)] == 1
-        order[moved] = layout.mirror[moved]
-        sigma = person.sigma_px[order] * np.where(
-            order != np.arange(len(layout)), np.float32(_MORE_SIGMA), np.float32(1.0)
+        joints = np.arange(len(person.layout))
+        order = np.where(self._state[cost.members(person.layout.name)], cost.mirror(person.layout.name), joints)
+        more = np.where(order != joints, np.float32(_MORE_SIGMA), np.float32(1.0))
+        return replace(
+            person, xy_px=person.xy_px[order], sigma_px=person.sigma_px[order] * more, score=person.score[order]
         )
-        return replace(person, xy_px=person.xy_px[order], sigma_px=sigma.astype(np.float32), score=person.score[order])

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +32,19 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
     Raises:
         OutputError: the folder or disk refuses.
     """
-    from posepipe.results.report import render
     from posepipe.results.summary import summary_json
     from posepipe.results.tables import write_angles, write_poses
 
     folder = Path(folder)
-    if not recording.created:
-        recording = replace(recording, created=datetime.now(timezone.utc).isoformat(timespec="seconds"))
     writers: dict[str, Callable[[Path], object]] = {
         # Renamed in reverse order.
-        "summary.json": lambda path: path.write_text(summary_json(recording), encoding="utf-8"),
-        "report.html": lambda path: path.write_text(render(recording), encoding="utf-8"),
+        "summary.json": lambda path: path.write_text(
+            # Half a character, from a file name that isn't UTF-8, becomes JSON's own escape.
+            summary_json(recording),
+            encoding="utf-8",
+            errors="backslashreplace",
+        ),
+        "report.html": lambda path: _write_page(recording, path),
         "angles.parquet": lambda path: write_angles(recording.people, path),
         "poses.parquet": lambda path: write_poses(recording.people, path),
     }
@@ -59,10 +60,8 @@ def write_report(recording: Recording, path: Path | str) -> Path:
     Raises:
         OutputError: the folder or disk refuses.
     """
-    from posepipe.results.report import render
-
     with atomic_path(path) as temporary:
-        temporary.write_text(render(recording), encoding="utf-8")
+        _write_page(recording, temporary)
     return Path(path)
 
 
@@ -90,6 +89,12 @@ def load(folder: Path | str) -> Recording:
         raise InputError(
             f"files don't fit together ({error})", where=str(folder), hint="Analyse the video again"
         ) from error
+
+
+def _write_page(recording: Recording, path: Path) -> None:
+    from posepipe.results.report import render
+
+    path.write_text(render(recording), encoding="utf-8", errors="replace")
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

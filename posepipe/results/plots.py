@@ -19,6 +19,7 @@ BAND = 1.645
 _WIDTH, _HEIGHT = 4200, 1700
 _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 190, 60, 250
 _LEAST_SPAN_DEG = 20.0
+_MINUTES_FROM_S = 120.0
 _DENSE = 900  # More samples than this get a thinner line.
 
 Array = NDArray[Any]
@@ -66,7 +67,7 @@ def angle_plot(title: str, curves: Sequence[Curve], most: int) -> str:
     start_s = min(float(curve.time_s[0]) for curve in curves)
     end_s = max(float(curve.time_s[-1]) for curve in curves)
     low, high = _range(curves)
-    dense = max(len(curve.deg) for curve in curves) > _DENSE
+    style = "plot dense" if max(len(curve.deg) for curve in curves) > _DENSE else "plot"
     x_scale = (_WIDTH - _LEFT - _RIGHT) / max(end_s - start_s, 1e-6)
     y_scale = (_HEIGHT - _TOP - _BOTTOM) / (high - low)
 
@@ -77,17 +78,17 @@ def angle_plot(title: str, curves: Sequence[Curve], most: int) -> str:
         return _TOP + (high - np.clip(deg, low, high)) * y_scale
 
     parts = [
-        f'<svg class="plot{" dense" if dense else ""}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}" '
+        f'<svg class="{style}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}" '
         f'data-start="{start_s:.3f}" data-end="{end_s:.3f}" data-left="{_LEFT}" data-right="{_WIDTH - _RIGHT}">'
     ]
     for tick in _ticks(low, high, 4):
         at = round(float(y(tick)))
         parts.append(f'<path class="{"zero" if tick == 0 else "rule"}" d="M{_LEFT} {at}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 50}" y="{at + 40}" text-anchor="end">{tick:g}°</text>')
-    for tick in _ticks(start_s, end_s, 6):
+    for tick in _time_ticks(start_s, end_s):
         at = round(float(x(tick)))
         parts.append(
-            f'<text class="tick" x="{at}" y="{_HEIGHT - 110}" text-anchor="middle">{_seconds(tick, end_s)}</text>'
+            f'<text class="tick" x="{at}" y="{_HEIGHT - 110}" text-anchor="middle">{_clock(tick, end_s)}</text>'
         )
     for layer in (_band, _line):
         for curve in curves:
@@ -149,12 +150,23 @@ def _range(curves: Sequence[Curve]) -> tuple[float, float]:
 def _ticks(low: float, high: float, about: int) -> list[float]:
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(max(rough, 1e-9)))
-    step = next((power * m for m in (1.0, 2.0, 5.0, 10.0) if power * m >= rough), power * 10.0)
-    first = math.ceil(low / step)
-    return [round(step * n, 9) + 0.0 for n in range(first, math.floor(high / step) + 1)]
+    step = next((power * m for m in (1.0, 2.0, 5.0) if power * m >= rough), power * 10.0)
+    return _multiples(step, low, high)
 
 
-def _seconds(tick: float, end_s: float) -> str:
-    if end_s < 120.0:
+def _time_ticks(start_s: float, end_s: float) -> list[float]:
+    if end_s < _MINUTES_FROM_S:
+        return _ticks(start_s, end_s, 6)
+    rough = (end_s - start_s) / 6
+    step = next((step for step in (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0) if step >= rough), 3600.0)
+    return _multiples(max(step, 3600.0 * math.floor(rough / 3600.0)), start_s, end_s)
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    return [round(step * n, 9) + 0.0 for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _clock(tick: float, end_s: float) -> str:
+    if end_s < _MINUTES_FROM_S:
         return f"{tick:g} s"
     return f"{int(tick // 60)}:{int(tick % 60):02d}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ __all__ = ["KeyFrame", "Person", "Recording", "VideoFacts", "View"]
 
 SCHEMA = 1
 """Number of the results folder's format; see docs/results-format.md."""
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class Recording:
         versions: program name -> version.
         models: model name -> sha256.
         warnings: plain sentences for the user.
-        created: ISO 8601 time with zone; empty: set when saved.
+        created: ISO 8601 time with zone; now, unless given.
     """
 
     video: VideoFacts
@@ -134,4 +139,4 @@ class Recording:
     versions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    created: str = ""
+    created: str = field(default_factory=_now)

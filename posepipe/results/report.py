@@ -73,7 +73,7 @@ def _header(recording: Recording, name: str) -> str:
     video = recording.video
     when = _date(recording.created)
     facts = (
-        f"{video.duration_s:.1f} s, {video.width_px} × {video.height_px} pixels, {video.fps_hz:.4g} pictures a second"
+        f"{video.duration_s:.1f} s, {video.width_px} × {video.height_px} pixels, {video.fps_hz:.4g} frames a second"
         + (", cut short" if video.truncated else "")
     )
     verdicts = "".join(f'<p class="verdict">{escape(verdict(recording, p))}</p>' for p in recording.people)
@@ -188,11 +188,13 @@ def _plots(person: Person, most: int) -> str:
             columns.setdefault(rest if paired else name, []).append((side if paired else "middle", column))
     if not columns:
         return "<p>No joint angle could be measured.</p>"
-    thinned = f" Curves are thinned to {most:,} samples that keep the peaks; "
-        "<code>angles.parquet</code> has all."
-         if len(person.pose) > most else ""
+    thinned = ""
+    if len(person.pose) > most:
+        thinned = f" Curves are thinned to {most:,} samples that keep the peaks; <code>angles.parquet</code> has all."
     return (
-        f'<p class="soft">Click a plot to see that moment in all of them and in 3D.{thinned}</p>{_key()}'
+        f'<p class="soft"><span class="screen">Click a plot to see that moment in all of them and in 3D.</span>'
+        f"{thinned}</p>"
+        f"{_key()}"
         f'<div class="plots">{"".join(_plot(person, name, sides, most) for name, sides in columns.items())}</div>'
     )
 
@@ -215,7 +217,7 @@ def _plot(person: Person, name: str, sides: list[tuple[str, int]], most: int) ->
         share = f" (known in {100 * finite.mean():.0f} % of frames)" if finite.mean() < 0.995 else ""
         ranges.append(f"{said}{low}° to {high}°{share}")
     return (
-        f'<figure data-curves="{escape(json.dumps(sides))}"><h4>{escape(label)}</h4>'
+        f'<figure data-curves="{escape(json.dumps(sides))}"><p class="head">{escape(label)}</p>'
         f"{angle_plot(label, curves, most)}"
         f"<figcaption>{', '.join(ranges).replace('-', '−')}. {escape(meaning)}"
         '<div class="readout screen"></div></figcaption></figure>'

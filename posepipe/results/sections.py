@@ -15,6 +15,7 @@ from posepipe.reasons import Reason, explain
 from posepipe.results.plots import BAND
 from posepipe.results.recording import Person, Recording
 from posepipe.results.summary import plain, quality
+from posepipe.types import BoolArray
 
 __all__ = [
     "Withheld",
@@ -39,6 +40,21 @@ _UNITS = {
     "mm": "mm",
     "s": "s",
     "px": "px",
+}
+_WORTH_SAYING = 0.01
+"""Angles missing in a smaller share of the frames aren't listed."""
+
+# Joints that an angle rests on: those of its own side, or of the middle.
+_LIMBS: Mapping[str, tuple[str, ...]] = {
+    "hip": ("hip", "knee"),
+    "knee": ("hip", "knee", "ankle"),
+    "ankle": ("knee", "ankle", "heel", "foot_index"),
+    "shoulder": ("shoulder", "elbow"),
+    "elbow": ("shoulder", "elbow", "wrist"),
+}
+_MIDDLE: Mapping[str, tuple[str, ...]] = {
+    "trunk": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
+    "neck": ("thorax", "head"),
 }
 _LABELS = {spec.name: spec.label for spec in ANGLES}
 
@@ -78,11 +94,14 @@ def withheld(person: Person) -> list[Withheld]:
     found = []
     for name, section in (("Exercise", person.exercise), ("Gait", person.gait)):
         found += [Withheld(" › ".join(path), why(reason)) for path, reason in _nested((name,), plain(section))]
-    known = np.isfinite(person.angles.deg).any(axis=0)
     for column, name in enumerate(person.angles.names):
-        reason = person.withheld.get(name, "" if known[column] else Reason.JOINT_UNSEEN)
-        if reason:
-            found.append(Withheld(f"Angle › {_LABELS.get(name, words(name))}", why(reason)))
+        missing = ~np.isfinite(person.angles.deg[:, column])
+        share = float(missing.mean()) if len(missing) else 1.0
+        if name not in person.withheld and share < _WORTH_SAYING:
+            continue
+        part = f", in {_percent(share)} of the frames" if _WORTH_SAYING <= share < 1.0 else ""
+        reason = person.withheld.get(name) or _angle_reason(person, name, missing)
+        found.append(Withheld(f"Angle › {_LABELS.get(name, words(name))}{part}", why(reason)))
     found += [
         Withheld(words(name), why(reason))
         for name, reason in person.withheld.items()
@@ -118,18 +137,18 @@ def exercise_html(section: Mapping[str, Any]) -> str:
     if "withheld" in section:
         return _not_given(section["withheld"])
     parts = [f"<p>Repetitions in all: <b>{escape(_text(section.get('reps_total')))}</b></p>"]
-    for bout in section.get("segments", ()):
+    for bout in section.get("segments") or ():
         head = f"{words(_text(bout.get('label')))}, {_text(bout.get('start_s'))} to {_text(bout.get('end_s'))} s"
-        parts.append(f"<h4>{escape(head)}</h4>")
+        parts.append(f'<p class="head">{escape(head)}</p>')
         if isinstance(bout.get("confidence"), (int, float)):
             parts.append(f'<p class="soft">Recognised with a confidence of {_percent(bout["confidence"])}.</p>')
-        rows = [_rep_row(number, rep) for number, rep in enumerate(bout.get("rep_list", ()), 1)]
+        rows = [_rep_row(number, rep) for number, rep in enumerate(bout.get("rep_list") or (), 1)]
         if rows:
-            head_row = ("No.", "From (s)", "To (s)", "Range of motion", "Down, up (s)", "Remarks")
+            head_row = ("No.", "From (s)", "To (s)", "Range of motion", "Down, up (s)", "Form")
             parts.append(_table("Repetitions counted", head_row, rows))
         rejected = [
             (f"{_text(r.get('start_s'))} to {_text(r.get('end_s'))} s", why(_text(r.get("reason"))))
-            for r in bout.get("rejected", ())
+            for r in bout.get("rejected") or ()
         ]
         if rejected:
             parts.append(_table("Movements not counted", ("When", "Why"), rejected))
@@ -207,12 +226,26 @@ def sources_html(recording: Recording, person: Person) -> str:
     return f"<p>{escape(scale)}</p><p>{escape(focal)}</p>"
 
 
+def _angle_reason(person: Person, name: str, missing: BoolArray) -> Reason:
+    """Why an angle is missing: its joints weren't there, or they were and its error bar was too wide."""
+    side, _, rest = name.partition("_")
+    part = rest.split("_")[0] if side in ("left", "right") else side
+    joints = [f"{side}_{joint}" for joint in _LIMBS[part]] if part in _LIMBS else _MIDDLE.get(part, ())
+    layout = person.pose.layout
+    if any(joint not in layout.joints for joint in joints):
+        return Reason.JOINT_UNSEEN
+    there = person.pose.valid[missing][:, layout.indices(*joints)].all(axis=1)
+    return Reason.TOO_UNCERTAIN if there.size and there.mean() > 0.5 else Reason.JOINT_UNSEEN
+
+
 def _exercise_verdict(section: Mapping[str, Any]) -> str:
     if section.get("withheld") == Reason.NOT_ANALYSED:
         return ""
     if "withheld" in section:
         return f"No exercise result: {_lower(why(str(section['withheld'])))}"
-    bouts = [f"{bout.get('reps')} × {str(bout.get('label')).replace('_', ' ')}" for bout in section.get("segments", ())]
+    bouts = [
+        f"{bout.get('reps')} × {str(bout.get('label')).replace('_', ' ')}" for bout in section.get("segments") or ()
+    ]
     return f"Exercise: {', '.join(bouts)}." if bouts else ""
 
 
@@ -273,6 +306,8 @@ def _rows(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], 
             yield path, f"withheld: {_lower(why(str(value['withheld'])))}"
         elif "value" in value:
             yield path, _with_error(value)
+        elif set(value) == {"left", "right"} and all(_is_leaf(side) for side in value.values()):
+            yield path, ", ".join(f"{side} {text}" for side in ("left", "right") for _, text in _rows((), value[side]))
         else:
             for key, item in value.items():
                 yield from _rows((*path, words(str(key))), item)
@@ -283,6 +318,10 @@ def _rows(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], 
         yield path, ", ".join(_text(item) for item in value) or "none"
     else:
         yield path, _text(value)
+
+
+def _is_leaf(value: Any) -> bool:
+    return not isinstance(value, (Mapping, list)) or (isinstance(value, Mapping) and "value" in value)
 
 
 def _with_error(value: Mapping[str, Any]) -> str:
@@ -308,10 +347,10 @@ def _text(value: Any) -> str:
 
 def _percent(share: float) -> str:
     if 0.0 < share < 0.0005:
-        return "under 0.1 %"
+        return "under 0.1\u00a0%"
     if 0.0 < share < 0.01 or 0.99 < share < 1.0:
-        return f"{100 * share:.1f} %"
-    return f"{100 * share:.0f} %"
+        return f"{100 * share:.1f}\u00a0%"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

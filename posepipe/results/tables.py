@@ -182,6 +182,7 @@ def _columns_2d(track: KeypointTrack, part: slice, names: tuple[str, ...]) -> di
         score[:, column] = track.score[part][:, used].min(axis=1)
         seen[:, column] = track.valid[part][:, used].all(axis=1)
         filled[:, column] = track.interpolated[part][:, used].any(axis=1)
+    seen &= np.isfinite(xy).all(axis=-1)
     xy[~seen] = np.nan
     sigma[~seen] = np.nan
     return {
@@ -205,6 +206,7 @@ def _columns_3d(track: PoseTrack, part: slice, names: tuple[str, ...]) -> dict[s
     sigma[:, target] = track.sigma_m[part][:, source]
     lifted[:, target] = track.valid[part][:, source]
     filled[:, target] = track.interpolated[part][:, source]
+    lifted &= np.isfinite(xyz).all(axis=-1)
     xyz[~lifted] = np.nan
     sigma[~lifted] = np.nan
     columns = {"x_m": xyz[..., 0], "y_m": xyz[..., 1], "z_m": xyz[..., 2], "sigma_m": sigma}

@@ -389,7 +389,7 @@ def write_pairs(record: Record, out: Path) -> None:
         OutputError: it can't be written.
     """
     with atomic_path(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **record)
+        np.savez_compressed(file, **record)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

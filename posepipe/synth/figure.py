@@ -74,7 +74,7 @@ def make_materials(shape: BodyShape) -> Materials:
     pattern = np.zeros(len(MATERIALS), dtype=np.intp)
     pattern[SHIRT] = ("plain", "stripes", "noise", "checks").index(shape.pattern)
     shine = np.array([0.08, 0.16, 0.0, 0.0, 0.1, 0.05, 0.3, 0.5, 0.15, 0.0, 0.0])
-    smooth = np.array([0.008, 0.012, 0.03, 0.025, 0.008, 0.0, 0.0, 0.0, 0.0, 0.0, 0.01])
+    smooth = np.array([0.018, 0.012, 0.03, 0.025, 0.008, 0.0, 0.0, 0.0, 0.0, 0.0, 0.01])
     return Materials(rgb, accent, pattern, shine, smooth)
 
 
@@ -146,8 +146,8 @@ def _torso(build: Builder, xyz: Array, shape: BodyShape, scale: float, chest: Ar
     build.texture(spine, unit(top - hip), unit(chest[:, 0] + pelvis[:, 0]))
     middle = unit(chest[:, 1] + pelvis[:, 1])
     waist = 0.135 * g * shape.belly + room
-    hem = -0.05 if room > 0.004 else 0.03
-    depth = float(np.clip((0.112 * g * shape.hips + 0.012 + room) / (wide + room), 0.6, 0.85))
+    hem = -0.03 if room > 0.004 else 0.035
+    depth = float(np.clip((0.112 * g * shape.hips + 0.016 + room) / (wide + room), 0.6, 0.85))
     build.chain(
         [
             at(hip, pelvis, 0, -0.006, hem),
@@ -155,7 +155,7 @@ def _torso(build: Builder, xyz: Array, shape: BodyShape, scale: float, chest: Ar
             spine + middle * 0.012 * scale,
             at(top, chest, 0, 0.0, -0.16),
         ],
-        [wide + 0.003 + room, 0.5 * (wide + waist) + 0.5 * room, waist, 0.15 * g * shape.chest + room],
+        [wide + 0.008 + room, 0.5 * (wide + waist) + 0.5 * room, waist, 0.15 * g * shape.chest + room],
         SHIRT,
         (middle, depth),
         (False, True),
@@ -239,7 +239,7 @@ def _leg(build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str, 
     out = sign * pelvis[:, 0]
     build.texture(hip, thigh, cross(thigh, front))
     nodes = [
-        (0.0, _part(hip, knee, 0.02, out * 0.006 * scale), 0.084 * g * shape.hips),
+        (0.0, _part(hip, knee, 0.03, -out * 0.004 * scale), 0.074 * g * shape.hips),
         (0.16, _part(hip, knee, 0.32, out * 0.004 * scale), 0.079 * g),
         (0.36, _part(hip, knee, 0.72), 0.064 * g),
         (0.5, _part(hip, knee, 1.0, front * 0.004 * scale), 0.054 * g),
@@ -300,7 +300,7 @@ def _arm(
     upper, fore = unit(elbow - shoulder), unit(wrist - elbow)
     build.texture(shoulder, upper, cross(upper, chest[:, 1]))
     nodes = [
-        (0.0, shoulder, 0.056 * scale * shape.shoulders),
+        (0.0, shoulder, 0.054 * scale * shape.shoulders),
         (0.16, _part(shoulder, elbow, 0.3), 0.05 * g),
         (0.34, _part(shoulder, elbow, 0.62), 0.045 * g),
         (0.53, elbow, 0.037 * g),
@@ -377,8 +377,12 @@ def _head(build: Builder, xyz: Array, shape: BodyShape, chest: Array) -> None:
         build.ellipsoid(at(*place), tuple(k * np.array(semi)), frame, material)
 
     blob((0, -0.004, 0.002), (0.075, 0.095, 0.1), SKIN)
-    blob((0, 0.018, -0.055), (0.062, 0.073, 0.07), SKIN)
-    blob((0, 0.052, -0.094), (0.036, 0.034, 0.033), SKIN)
+    build.chain(
+        [at(0, 0.01, 0.0), at(0, 0.027, -0.055), at(0, 0.05, -0.098)],
+        [0.079 * k, 0.062 * k, 0.032 * k],
+        SKIN,
+        (frame[:, 0], 0.95),
+    )
     base = thorax + chest[:, 2] * 0.015 * k - chest[:, 1] * 0.02 * k
     build.chain([base, at(0, -0.02, -0.07)], [0.06 * k, 0.054 * k], SKIN)
     collar = thorax + chest[:, 2] * 0.035 * k - chest[:, 1] * 0.014 * k
@@ -389,12 +393,16 @@ def _head(build: Builder, xyz: Array, shape: BodyShape, chest: Array) -> None:
         blob((side * 0.031, 0.0825, -0.014), (0.0155, 0.009, 0.0075), EYE)
         blob((side * 0.031, 0.0895, -0.014), (0.0062, 0.0035, 0.0065), IRIS)
         build.chain(
-            [at(side * 0.014, 0.0905, 0.005), at(side * 0.034, 0.0885, 0.0105), at(side * 0.05, 0.077, 0.005)],
+            [at(side * 0.014, 0.0905, 0.009), at(side * 0.034, 0.0885, 0.0125), at(side * 0.05, 0.077, 0.006)],
             [0.0042 * k, 0.0042 * k, 0.003 * k],
             BROW,
         )
         blob((side * 0.076, -0.008, -0.026), (0.01, 0.021, 0.032), SKIN)
-    blob((0, 0.0825, -0.079), (0.0235, 0.0085, 0.0085), LIP)
+    build.chain(
+        [at(0.024, 0.076, -0.075), at(0.008, 0.0855, -0.0805), at(-0.008, 0.0855, -0.0805), at(-0.024, 0.076, -0.075)],
+        [0.0038 * k, 0.0062 * k, 0.0062 * k, 0.0038 * k],
+        LIP,
+    )
     _hair(build, shape, k, at, frame)
 
 

@@ -237,8 +237,8 @@ def _shade(buffer: Buffer, prims: Primitives, materials: Materials, camera: Synt
     wrinkle = _cloth()[cell[:, 0], cell[:, 1]]
     cloth = np.isin(material % 11, (SHIRT, TROUSERS)).astype(np.float32)
     normal = normal @ rotation
-    normal += (0.11 * cloth * wrinkle[:, 0])[:, None] * texture[:, 0]
-    normal += (0.11 * cloth * wrinkle[:, 1])[:, None] * texture[:, 1]
+    normal += (0.08 * cloth * wrinkle[:, 0])[:, None] * texture[:, 0]
+    normal += (0.08 * cloth * wrinkle[:, 1])[:, None] * texture[:, 1]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     albedo = _albedo(materials, material, along, across, wrinkle[:, 0])
     lamp, eye = light.unit.astype(np.float32), -rotation[2]

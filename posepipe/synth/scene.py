@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -123,10 +122,10 @@ class Room:
         ray = [axes[i, 0] * grid[0] + axes[i, 1] * grid[1] + axes[i, 2] for i in range(3)]
         reach: list[FloatArray] = []
         for i in range(2):
-            # A camera outside the room sees it as if it stood at the wall.
-            e = np.clip(eye[i], -self.half_m[i] + 0.3, self.half_m[i] - 0.3)
             safe = np.where(np.abs(ray[i]) < 1e-5, 1e-5, ray[i])
-            reach.append(np.asarray((np.sign(safe) * self.half_m[i] - e) / safe, dtype=np.float32))
+            far = (np.sign(safe) * self.half_m[i] - eye[i]) / safe
+            # A camera outside the room looks through the wall before it.
+            reach.append(np.where(far > 0.0, far, 1e4).astype(np.float32))
         to_wall = np.minimum(reach[0], reach[1])
         to_floor = np.where(ray[2] < -1e-5, -eye[2] / np.minimum(ray[2], -1e-5), np.inf).astype(np.float32)
         on_floor = to_floor < to_wall
@@ -160,12 +159,19 @@ def _near(rng: np.random.Generator, value: float) -> Color:
     return int(r), int(g), int(b)
 
 
+def _repeating(rng: np.random.Generator, n: int, sigma_x: float, sigma_y: float) -> FloatArray:
+    """Smoothed noise (n, n) that continues across its edges."""
+    noise = np.tile(rng.normal(0, 1, (n, n)).astype(np.float32), (2, 2))
+    part = slice(n // 2, n // 2 + n)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)[part, part], dtype=np.float32)
+
+
 @lru_cache(maxsize=8)
 def _floor_tile(kind: str, seed: int) -> FloatArray:
     """Brightness of a four-metre square of floor, repeating, about 1."""
     rng = np.random.default_rng(seed)
     n = 512
-    fine = cv2.GaussianBlur(rng.normal(0, 1, (n, n)).astype(np.float32), (0, 0), 1.2, borderType=cv2.BORDER_REFLECT)
+    fine = _repeating(rng, n, 1.2, 1.2)
     if kind == "grass":
         return np.asarray(1.0 + 0.4 * fine, dtype=np.float32)
     if kind == "plain":
@@ -177,8 +183,8 @@ def _floor_tile(kind: str, seed: int) -> FloatArray:
         tile[::step] *= 0.75
         tile[:, ::step] *= 0.75
         return np.asarray(tile + 0.02 * fine, dtype=np.float32)
-    grain = cv2.GaussianBlur(rng.normal(0, 1, (n, n)).astype(np.float32), (0, 0), sigmaX=24, sigmaY=0.8)
-    grain /= max(float(grain.std()), 1e-6)
+    grain = _repeating(rng, n, 24.0, 0.8)
+    grain /= float(grain.std())
     for row in range(0, n, 16):
         start = int(rng.integers(0, 256))
         for part in range(2):
@@ -300,8 +306,3 @@ def degrade(
         _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
         out = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
     return out
-
-
-def occluder_ends(points: Sequence[Sequence[float]]) -> Array:
-    """Ends of a capsule as an array (2, 3)."""
-    return np.asarray(points, dtype=np.float64)

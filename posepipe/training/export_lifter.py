@@ -57,20 +57,21 @@ def calibrate(
     """Fit sigma on subjects that weren't trained on.
 
     A mixture: poses under the training's own spread of cameras, noise and occlusion, and detector-in-the-loop pairs
-    made for this purpose (loop_cal_*.npz) where there are some.
+    of the same subjects where there are some.
 
     Args:
         network: trained, in evaluation mode.
         held_out: frames of held-out subjects.
         config: augmentation; bodies are left as they are.
         seed: of cameras and noise.
-        pairs: folder with loop_cal_*.npz.
+        pairs: folder with loop_train*.npz.
     """
     plain = config_from_dict({"augment": asdict(config) | {"recombine": 0.0, "limb_sigma": 0.0, "size_sigma": 0.0}})
     batch = make_batch(held_out, 12000, plain.augment, np.random.default_rng(seed))
     features, target = batch.features, batch.xyz_m
     if pairs is not None:
-        more, truth = pair_features(load_pairs(pairs, ("cal",)))
+        loop = load_pairs(sorted(pairs.glob("loop_train*.npz")))
+        more, truth = pair_features(loop.select(np.isin(loop.subject, np.unique(held_out.subject))))
         features, target = np.concatenate([features, more]), np.concatenate([target, truth])
     xyz, log_scale = predict(network, features)
     # Joints that were hidden count too: their intervals must hold as well.
@@ -128,7 +129,7 @@ def export_lifter(data: Path, run: Path, out: Path, *, pairs: Path | None = None
         data: folder with train.npz and val.npz.
         run: folder of the training run.
         out: folder for lifter.onnx, lifter.safetensors and lifter.toml.
-        pairs: folder with loop_cal_*.npz.
+        pairs: folder with loop_train*.npz.
 
     Returns:
         The card's table of metrics.

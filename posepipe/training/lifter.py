@@ -341,7 +341,10 @@ def train_lifter(
     mocap = load_mocap(data / "train.npz", cmu_share=config.cmu_share)
     mocap = mocap.select(~np.isin(mocap.subject, config.holdout))
     simulations = validation_sets(data, 1500, config.seed)
-    loop = load_pairs(pairs, ("train",)) if pairs is not None and config.pairs_share > 0 else None
+    loop = None
+    if pairs is not None and config.pairs_share > 0:
+        loop = load_pairs(sorted(pairs.glob("loop_train*.npz")))
+        loop = loop.select(~np.isin(loop.subject, config.holdout))
     run = _Run(config, out)
     if resume:
         run.load()

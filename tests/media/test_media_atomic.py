@@ -51,7 +51,7 @@ def test_nothing_written(tmp_path):
 
 def test_folder_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file, not a folder|exists"), atomic_path(tmp_path / "file" / "a.txt"):
+    with pytest.raises(OutputError, match=r"file, not a folder|exists"), atomic_path(tmp_path / "file" / "a.txt"):
         raise AssertionError("not reached")
 
 

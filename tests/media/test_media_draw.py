@@ -41,12 +41,13 @@ def changed(before, after):
 
 
 @pytest.mark.parametrize("layout", [COCO17, BLAZEPOSE33, HALPE26, H36M17, BODY21])
-def test_left_stays_left(picture, layout):
-    out = draw_pose(picture, person(layout), halo=False)
+def test_left_stays_left(layout):
+    # Large enough for lines with a core of the pure colour.
+    out = draw_pose(np.full((720, 960, 3), 90, np.uint8), person(layout, width=960, height=720), halo=False)
     left = (out == OKABE_ITO.left).all(axis=2)
     right = (out == OKABE_ITO.right).all(axis=2)
     assert left.sum() > 50 and right.sum() > 50
-    assert np.nonzero(left)[1].mean() > 200 > 120 > np.nonzero(right)[1].mean()
+    assert np.nonzero(left)[1].mean() > 500 > 460 > np.nonzero(right)[1].mean()
 
 
 def test_the_given_picture_is_not_changed(picture):
@@ -195,10 +196,10 @@ def test_drawing_is_cheap():
     try:
         took = []
         for _ in range(15):
-            start = time.perf_counter()
+            start = time.thread_time()
             draw_pose(image, keypoints, person=1)
-            took.append(time.perf_counter() - start)
+            took.append(time.thread_time() - start)
     finally:
         cv2.setNumThreads(threads)
-    # Under 3 ms by itself; room for a busy machine.
-    assert min(took) < 0.010
+    # 2 ms on a quiet machine; shared caches make it slower.
+    assert min(took) < 0.006

@@ -114,10 +114,18 @@ def run_producer(queue, count, size=10):
     return thread, done
 
 
+def settle(reached):
+    """Wait until it is reached, then a little longer: it must not go beyond."""
+    until = time.monotonic() + 10
+    while not reached() and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.05)
+
+
 def test_queue_is_bounded_in_frames():
     queue = FrameQueue(3)
     thread, done = run_producer(queue, 10)
-    time.sleep(0.1)
+    settle(lambda: len(done) >= 3)
     assert len(done) == 3
     assert [queue.get().index for _ in range(10)] == list(range(10))
     assert queue.get() is None
@@ -128,7 +136,7 @@ def test_queue_is_bounded_in_bytes_but_lets_one_through(monkeypatch):
     monkeypatch.setattr(_queue, "_MAX_BYTES", 700)
     small, huge = FrameQueue(50), FrameQueue(50)
     threads = [run_producer(small, 5), run_producer(huge, 3, size=100)]
-    time.sleep(0.1)
+    settle(lambda: [len(done) for _, done in threads] == [2, 1])
     assert [len(done) for _, done in threads] == [2, 1]
     for queue, (thread, _) in zip((small, huge), threads, strict=True):
         queue.stop()

@@ -106,17 +106,41 @@ def test_odd_and_tiny_sizes(make_video, size):
     np.testing.assert_array_equal(frames[0].image, image)
 
 
-def test_8k(make_video):
-    image = np.zeros((4320, 7680, 3), np.uint8)
-    image[:, :3840] = RED
-    path = make_video("8k.mkv", [image] * 2, codec="mjpeg", pix_fmt="yuvj420p")
+@pytest.mark.parametrize(
+    ("aspect", "size"), [("4/3", (128, 64)), ("2/3", (96, 96)), ("1", (96, 64)), ("719/718", (96, 64))]
+)
+@pytest.mark.parametrize("rotation", [None, 90])
+def test_pixels_are_made_square(tmp_path, aspect, size, rotation):
+    path = tmp_path / "anamorphic.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(corners(), format="bgr24")))
+        container.mux(stream.encode(None))
+    frames, source = read(path)
+    assert frames[0].size_px == (source.info.width_px, source.info.height_px) == (size[::-1] if rotation else size)
+    assert_corners(np.rot90(frames[0].image, -(rotation or 0) // 90))
+
+
+def test_8k(tmp_path):
+    planes = np.full((4320 * 3 // 2, 7680), 128, np.uint8)
+    planes[:2160] = 200
+    with av.open(str(tmp_path / "8k.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 7680, 4320, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode(None))
     count = 0
-    with open_source(path) as source:
+    with open_source(tmp_path / "8k.mp4") as source:
+        assert (source.info.width_px, source.info.height_px) == (7680, 4320)
         for frame in source:
             assert frame.image.shape == (4320, 7680, 3)
-            assert np.abs(frame.image[2000, 100].astype(int) - RED).max() < 10
+            assert frame.image[1000, 10, 0] > frame.image[4000, 10, 0] + 50
             count += 1
-    assert count == 2
+    assert count == 1
 
 
 # Times
@@ -223,7 +247,7 @@ def test_playlist_in_disguise_opens_no_network(tmp_path):
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     start = time.monotonic()
     assert_refused(path, "")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
 
 
 def test_sound_only(tmp_path):
@@ -260,8 +284,20 @@ def test_cut_off_but_decodable(make_video):
     path.write_bytes(data[: len(data) * 6 // 10])
     frames, source = read(path)
     assert 10 < len(frames) < 50
-    assert source.truncated is not None and "60 frames" in source.truncated
+    assert source.truncated is not None and "of the 60 pictures" in source.truncated
     assert [frame.time_s for frame in frames] == [frame.time_s for frame in whole[: len(frames)]]
+
+
+def test_edit_list_is_no_cut(make_video):
+    path = make_video("edited.mp4", moving(60), rate=30)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12
+    # Shows the first second only (1000 ticks of the movie's clock).
+    data[at : at + 4] = (1000).to_bytes(4, "big")
+    path.write_bytes(data)
+    frames, source = read(path)
+    assert len(frames) == source.info.frames == 30
+    assert source.truncated is None
 
 
 def test_cut_off_matroska(make_video):
@@ -331,7 +367,7 @@ def test_early_close_ends_the_thread(make_video):
         next(source)
         assert len(decoder_threads()) == 1
         start = time.monotonic()
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 2.0
     assert not decoder_threads()
     assert list(source) == []
     source.close()
@@ -348,7 +384,7 @@ def test_forgotten_source_ends_its_thread(make_video):
     next(source)
     del source
     gc.collect()
-    until = time.monotonic() + 3
+    until = time.monotonic() + 10
     while decoder_threads() and time.monotonic() < until:
         time.sleep(0.01)
     assert not decoder_threads()

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,17 @@ def test_colours_survive(tmp_path):
         assert np.abs(image[y, x] - color).max() <= 6
 
 
+def test_times_closer_than_the_clock_of_the_file(tmp_path):
+    times = [0.0, 1e-9, 2e-9, 0.1]
+    frames, _ = read(write(tmp_path / "a.mp4", moving(4), times))
+    np.testing.assert_allclose([frame.time_s for frame in frames], times, atol=1e-4)
+
+
+def test_slow_rate(tmp_path):
+    frames, _ = read(write(tmp_path / "a.mp4", moving(2), [0.0, 3000.0], fps_hz=1 / 3000))
+    assert frames[1].time_s == pytest.approx(3000.0, abs=1e-3)
+
+
 def test_one_frame_and_a_view_of_another_array(tmp_path):
     image = corners(192, 128)[::2, ::2]
     assert not image.flags.c_contiguous
@@ -149,7 +161,7 @@ def test_full_disk(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_full_disk_as_libav_reports_it(tmp_path, monkeypatch):
     import av
 
@@ -164,12 +176,9 @@ def test_full_disk_as_libav_reports_it(tmp_path, monkeypatch):
 
 def test_wrong_use(tmp_path):
     image = moving(1)[0]
-    for arguments in [
-        ("a.mp4", 0, 48, 30.0),
-        ("a.mp4", 64, 48, 0.0),
-        ("a.mp4", 64, 48, float("nan")),
-        ("a.gif", 64, 48, 30.0),
-    ]:
+    nan = float("nan")
+    bad_settings = [("a.mp4", 0, 48, 30.0), ("a.mp4", 64, 48, 0.0), ("a.mp4", 64, 48, nan), ("a.gif", 64, 48, 30.0)]
+    for arguments in bad_settings:
         with pytest.raises(UsageError), VideoWriter(tmp_path / arguments[0], *arguments[1:]):
             pass
     with pytest.raises(UsageError, match="not open"):

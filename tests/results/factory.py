@@ -65,6 +65,8 @@ def make_pose(time_s: np.ndarray, seed: int = 0) -> PoseTrack:
     valid[gone, wrist] = False
     xyz[gone, wrist] = np.nan
     sigma[gone, wrist] = np.nan
+    interpolated = np.zeros(shape, bool)
+    interpolated[len(time_s) // 2 : len(time_s) // 2 + 5, BODY21.index("right_knee")] = True
     pose = PoseTrack(
         BODY21,
         time_s,
@@ -73,7 +75,7 @@ def make_pose(time_s: np.ndarray, seed: int = 0) -> PoseTrack:
         root.astype(np.float32),
         np.full((len(time_s), 3), 0.2, np.float32),
         valid,
-        np.zeros(shape, bool),
+        interpolated,
     )
     return pose
 
@@ -164,6 +166,7 @@ def make_person(frames: int = 240, person: int = 1, layout: Layout = BLAZEPOSE33
     picture = np.full((180, 120, 3), 90, np.uint8)
     picture[40:140, 50:70] = (178, 114, 0)
     fields: dict[str, object] = {
+        "view": View(8.0, "front", 0.97),
         "exercise": make_exercise(),
         "gait": {"withheld": "not_walking"},
         "key_frames": (KeyFrame(37, float(time_s[min(37, frames - 1)]), "Lowest point of repetition 1", picture),),
@@ -176,7 +179,6 @@ def make_person(frames: int = 240, person: int = 1, layout: Layout = BLAZEPOSE33
         angles=joint_angles(pose),
         yaw_deg=yaw_deg,
         yaw_sigma_deg=yaw_sigma_deg,
-        view=View(8.0, "front", 0.97),
         **{**fields, **more},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from posepipe.skeleton import BODY21
 from posepipe.types import PoseTrack
 

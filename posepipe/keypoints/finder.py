@@ -1,0 +1,50 @@
+"""Find people in a whole picture with BlazePose's person detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.inference import open_session
+from posepipe.keypoints import ssd
+from posepipe.keypoints.roi import Roi, letterbox
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["PersonFinder"]
+
+_MIN_IOU = 0.3
+
+
+class PersonFinder:
+    """The person detector with its pre- and post-processing; no memory between calls.
+
+    Args:
+        onnx: content of the ONNX file.
+        threads: see `posepipe.inference.open_session`.
+
+    Raises:
+        ModelError: ONNX Runtime can't use it.
+    """
+
+    def __init__(self, onnx: bytes, threads: int | None = None) -> None:
+        self._session: InferenceSession = open_session(onnx, threads=threads)
+
+    def detect(self, image: NDArray[np.uint8], min_score: float = 0.5) -> tuple[tuple[float, Roi], ...]:
+        """People in a picture (H, W, 3) BGR: score and region of interest of each, the surest first."""
+        square = letterbox(image.shape[1], image.shape[0])
+        crop = square.crop(image, ssd.INPUT_PX, cv2.BORDER_CONSTANT)
+        tensor = cv2.dnn.blobFromImage(crop, 1.0 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
+        boxes, logits = self._session.run(["boxes", "scores"], {"image": tensor})
+        found = ssd.suppress(ssd.decode(boxes[0], logits[0, :, 0], min_score), _MIN_IOU)
+        people = []
+        for score, points in zip(found.score, found.points, strict=True):
+            hips, end = square.to_picture(points[:2])
+            roi = Roi.around_body(hips, end)
+            if roi.usable:
+                people.append((float(score), roi))
+        return tuple(people)

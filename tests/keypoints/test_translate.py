@@ -1,0 +1,132 @@
+"""The translation against TFLite's own interpreter, and the reader against hand-made files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from posepipe.errors import ModelError
+from posepipe.inference import open_session
+from posepipe.keypoints.blazepose_models import from_wheel
+from posepipe.keypoints.tflite_graph import densify, read_tflite
+from posepipe.keypoints.translate import translate
+
+interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="needs ai-edge-litert")
+
+LANDMARKS = {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 64, 64, 39), "world": (1, 117)}
+DETECTOR = {"boxes": (1, 2254, 12), "scores": (1, 2254, 1)}
+
+
+def litert(data: bytes, image: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """Outputs of TFLite's interpreter by shape."""
+    net = interpreter.Interpreter(model_content=data, num_threads=1)
+    net.allocate_tensors()
+    net.set_tensor(net.get_input_details()[0]["index"], image)
+    net.invoke()
+    return {tuple(o["shape"].tolist()): net.get_tensor(o["index"]).copy() for o in net.get_output_details()}
+
+
+def smooth_picture(size: int, rng: np.random.Generator) -> np.ndarray:
+    coarse = rng.uniform(0.0, 1.0, (8, 8, 3))
+    return np.kron(coarse, np.ones((size // 8, size // 8, 1)))[None].astype(np.float32)
+
+
+CASES = {
+    "noise": lambda size, rng: rng.uniform(0.0, 1.0, (1, size, size, 3)).astype(np.float32),
+    "blocks": smooth_picture,
+    "black": lambda size, rng: np.zeros((1, size, size, 3), np.float32),
+}
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("part", "outputs", "size"), [("landmarks", LANDMARKS, 256), ("detector", DETECTOR, 224)])
+def test_equals_litert(
+    part: str, outputs: dict, size: int, make: Callable[[int, np.random.Generator], np.ndarray]
+) -> None:
+    data = getattr(from_wheel(), part)
+    image = make(size, np.random.default_rng(1))
+    if part == "detector":
+        image = image * 2.0 - 1.0
+    expected = litert(data, image)
+    session = open_session(translate(data, outputs).SerializeToString(), threads=1)
+    results = session.run(list(outputs), {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))})
+    for (name, shape), result in zip(outputs.items(), results, strict=True):
+        got = result.transpose(0, 2, 3, 1) if result.ndim == 4 else result
+        assert np.abs(expected[shape]).max() > 0.0, name
+        # With nothing to hold on to, depths of a black picture reach 140 and agree to a few parts in ten thousand.
+        assert np.abs(got - expected[shape]).max() <= (5e-2 if make is CASES["black"] else 5e-3), name
+
+
+@pytest.mark.shared
+def test_equals_litert_on_real_crop(squat_frames: list) -> None:
+    data = from_wheel().landmarks
+    crop = np.ascontiguousarray(squat_frames[0].image[:256, 700:956, ::-1])[None].astype(np.float32) / 255.0
+    expected = litert(data, crop)
+    session = open_session(translate(data, LANDMARKS).SerializeToString(), threads=1)
+    got = session.run(["landmarks", "presence"], {"image": np.ascontiguousarray(crop.transpose(0, 3, 1, 2))})
+    assert np.abs(got[0] - expected[1, 195]).max() <= 5e-3
+    assert np.abs(got[1] - expected[1, 1]).max() <= 5e-3
+
+
+def test_batch_equals_one_by_one() -> None:
+    session = open_session(translate(from_wheel().landmarks, LANDMARKS).SerializeToString(), threads=1)
+    images = np.random.default_rng(2).uniform(0.0, 1.0, (3, 3, 256, 256)).astype(np.float32)
+    together = session.run(["landmarks"], {"image": images})[0]
+    single = np.concatenate([session.run(["landmarks"], {"image": images[i : i + 1]})[0] for i in range(3)])
+    np.testing.assert_allclose(together, single, atol=5e-3)
+
+
+def test_segmentation_branch_is_cut() -> None:
+    whole = {**LANDMARKS, "mask": (1, 256, 256, 1)}
+    data = from_wheel().landmarks
+    assert len(translate(data, LANDMARKS).graph.node) < len(translate(data, whole).graph.node)
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"\x00\x00\x00\x00TFL3", b"\x10\x00\x00\x00TFL3" + b"\xff" * 64])
+def test_broken_file_is_a_model_error(data: bytes) -> None:
+    with pytest.raises(ModelError) as caught:
+        read_tflite(data, "my.tflite")
+    assert caught.value.exit_code == 4
+    assert "my.tflite" in str(caught.value)
+
+
+def test_truncated_network_is_a_model_error() -> None:
+    with pytest.raises(ModelError):
+        translate(from_wheel().landmarks[:5000], LANDMARKS)
+
+
+def test_missing_output_names_the_shapes() -> None:
+    with pytest.raises(ModelError, match=r"\(1, 17\).*\(1, 195\)"):
+        translate(from_wheel().landmarks, {"landmarks": (1, 17)}, where="x")
+
+
+def test_densify_dense_levels() -> None:
+    values = np.arange(6, dtype=np.float32)
+    np.testing.assert_array_equal(densify(values, (2, 3), (0, 1), (), (2, 3)), values.reshape(2, 3))
+
+
+def test_densify_other_traversal_order() -> None:
+    values = np.arange(6, dtype=np.float32)
+    np.testing.assert_array_equal(densify(values, (2, 3), (1, 0), (), (3, 2)), values.reshape(3, 2).T)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_densify_compressed(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    dense = np.where(rng.uniform(size=(4, 6)) < 0.4, rng.normal(size=(4, 6)), 0.0).astype(np.float32)
+    rows, columns = np.nonzero(dense)
+    segments = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=4))])
+    got = densify(dense[rows, columns], (4, 6), (0, 1), (), (4, (segments, columns)))
+    np.testing.assert_array_equal(got, dense)
+
+
+def test_densify_blocks() -> None:
+    """The example of TFLite's schema: a 4 by 4 matrix in 2 by 2 blocks, two of them stored."""
+    dense = np.zeros((4, 4), np.float32)
+    dense[:2, :2] = [[1, 2], [3, 4]]
+    dense[2:, 2:] = [[5, 6], [7, 8]]
+    compressed = (np.array([0, 1, 2]), np.array([0, 1]))
+    got = densify(np.arange(1, 9, dtype=np.float32), (4, 4), (0, 1, 2, 3), (0, 1), (2, compressed, 2, 2))
+    np.testing.assert_array_equal(got, dense)

@@ -1,0 +1,199 @@
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from motion_bodies import UP, body, rotate
+
+from posepipe.motion import SwapGuard, repair_swaps
+from posepipe.skeleton import BODY21
+from posepipe.types import Keypoints, KeypointTrack
+
+LEGS = np.array([any(p in j for p in ("hip", "knee", "ankle", "heel", "foot")) for j in BODY21.joints])
+
+
+@cache
+def steps(fps: float, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times, and (F, 21, 3) joints of somebody walking on the spot."""
+    time_s = np.arange(int(fps * seconds)) / fps
+    is_left = np.array([j.startswith("left") for j in BODY21.joints])[:, None]
+    frames = []
+    for t in time_s:
+        swing = 25.0 * np.sin(2 * np.pi * 0.9 * t)
+        knees = 15.0 + 25.0 * np.sin(2 * np.pi * 0.9 * t + np.array([0.8, 0.8 + np.pi]))
+        left = body(hip=10 + swing, knee=knees[0], shoulder=-swing, elbow=20)
+        right = body(hip=10 - swing, knee=knees[1], shoulder=swing, elbow=20)
+        frames.append(np.where(is_left, left, right))
+    return time_s, np.stack(frames)
+
+
+def walker(yaw: float, fps: float = 30.0, seconds: float = 4.0, noise_px: float = 1.5, seed: int = 0) -> KeypointTrack:
+    """A walker, 500 px tall, seen from `yaw` (90: from the left)."""
+    rng = np.random.default_rng(seed)
+    time_s, frames = steps(fps, seconds)
+    xyz = rotate(frames.reshape(-1, 3), UP, -yaw).reshape(len(time_s), 21, 3)
+    xy = 300.0 * xyz[..., :2] + 400.0
+    xy = xy + rng.normal(0, noise_px, xy.shape) + np.cumsum(rng.normal(0, 0.2, (len(time_s), 1, 2)), axis=0)
+    shape = xy.shape[:2]
+    return KeypointTrack(
+        person=1,
+        layout=BODY21,
+        frame=np.arange(len(time_s), dtype=np.int32),
+        time_s=time_s,
+        xy_px=xy.astype(np.float32),
+        sigma_px=np.full(shape, 4.0, np.float32),
+        score=np.full(shape, 0.9, np.float32),
+        valid=np.ones(shape, bool),
+        interpolated=np.zeros(shape, bool),
+    )
+
+
+def swapped(track: KeypointTrack, frames: slice | list[int], joints: np.ndarray) -> KeypointTrack:
+    xy = track.xy_px.copy()
+    order = np.where(joints, BODY21.mirror, np.arange(21))
+    xy[frames] = xy[frames][:, order]
+    return KeypointTrack(
+        track.person,
+        track.layout,
+        track.frame,
+        track.time_s,
+        xy,
+        track.sigma_px,
+        track.score,
+        track.valid,
+        track.interpolated,
+    )
+
+
+WHOLE = np.ones(21, bool)
+
+
+@pytest.mark.parametrize("yaw", [0.0, 30.0, 180.0, -40.0])
+@pytest.mark.parametrize("frames", [[50], [50, 51, 52], slice(40, 75), [20, 50, 51, 90]])
+def test_whole_body_is_put_right(yaw, frames):
+    clean = walker(yaw)
+    fixed, swaps = repair_swaps(swapped(clean, frames, WHOLE))
+    np.testing.assert_array_equal(fixed.xy_px, clean.xy_px)
+    assert swaps and all(s.repaired and s.group == "body" for s in swaps)
+    assert sum(s.frames for s in swaps) == len(np.arange(120)[frames])
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 60.0])
+def test_legs_alone(fps):
+    clean = walker(10.0, fps=fps)
+    part = slice(int(1.0 * fps), int(1.4 * fps))
+    fixed, swaps = repair_swaps(swapped(clean, part, LEGS))
+    np.testing.assert_array_equal(fixed.xy_px, clean.xy_px)
+    assert [s.group for s in swaps] == ["legs"]
+    assert swaps[0].start_s == pytest.approx(1.0, abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    yaw=st.floats(-180, 180),
+    fps=st.sampled_from([10.0, 24.0, 30.0, 60.0]),
+    noise=st.floats(0.5, 4.0),
+    seed=st.integers(0, 99),
+)
+def test_no_false_swap_from_any_side(yaw, fps, noise, seed):
+    clean = walker(yaw, fps=fps, seconds=3.0, noise_px=noise, seed=seed)
+    fixed, swaps = repair_swaps(clean)
+    assert not [s for s in swaps if s.repaired]
+    np.testing.assert_array_equal(fixed.xy_px, clean.xy_px)
+
+
+@pytest.mark.parametrize("yaw", [90.0, -90.0, 75.0])
+@pytest.mark.parametrize("fps", [24.0, 60.0])
+def test_legs_that_cross_from_the_side_are_left_alone(yaw, fps):
+    for seed in range(2):
+        clean = walker(yaw, fps=fps, seconds=3.0, seed=seed)
+        assert repair_swaps(clean)[1] == ()
+        assert live(clean)[0] == pytest.approx(clean.xy_px)
+
+
+def test_sigma_rises_where_repaired_and_at_the_ends():
+    clean = walker(0.0)
+    fixed, _ = repair_swaps(swapped(clean, slice(40, 60), WHOLE))
+    knee = BODY21.index("left_knee")
+    assert fixed.sigma_px[50, knee] == pytest.approx(6.0)
+    assert fixed.sigma_px[40, knee] > 7.0 and fixed.sigma_px[39, knee] > 4.5
+    assert fixed.sigma_px[20, knee] == 4.0
+    assert np.all(fixed.sigma_px >= clean.sigma_px)
+
+
+def test_half_the_clip_is_too_uncertain_to_touch():
+    clean = walker(0.0)
+    broken = swapped(clean, slice(0, 60), WHOLE)
+    fixed, swaps = repair_swaps(broken)
+    np.testing.assert_array_equal(fixed.xy_px, broken.xy_px)
+    assert swaps and not any(s.repaired for s in swaps)
+    frames = slice(0, 60) if swaps[0].start_s == 0.0 else slice(60, 120)
+    knee = BODY21.index("left_knee")
+    assert np.all(fixed.sigma_px[frames, knee] > broken.sigma_px[frames, knee])
+
+
+def test_a_doubtful_frame_does_not_carry_a_swap_across():
+    clean = swapped(walker(0.0), slice(50, 70), WHOLE)
+    xy, sigma = clean.xy_px.copy(), clean.sigma_px.copy()
+    middle = 0.5 * (xy[49] + xy[49][BODY21.mirror])
+    xy[49], sigma[49] = middle, 60.0
+    track = KeypointTrack(1, BODY21, clean.frame, clean.time_s, xy, sigma, clean.score, clean.valid, clean.interpolated)
+    _, swaps = repair_swaps(track)
+    assert [(s.group, s.frames) for s in swaps] == [("body", 20)]
+
+
+def test_gaps_and_tiny_tracks():
+    track = swapped(walker(0.0), slice(60, 70), WHOLE)
+    track.valid[30:45] = False
+    track.xy_px[30:45] = np.nan
+    fixed, swaps = repair_swaps(track)
+    assert [(s.group, s.frames) for s in swaps] == [("body", 10)]
+    assert np.isnan(fixed.xy_px[30:45]).all()
+    two = KeypointTrack(
+        1,
+        BODY21,
+        *(getattr(track, f)[:2] for f in ("frame", "time_s", "xy_px", "sigma_px", "score", "valid", "interpolated")),
+    )
+    assert repair_swaps(two) == (two, ())
+
+
+def live(track: KeypointTrack) -> tuple[np.ndarray, np.ndarray]:
+    guard = SwapGuard()
+    people = [
+        guard.step(float(t), Keypoints(BODY21, track.xy_px[i], track.sigma_px[i], track.score[i]))
+        for i, t in enumerate(track.time_s)
+    ]
+    return np.stack([p.xy_px for p in people]), np.stack([p.sigma_px for p in people])
+
+
+@pytest.mark.parametrize("frames", [[50], slice(50, 70), [50, 51, 52, 80]])
+def test_live_guard_repairs_a_front_view(frames):
+    clean = walker(0.0)
+    got, sigma = live(swapped(clean, frames, WHOLE))
+    np.testing.assert_array_equal(got, clean.xy_px)
+    assert np.all(sigma[frames, BODY21.index("left_knee")] == 6.0)
+
+
+def test_live_guard_is_causal():
+    track = swapped(walker(20.0), slice(50, 70), WHOLE)
+    other = walker(20.0, seed=9)
+    later = KeypointTrack(
+        1,
+        BODY21,
+        track.frame,
+        track.time_s,
+        np.concatenate([track.xy_px[:60], other.xy_px[60:]]),
+        track.sigma_px,
+        track.score,
+        track.valid,
+        track.interpolated,
+    )
+    np.testing.assert_array_equal(live(track)[0][:60], live(later)[0][:60])
+
+
+def test_live_guard_gives_back_what_most_of_the_time_says():
+    clean = walker(0.0)
+    track = swapped(clean, slice(0, 30), WHOLE)  # the detector is wrong first, then right for good
+    got, _ = live(track)
+    np.testing.assert_array_equal(got[100:], clean.xy_px[100:])

@@ -1,0 +1,282 @@
+"""The command line's contract: exit codes, one line for an error, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posepipe.cli.main import run
+from posepipe.media.writer import VideoWriter
+
+POSEPIPE = [sys.executable, "-m", "posepipe.cli.main"]
+RESULTS = {"summary.json", "poses.parquet", "angles.parquet", "report.html"}
+
+
+def _blank(path: Path, size: tuple[int, int] = (320, 240), frames: int = 12, value: int = 0) -> Path:
+    with VideoWriter(path, *size, 25.0) as writer:
+        for i in range(frames):
+            writer.write(np.full((size[1], size[0], 3), value, np.uint8), i / 25)
+    return path
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def _fails(capsys: pytest.CaptureFixture[str], video: object, out: Path, code: int, *words: str) -> None:
+    """The command ends with `code`, one line that holds all `words`, and no file."""
+    assert run(["analyze", str(video), "--out", str(out)]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    for word in words:
+        assert word in lines[0]
+    assert not _files(out)
+
+
+def test_help_is_quick() -> None:
+    best = np.inf
+    for _ in range(3):
+        start = time.perf_counter()
+        text = subprocess.check_output([*POSEPIPE, "--help"], text=True)
+        best = min(best, time.perf_counter() - start)
+    assert "analyze" in text
+    assert best < 1.0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("posepipe ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyse"],
+        ["analyze"],
+        ["analyze", "x.mp4", "--task", "dance"],
+        ["analyze", "x.mp4", "--height-m", "17"],
+        ["analyze", "x.mp4", "--fov-deg", "200"],
+        ["analyze", "x.mp4", "--subject", "tallest"],
+        ["analyze", "x.mp4", "--no-such-option"],
+    ],
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 1
+    assert captured.out == ""
+
+
+def test_missing_file(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _fails(capsys, tmp_path / "nowhere.mp4", out, 3, "nowhere.mp4")
+
+
+def test_empty_file(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    _fails(capsys, path, out, 3, "empty.mp4")
+
+
+def test_text_that_calls_itself_a_video(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "letter.mp4"
+    path.write_text("Dear video,\n" * 200)
+    _fails(capsys, path, out, 3, "letter.mp4")
+
+
+def test_truncated_before_its_index(out: Path, person_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = out.parent / "cut.mp4"
+    path.write_bytes(person_clip.read_bytes()[:600])
+    _fails(capsys, path, out, 3, "cut.mp4")
+
+
+def test_audio_only(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import av
+
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
+        frame.rate = 44100
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    _fails(capsys, path, out, 3, "song.mp4")
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "value"),
+    [((320, 240), 12, 0), ((320, 240), 12, 200), ((1, 1), 3, 90), ((7680, 4320), 2, 0)],
+    ids=["black", "grey", "1x1", "8K"],
+)
+def test_nobody(
+    out: Path, capsys: pytest.CaptureFixture[str], size: tuple[int, int], frames: int, value: int
+) -> None:
+    path = _blank(out.parent / "empty scene.mp4", size, frames, value)
+    _fails(capsys, path, out, 3, "nobody", "empty scene.mp4")
+
+
+def test_empty_folder_of_images(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    _fails(capsys, folder, out, 3, "pictures")
+
+
+def test_error_as_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(tmp_path / "no.mp4"), "--json"]) == 3
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)
+    assert error == json.loads(captured.err)
+    assert error["exit_code"] == 3
+    assert {"error", "what", "where", "hint"} <= set(error)
+
+
+def test_output_that_is_a_file(person_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("mine")
+    assert run(["analyze", str(person_clip), "--out", str(tmp_path / "taken" / "deeper")]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small file system can't be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk(person_clip: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = small_disk / "out"
+    assert run(["analyze", str(person_clip), "--out", str(out), "--no-video"]) == 2
+    line = capsys.readouterr().err.strip()
+    assert "disk" in line
+    assert len(line.splitlines()) == 1
+    assert not _files(out)
+
+
+def test_stop_by_the_user(tmp_path: Path, person_clip: Path) -> None:
+    # A long input, so that the signal meets it at work: the clip's pictures many times over.
+    import cv2
+
+    from posepipe.media.sources import open_source
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with open_source(person_clip) as source:
+        for frame in source:
+            cv2.imwrite(str(folder / f"{frame.index:04}.png"), frame.image)
+    for i, path in enumerate(sorted(folder.iterdir()) * 50):
+        (folder / f"{1000 + i}.png").symlink_to(path)
+    out = tmp_path / "out"
+    process = subprocess.Popen([*POSEPIPE, "analyze", str(folder), "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    time.sleep(4.0)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert len(stderr.strip().splitlines()) == 1
+    assert "stopped" in stderr
+    assert not _files(out)
+
+
+def test_unexpected_defect_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("posepipe.pipeline.Pipeline.run", broken)
+    assert run(["analyze", "x.mp4"]) == 1
+    line = capsys.readouterr().err.strip()
+    assert "two lines" in line
+    assert len(line.splitlines()) == 1
+
+
+def test_analyze_writes_the_results_folder(person_clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Ergebnisse für Zoë 日本"
+    clip = tmp_path / "mein vidéo 日本.mp4"
+    shutil.copy(person_clip, clip)
+    text = subprocess.check_output([*POSEPIPE, "analyze", str(clip), "--out", str(folder), "--json"], text=True)
+    summary = json.loads(text)
+    assert _files(folder) == RESULTS | {"annotated.mp4"}
+    written = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert {k: v for k, v in summary.items() if k not in ("folder", "created")} == {
+        k: v for k, v in written.items() if k != "created"
+    }
+    assert written["schema"] == 1
+    person = written["people"][0]
+    assert person["frames"] == 60
+    assert set(person["view"]) == {"yaw_deg", "label", "share"}
+    assert "withheld" in person["gait"] or "events" in person["gait"]
+
+
+def test_no_video(person_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(person_clip), "--out", str(tmp_path / "o"), "--no-video", "--height-m", "1.8"]) == 0
+    assert _files(tmp_path / "o") == RESULTS
+    assert "report.html" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "o" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["people"][0]["scale"] == {"source": "given", "height_m": 1.8}
+
+
+def test_no_such_subject(person_clip: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(person_clip), "--out", str(out), "--subject", "77"]) == 2
+    assert "77" in capsys.readouterr().err
+    assert not _files(out)
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "ready"
+    assert {"ok", "warning", "failed"} >= {check["state"] for check in found["checks"]}
+    assert run(["doctor"]) == 0
+    assert "verdict: ready" in capsys.readouterr().out
+
+
+def test_doctor_notices_two_opencv_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    from posepipe import doctor
+
+    found = {"opencv-python": "4.11.0.86", "opencv-contrib-python": "4.10.0.84"}
+    monkeypatch.setattr(doctor, "version", lambda name: found[name])
+    check = doctor._opencv()
+    assert check.state == "warning"
+    assert "4.10.0.84" in check.detail
+
+
+def test_models_are_verified(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(["models", "list", "--json"]) == 0
+    cards = json.loads(capsys.readouterr().out)
+    assert any(card["name"] == "lifter" for card in cards)
+    assert run(["models", "verify"]) == 0
+    from posepipe.weights import models_dir
+
+    copy = tmp_path / "models"
+    shutil.copytree(models_dir(), copy)
+    with (copy / "lifter.onnx").open("ab") as file:
+        file.write(b"!")
+    monkeypatch.setenv("POSEPIPE_MODELS", str(copy))
+    capsys.readouterr()
+    assert run(["models", "verify"]) == 4
+    assert "lifter.onnx" in capsys.readouterr().err
