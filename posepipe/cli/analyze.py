@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from posepipe.pipeline import Config
     from posepipe.results.recording import Recording
 
 __all__ = ["Task", "analyze", "analyze_to_folder", "print_outcome"]
@@ -44,7 +45,9 @@ def analyze(
         str, typer.Option(help="blazepose, mediapipe, or the path of a .task or RTMPose .onnx file.")
     ] = "blazepose",
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Test-time optimisation of the 3D pose.")] = True,
-    video_out: Annotated[bool, typer.Option("--video/--no-video", help="Write annotated.mp4.")] = True,
+    video_out: Annotated[
+        bool, typer.Option("--video/--no-video", help="Write annotated.mp4 (not for live inputs).")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json, or the error, as JSON.")] = False,
 ) -> None:
     """Analyse one video into a results folder."""
@@ -68,20 +71,22 @@ def analyze(
         print_outcome(recording, folder)
 
 
-def analyze_to_folder(video: str, folder: Path, config: object, *, video_out: bool) -> Recording:
+def analyze_to_folder(video: str, folder: Path, config: Config, *, video_out: bool) -> Recording:
     """Run the pipeline with a progress bar on stderr and write the results folder."""
     from posepipe.cli.progress import Progress
-    from posepipe.pipeline import Config, Pipeline
+    from posepipe.media.atomic import require_writable
+    from posepipe.media.sources import is_live
+    from posepipe.pipeline import Pipeline
     from posepipe.results.folder import save
 
-    assert isinstance(config, Config)
+    require_writable(folder)
     with Progress() as progress:
         pipeline = Pipeline(config)
         recording = pipeline.run(video, on_progress=progress)
-        progress.stage("writing")
-        save(recording, folder)
-        if video_out:
+        if video_out and not is_live(video):
             pipeline.annotate(recording, video, folder / "annotated.mp4", on_progress=progress)
+        # The summary comes last: a folder with a summary is whole.
+        save(recording, folder)
     return recording
 
 

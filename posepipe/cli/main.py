@@ -55,6 +55,10 @@ app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 
 
+# What Typer makes of Ctrl-C; the contract has no such code.
+_INTERRUPTED = 130
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with the contract's exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
@@ -66,6 +70,8 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = app(arguments, standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except PosePipeError as error:
         return _report(error, as_json)
     except typer.TyperException as error:

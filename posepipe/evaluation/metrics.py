@@ -19,7 +19,8 @@ def joint_errors_m(predicted: Floats, truth: Floats, kind: str = "root") -> Floa
     """Distance of each joint from the truth, (F, J).
 
     Args:
-        predicted, truth: (F, J, 3), both relative to the pelvis.
+        predicted: (F, J, 3) relative to the pelvis.
+        truth: (F, J, 3) likewise.
         kind: "root" as they are (MPJPE); "scale" after the best scale of each frame (N-MPJPE); "procrustes" after the
             best similarity (PA-MPJPE).
     """

@@ -15,9 +15,26 @@ from posepipe.keypoints.roi import Roi, letterbox
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["PersonFinder"]
+__all__ = ["Area", "PersonFinder", "areas"]
+
+Area = tuple[int, int, int, int]
+"""Part of a picture: left, top, right, bottom, in pixels."""
 
 _MIN_IOU = 0.3
+_OBLONG = 1.2
+
+
+def areas(width_px: int, height_px: int) -> tuple[Area, ...]:
+    """The whole picture, then squares at both ends of an oblong one.
+
+    The detector sees a square of 224 pixels. In an oblong picture people look larger in a square part, so the far and
+    the small are found there.
+    """
+    whole = (0, 0, width_px, height_px)
+    side = min(width_px, height_px)
+    if max(width_px, height_px) < _OBLONG * side:
+        return (whole,)
+    return whole, (0, 0, side, side), (width_px - side, height_px - side, width_px, height_px)
 
 
 class PersonFinder:
@@ -34,8 +51,18 @@ class PersonFinder:
     def __init__(self, onnx: bytes, threads: int | None = None) -> None:
         self._session: InferenceSession = open_session(onnx, threads=threads)
 
-    def detect(self, image: NDArray[np.uint8], min_score: float = 0.5) -> tuple[tuple[float, Roi], ...]:
-        """People in a picture (H, W, 3) BGR: score and region of interest of each, the surest first."""
+    def detect(
+        self, image: NDArray[np.uint8], min_score: float = 0.5, area: Area | None = None
+    ) -> tuple[tuple[float, Roi], ...]:
+        """People in a picture: score and region of interest of each, the surest first.
+
+        Args:
+            image: (H, W, 3) BGR.
+            min_score: leave out candidates below it.
+            area: look only here; in the whole picture if None.
+        """
+        left, top, right, bottom = area or (0, 0, image.shape[1], image.shape[0])
+        image = image[top:bottom, left:right]
         square = letterbox(image.shape[1], image.shape[0])
         crop = square.crop(image, ssd.INPUT_PX, cv2.BORDER_CONSTANT)
         tensor = cv2.dnn.blobFromImage(crop, 1.0 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
@@ -43,7 +70,7 @@ class PersonFinder:
         found = ssd.suppress(ssd.decode(boxes[0], logits[0, :, 0], min_score), _MIN_IOU)
         people = []
         for score, points in zip(found.score, found.points, strict=True):
-            hips, end = square.to_picture(points[:2])
+            hips, end = square.to_picture(points[:2]) + np.array([left, top], np.float32)
             roi = Roi.around_body(hips, end)
             if roi.usable:
                 people.append((float(score), roi))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from posepipe.errors import UsageError
-from posepipe.lifting.network import FEATURES, PoseHead, hop_matrices
+from posepipe.lifting.network import JointFeatures, PoseHead, hop_matrices
 from posepipe.skeleton import BODY21
 
 __all__ = ["BASELINES", "BaselineConfig", "build_baseline"]
@@ -46,7 +46,8 @@ class SimpleBaseline(nn.Module):
                 nn.Linear(inputs, config.dim), nn.BatchNorm1d(config.dim), nn.ReLU(), nn.Dropout(config.dropout)
             )
 
-        self.first = layer(_JOINTS * FEATURES)
+        self.features = JointFeatures()
+        self.first = layer(_JOINTS * JointFeatures.width)
         self.blocks = nn.ModuleList(nn.Sequential(layer(config.dim), layer(config.dim)) for _ in range(config.blocks))
         self.head = nn.Linear(config.dim, _JOINTS * 5)
         self.pose = PoseHead()
@@ -55,7 +56,7 @@ class SimpleBaseline(nn.Module):
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 21, 6) to pose (B, 21, 3) and log expected error (B, 21)."""
-        x = self.first(keypoints.flatten(1))
+        x = self.first(self.features(keypoints).flatten(1))
         for block in self.blocks:
             x = x + block(x)
         return self.pose(self.head(x.float()).view(-1, _JOINTS, 5), keypoints)  # type: ignore[no-any-return]
@@ -112,7 +113,8 @@ class JointTransformer(nn.Module):
 
     def __init__(self, config: BaselineConfig, graph: bool) -> None:
         super().__init__()
-        self.embed = nn.Linear(FEATURES, config.dim)
+        self.features = JointFeatures()
+        self.embed = nn.Linear(JointFeatures.width, config.dim)
         self.joint = nn.Parameter(torch.randn(_JOINTS, config.dim) * 0.02)
         self.blocks = nn.ModuleList(_Block(config, graph) for _ in range(config.blocks))
         self.norm, self.head = nn.LayerNorm(config.dim), nn.Linear(config.dim, 5)
@@ -122,7 +124,8 @@ class JointTransformer(nn.Module):
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 21, 6) to pose (B, 21, 3) and log expected error (B, 21)."""
-        x = self.embed(keypoints) + self.joint
+        with torch.autocast("cpu", enabled=False):
+            x = self.embed(self.features(keypoints)) + self.joint
         for block in self.blocks:
             x = block(x)
         return self.pose(self.head(self.norm(x.float())), keypoints)  # type: ignore[no-any-return]

@@ -178,7 +178,7 @@ def _body_rays(track: KeypointTrack, camera: Camera) -> tuple[FloatArray, FloatA
 
 
 def _with_scale_error(root: FloatArray, sigma: FloatArray, scale_given: bool, focal_assumed: bool) -> FloatArray:
-    """Add what all joints share: an assumed body size moves the root along its ray, an assumed focal length in depth."""
+    """Add what joints share: an assumed body size moves the root along its ray, an assumed focal length in depth."""
     share = np.zeros_like(root) if scale_given else np.abs(root) * STATURE_SIGMA
     if focal_assumed:
         share[:, 2] = np.hypot(share[:, 2], np.abs(root[:, 2]) * _ASSUMED_FOCAL_ERROR)

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from posepipe.errors import UsageError
 from posepipe.skeleton import BODY21
 
-__all__ = ["FEATURES", "GROUPS", "HopFIR", "NetworkConfig", "PoseHead", "hop_matrices"]
+__all__ = ["FEATURES", "GROUPS", "HopFIR", "JointFeatures", "NetworkConfig", "PoseHead", "hop_matrices"]
 
 FEATURES = 6
-"""Channels per joint; `posepipe.lifting.inputs.encode` makes them."""
+"""Channels per joint of the input; `posepipe.lifting.inputs.encode` makes them."""
 
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("right_hip", "right_knee", "right_ankle", "right_heel", "right_foot_index"),
@@ -106,6 +106,30 @@ def hop_matrices(hops: int) -> NDArray[np.float32]:
         out[hop][~out[hop].any(axis=1)] = np.eye(count)[~out[hop].any(axis=1)]
         out[hop] /= out[hop].sum(axis=1, keepdims=True)
     return out
+
+
+class JointFeatures(nn.Module):
+    """The input and, beside it, the 2D bone that ends at each joint: vector and length. Shared by all lifters here.
+
+    Foreshortening is read off small differences of positions; given as such they keep their digits in low precision.
+    """
+
+    width = FEATURES + 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        parent = np.arange(len(BODY21))
+        for a, b in BODY21.edge_indices[::-1]:
+            parent[b] = a
+        self.register_buffer("parent", torch.from_numpy(parent), persistent=False)
+
+    def forward(self, keypoints: Tensor) -> Tensor:
+        """(B, 21, 6) to (B, 21, 9)."""
+        above = keypoints[:, self.parent]
+        both = keypoints[..., 3:4] * above[..., 3:4]
+        bone = 2.0 * both * (keypoints[..., :2] - above[..., :2])
+        length = torch.sqrt((bone**2).sum(-1, keepdim=True) + 1e-6)
+        return torch.cat([keypoints, bone, length], dim=-1)
 
 
 class HopAttention(nn.Module):
@@ -239,7 +263,8 @@ class HopFIR(nn.Module):
         self.config = config
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.register_buffer("inverse", torch.tensor(np.argsort(order)), persistent=False)
-        self.embed = nn.Linear(FEATURES, config.dim)
+        self.features = JointFeatures()
+        self.embed = nn.Linear(JointFeatures.width, config.dim)
         self.joint = nn.Parameter(torch.randn(len(order), config.dim) * 0.02)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.dim)
@@ -251,7 +276,8 @@ class HopFIR(nn.Module):
 
     def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """Encoded keypoints (B, 21, 6) to pose (B, 21, 3) in metres and log expected error (B, 21)."""
-        x = self.embed(keypoints[:, self.order]) + self.joint
+        with torch.autocast("cpu", enabled=False):
+            x = self.embed(self.features(keypoints)[:, self.order]) + self.joint
         for block in self.blocks:
             x = block(x)
         raw = self.head(self.norm(x.float()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from posepipe.errors import OutputError
 
-__all__ = ["atomic_path", "output_error"]
+__all__ = ["atomic_path", "output_error", "require_writable"]
 
 _HINTS = {
     errno.ENOSPC: "The disk is full: free some space or choose another folder",
@@ -72,3 +73,19 @@ def _concerns_another_file(error: OSError, temporary: Path, final: Path) -> bool
         return False
     named = Path(str(error.filename))
     return named not in (temporary, final) and named not in final.parents
+
+
+def require_writable(folder: Path | str) -> None:
+    """Make sure, before minutes of work, that a folder exists or can be made, and takes files. Makes nothing.
+
+    Raises:
+        OutputError: part of the path is a file, or the nearest folder that exists refuses.
+    """
+    folder = Path(folder).absolute()
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise output_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), folder)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise output_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), folder)

@@ -19,7 +19,7 @@ from posepipe.media._info import Reader, SourceInfo
 from posepipe.media._queue import FrameQueue
 from posepipe.types import Frame
 
-__all__ = ["Source", "SourceInfo", "open_source"]
+__all__ = ["Source", "SourceInfo", "is_live", "open_source"]
 
 _STREAM = re.compile(r"(rtsps?|https?|rtmps?|udp|rtp|srt)://", re.IGNORECASE)
 # A network read gives up by itself later; nobody should wait for that.
@@ -51,6 +51,11 @@ def open_source(
     if not 0 < image_fps_hz < float("inf"):
         raise UsageError(f"image_fps_hz is {image_fps_hz}", hint="Give a positive number")
     return Source(_open_reader(spec, image_fps_hz), ahead=ahead, latest_only=latest_only)
+
+
+def is_live(spec: str | Path | int) -> bool:
+    """Whether an input is a webcam or a stream, which can't be read a second time."""
+    return isinstance(spec, int) or (isinstance(spec, str) and (spec.isdecimal() or bool(_STREAM.match(spec))))
 
 
 def _open_reader(spec: str | Path | int, image_fps_hz: float) -> Reader:

@@ -25,6 +25,7 @@ Bool = NDArray[np.bool_]
 _Past = tuple[float, Float64, Float64]  # time, half differences as given out, variances
 
 _FORGET_S = 0.5  # A live guard starts anew after a longer absence.
+_CHUNK = 1024  # Frames at a time, to bound memory.
 _TWISTED_S = 0.1  # Nobody turns hips against shoulders for so long.
 _FORBIDDEN = 1e3  # Cost of what may not be.
 _PER_S = 0.3  # Cost of a second in the swapped state: the detector is right more often than not.
@@ -97,8 +98,7 @@ class _Model:
 
     def __init__(self, track: KeypointTrack, rows: NDArray[np.intp]) -> None:
         layout = track.layout.name
-        xy = np.where(track.valid[rows, :, None], track.xy_px[rows], np.nan).astype(np.float64)
-        d, var, size = cost.halves(layout, xy, track.sigma_px[rows].astype(np.float64))
+        d, var, size = _halves(track, rows)
         time_s = track.time_s[rows]
         step = np.diff(time_s)
         self.step_s = np.minimum(np.append(step, np.median(step)), 2.0 * np.median(step))
@@ -162,15 +162,18 @@ def _steps(time_s: Float64, d: Float64, var: Float64, size: Float64, sure: Bool)
     place = np.arange(len(known))
     ordinary = np.zeros(len(known), dtype=bool)
     ordinary[2:] = known[2:] - known[:-2] == 2
-    t = known[ordinary]
     usual = np.zeros(d.shape[1])
-    if len(t):
-        before, now = time_s[t - 1] - time_s[t - 2], time_s[t] - time_s[t - 1]
-        ratio = np.repeat(np.minimum(now / before, 2.0)[:, None], d.shape[1], axis=1)
-        square = cost.innovation(d[t - 2], d[t - 1], d[t], ratio)
-        usual = _median(square[0, 0, 0]) / 2.0
+    if ordinary.any():
+        t = known[ordinary]
+        _, ratio = _rhythm(time_s, t)
+        constant = d[t] - (1.0 + ratio) * d[t - 1] + ratio * d[t - 2]
+        usual = _median(np.sum(constant**2, axis=2)) / 2.0
+    for start in range(0, len(known), _CHUNK):
+        t = known[start : start + _CHUNK][ordinary[start : start + _CHUNK]]
+        longest, ratio = _rhythm(time_s, t)
+        square = cost.innovation(d[t - 2], d[t - 1], d[t], np.broadcast_to(ratio[..., 0], (len(t), d.shape[1])))
         wide = np.maximum(np.maximum(var[t - 2], var[t - 1]), var[t])
-        spread = cost.variance(wide, size[t, None], np.maximum(now, before)[:, None], usual)
+        spread = cost.variance(wide, size[t, None], longest[:, None], usual)
         out[t] = np.moveaxis(cost.pair_cost(square, spread).sum(axis=-1), -1, 0)
     bridge = place[~ordinary & (place > 0)]
     t, last = known[bridge], known[bridge - 1]
@@ -187,6 +190,23 @@ def _steps(time_s: Float64, d: Float64, var: Float64, size: Float64, sure: Bool)
     spread = cost.variance(np.maximum(var[last], var[t]), size[t, None], gap[:, None], usual) + speed
     out[t] = np.moveaxis(cost.pair_cost(square, spread).sum(axis=-1), -1, 0)
     return out
+
+
+def _rhythm(time_s: Float64, t: NDArray[np.intp]) -> tuple[Float64, Float64]:
+    """Longer of the two steps before each frame (N,), and their ratio (N, 1, 1)."""
+    before, now = time_s[t - 1] - time_s[t - 2], time_s[t] - time_s[t - 1]
+    return np.maximum(now, before), np.minimum(now / before, 2.0)[:, None, None]
+
+
+def _halves(track: KeypointTrack, rows: NDArray[np.intp]) -> tuple[Float64, Float64, Float64]:
+    """`cost.halves` of the seen frames, some at a time."""
+    parts = []
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        xy = np.where(track.valid[part, :, None], track.xy_px[part], np.nan).astype(np.float64)
+        parts.append(cost.halves(track.layout.name, xy, track.sigma_px[part].astype(np.float64)))
+    d, var, size = zip(*parts, strict=True)
+    return np.concatenate(d), np.concatenate(var), np.concatenate(size)
 
 
 def _median(x: Float64) -> Float64:

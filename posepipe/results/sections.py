@@ -121,7 +121,7 @@ def verdict(recording: Recording, person: Person) -> str:
     text += f"Of the limb joints, {_percent(seen.seen_share)} were seen"
     text += f", {_percent(seen.filled_share)} filled in" if seen.filled_share > 0 else ""
     text += f" and {_percent(seen.missing_share)} missing. " if seen.missing_share > 0 else ". "
-    return text + " ".join((_exercise_verdict(person.exercise), _gait_verdict(person.gait)))
+    return " ".join((text.strip(), _exercise_verdict(person.exercise), _gait_verdict(person.gait))).strip()
 
 
 def view_words(person: Person) -> str:

@@ -1,1 +1,1 @@
-"""Synthetic people with exact truth."""
+"""Synthetic people with exact truth: bodies, motions, cameras and a renderer."""

@@ -1,4 +1,4 @@
-"""What a synthetic person is like: stature, proportions, girths, clothes; and the feet that motion capture leaves out."""
+"""What a synthetic person is like: stature, proportions, girths, clothes; and the feet missing in motion capture."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class SynthCamera:
             out_px: side of the new picture.
         """
         c, s = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
-        shift = np.asarray(self.principal_px) - np.asarray(center_px, dtype=np.float64)
+        shift: Array = np.asarray(self.principal_px) - np.asarray(center_px, dtype=np.float64)
         scale = out_px / size_px
         principal = scale * (np.array([[c, s], [-s, c]]) @ shift) + out_px / 2.0
         return SynthCamera(
@@ -150,9 +150,7 @@ class SynthCamera:
 
 
 @lru_cache(maxsize=64)
-def _rotation(
-    position_m: tuple[float, float, float], target_m: tuple[float, float, float], roll_deg: float
-) -> Array:
+def _rotation(position_m: tuple[float, float, float], target_m: tuple[float, float, float], roll_deg: float) -> Array:
     z = np.subtract(target_m, position_m).astype(np.float64)
     z /= np.linalg.norm(z)
     up = np.array([0.0, 0.0, 1.0]) if abs(z[2]) < 0.999 else np.array([0.0, 1.0, 0.0])

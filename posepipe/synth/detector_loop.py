@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.errors import InputError, UsageError
+from posepipe.errors import UsageError
 from posepipe.keypoints.blazepose import BlazePose, Networks
 from posepipe.keypoints.blazepose import Person as Seen
 from posepipe.keypoints.roi import Roi
@@ -33,10 +32,11 @@ from posepipe.skeleton import BODY21
 from posepipe.synth.body import BodyShape, from_mocap
 from posepipe.synth.camera import SynthCamera
 from posepipe.synth.figure import scale_of
+from posepipe.synth.mocap import MocapSet, load_mocap
 from posepipe.synth.render import Occluder, Person, render_frame
 from posepipe.synth.scene import Light, Room, cast_shadow, clutter, degrade
 
-__all__ = ["MocapSet", "load_mocap", "main", "make_pairs", "make_run", "write_pairs"]
+__all__ = ["main", "make_pairs", "make_run", "write_pairs"]
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -47,50 +47,6 @@ _HIPS = BODY21.indices("left_hip", "right_hip")
 _SHOULDERS = BODY21.indices("left_shoulder", "right_shoulder")
 _HEAD = BODY21.index("head")
 _SIZES = ((1280, 720), (1920, 1080), (640, 480), (720, 1280), (960, 540))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MocapSet:
-    """Motion capture, by sequence.
-
-    Attributes:
-        positions: (F, 17, 3) Human3.6M joints, metres, z up.
-        extra: (F, 6, 3) nose, top of the head, toes, heels.
-        seq_start: (S + 1,) first frame of each sequence, and the end.
-        fps_hz: (S,).
-        name: (S,) sequence names.
-        subject: (S,) people.
-    """
-
-    positions: NDArray[np.float32]
-    extra: NDArray[np.float32]
-    seq_start: NDArray[np.int64]
-    fps_hz: NDArray[np.float32]
-    name: NDArray[np.str_]
-    subject: NDArray[np.str_]
-
-    @property
-    def is_cmu(self) -> NDArray[np.bool_]:
-        """(S,) not of UI-PRMD."""
-        return np.array([not str(name).startswith("ui_") for name in self.name])
-
-
-@lru_cache(maxsize=2)
-def load_mocap(path: Path) -> MocapSet:
-    """Read a motion-capture file.
-
-    Raises:
-        InputError: the file can't be read, or lacks an array.
-    """
-    keys = ("positions", "extra", "seq_start", "fps", "seq_name", "subject")
-    try:
-        with np.load(path) as data:
-            missing = [key for key in keys if key not in data]
-            if missing:
-                raise InputError(f"no array {', '.join(missing)}", where=str(path))
-            return MocapSet(*(data[key] for key in keys))
-    except (OSError, ValueError) as error:
-        raise InputError(f"can't be read ({error})", where=str(path), hint="Give a motion-capture npz") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,9 +119,7 @@ def _stage(rng: np.random.Generator, xyz: Array) -> _Stage:
     occluders = (_occluder(rng, camera, xyz),) if rng.random() < 0.15 else ()
     quality = int(rng.integers(35, 92)) if rng.random() < 0.5 else None
     blur = float(rng.choice([0.0, rng.uniform(0.3, 1.6)]))
-    return _Stage(
-        camera, shape, Light.random(rng), backdrop, room, occluders, blur, float(rng.uniform(0, 9)), quality
-    )
+    return _Stage(camera, shape, Light.random(rng), backdrop, room, occluders, blur, float(rng.uniform(0, 9)), quality)
 
 
 def _occluder(rng: np.random.Generator, camera: SynthCamera, xyz: Array) -> Occluder:
@@ -296,7 +250,8 @@ def make_run(
         "xy_true_px": xy_true.astype(np.float32),
         "heel_measured": known,
         "camera": np.tile(
-            np.array([camera.focal_px, *camera.principal_px, camera.width_px, camera.height_px], np.float32), (length, 1)
+            np.array([camera.focal_px, *camera.principal_px, camera.width_px, camera.height_px], np.float32),
+            (length, 1),
         ),
         "gravity": np.tile((-camera.rotation[:, 2]).astype(np.float32), (length, 1)),
         "fps_hz": np.full(length, data.fps_hz[sequence], np.float32),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,37 +9,17 @@ from numpy.typing import NDArray
 
 from posepipe.errors import UsageError
 from posepipe.skeleton import BODY21
-from posepipe.synth.body import BodyShape, cross, foot_axes, frame_of, head_frame, unit
+from posepipe.synth.body import BodyShape, cross, foot_axes, frame_of, unit
+from posepipe.synth.head import draw_head
+from posepipe.synth.materials import SHIRT, SHOES, SKIN, SOLE, TROUSERS, Materials, make_materials
 from posepipe.synth.primitives import Builder, Primitives
 
-__all__ = ["MATERIALS", "Figure", "Materials", "make_figure"]
+__all__ = ["Figure", "make_figure", "scale_of"]
 
 Array = NDArray[np.float64]
-_Place = Callable[[float, float, float], Array]
 
-MATERIALS = ("skin", "hair", "shirt", "trousers", "shoes", "sole", "eye", "iris", "lip", "brow", "accent")
-SKIN, HAIR, SHIRT, TROUSERS, SHOES, SOLE, EYE, IRIS, LIP, BROW, ACCENT = range(len(MATERIALS))
 _J = {name: i for i, name in enumerate(BODY21.joints)}
 _STATURE_M = 1.75
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Materials:
-    """Colour and pattern of each material.
-
-    Attributes:
-        rgb: (K, 3) in [0, 1].
-        accent: (K, 3) second colour of the pattern.
-        pattern: (K,) 0 plain, 1 stripes, 2 noise, 3 checks.
-        shine: (K,) strength of the highlight.
-        smooth_m: (K,) smoothing radius of the normals, metres; hides the seams between primitives.
-    """
-
-    rgb: Array
-    accent: Array
-    pattern: NDArray[np.intp]
-    shine: Array
-    smooth_m: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,33 +28,6 @@ class Figure:
 
     primitives: Primitives
     materials: Materials
-
-
-def make_materials(shape: BodyShape) -> Materials:
-    """The materials of a person, in the order of `MATERIALS`."""
-    skin, hair = np.array(shape.skin) / 255.0, np.array(shape.hair) / 255.0
-    rgb = np.array(
-        [
-            skin,
-            hair,
-            np.array(shape.shirt) / 255.0,
-            np.array(shape.trousers) / 255.0,
-            np.array(shape.shoes) / 255.0,
-            [0.87, 0.86, 0.84] if sum(shape.shoes) < 500 else [0.25, 0.25, 0.27],
-            [0.96, 0.95, 0.94],
-            [0.16, 0.11, 0.08],
-            0.55 * skin + 0.45 * np.array([0.66, 0.22, 0.22]),
-            0.75 * hair * (0.9 if hair.mean() > 0.2 else 1.0) + 0.05 * skin,
-            np.array(shape.accent) / 255.0,
-        ]
-    )
-    accent = rgb.copy()
-    accent[SHIRT] = np.array(shape.accent) / 255.0
-    pattern = np.zeros(len(MATERIALS), dtype=np.intp)
-    pattern[SHIRT] = ("plain", "stripes", "noise", "checks").index(shape.pattern)
-    shine = np.array([0.08, 0.16, 0.0, 0.0, 0.1, 0.05, 0.3, 0.5, 0.15, 0.0, 0.0])
-    smooth = np.array([0.018, 0.012, 0.03, 0.025, 0.008, 0.0, 0.0, 0.0, 0.0, 0.0, 0.01])
-    return Materials(rgb, accent, pattern, shine, smooth)
 
 
 def scale_of(xyz: Array) -> float:
@@ -108,16 +60,14 @@ def make_figure(xyz_m: Array, shape: BodyShape, *, fingers: bool = True) -> Figu
         missing = [BODY21.joints[i] for i in np.nonzero(~np.isfinite(xyz).all(axis=1))[0]]
         raise UsageError(f"joints without position: {', '.join(missing)}", where="make_figure")
     build, scale = Builder(), scale_of(xyz)
-    chest = frame_of(
-        xyz[_J["left_shoulder"]] - xyz[_J["right_shoulder"]], xyz[_J["thorax"]] - xyz[_J["spine"]]
-    )
+    chest = frame_of(xyz[_J["left_shoulder"]] - xyz[_J["right_shoulder"]], xyz[_J["thorax"]] - xyz[_J["spine"]])
     pelvis = frame_of(xyz[_J["left_hip"]] - xyz[_J["right_hip"]], xyz[_J["spine"]] - xyz[_J["pelvis"]])
     _torso(build, xyz, shape, scale, chest, pelvis)
     for side in ("left", "right"):
         _leg(build, xyz, shape, scale, side, pelvis)
         _foot(build, xyz, shape, scale, side)
         _arm(build, xyz, shape, scale, side, chest, fingers)
-    _head(build, xyz, shape, chest)
+    draw_head(build, xyz, shape, chest)
     return Figure(build.build(), make_materials(shape))
 
 
@@ -133,9 +83,7 @@ def _torso(build: Builder, xyz: Array, shape: BodyShape, scale: float, chest: Ar
     def at(origin: Array, frame: Array, left: float, forward: float, up: float) -> Array:
         return np.asarray(origin + frame @ (scale * np.array([left, forward, up])))
 
-    build.ellipsoid(
-        at(hip, pelvis, 0, -0.012, 0.0), (wide, 0.112 * g * shape.hips, 0.125 * scale), pelvis, TROUSERS
-    )
+    build.ellipsoid(at(hip, pelvis, 0, -0.012, 0.0), (wide, 0.112 * g * shape.hips, 0.125 * scale), pelvis, TROUSERS)
     for sign in (1.0, -1.0):
         build.ellipsoid(
             at(hip, pelvis, sign * 0.068, -0.05, -0.045),
@@ -253,9 +201,7 @@ def _leg(build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str, 
 
 
 def _foot(build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str) -> None:
-    knee, ankle, heel, toe = xyz[
-        BODY21.indices(f"{side}_knee", f"{side}_ankle", f"{side}_heel", f"{side}_foot_index")
-    ]
+    knee, ankle, heel, toe = xyz[BODY21.indices(f"{side}_knee", f"{side}_ankle", f"{side}_heel", f"{side}_foot_index")]
     forward, down, _ = foot_axes(knee, ankle, toe)
     sign = 1.0 if side == "left" else -1.0
     across = sign * cross(forward, down)
@@ -292,9 +238,7 @@ def _foot(build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str)
     )
 
 
-def _arm(
-    build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str, chest: Array, fingers: bool
-) -> None:
+def _arm(build: Builder, xyz: Array, shape: BodyShape, scale: float, side: str, chest: Array, fingers: bool) -> None:
     shoulder, elbow, wrist = xyz[BODY21.indices(f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist")]
     g = scale * shape.limbs
     upper, fore = unit(elbow - shoulder), unit(wrist - elbow)
@@ -362,72 +306,3 @@ def _hand(
         [0.017 * s, 0.0125 * s, 0.0095 * s],
         SKIN,
     )
-
-
-def _head(build: Builder, xyz: Array, shape: BodyShape, chest: Array) -> None:
-    head, nose, thorax = xyz[BODY21.indices("head", "nose", "thorax")]
-    frame = head_frame(xyz)
-    k = float(np.clip(np.linalg.norm(nose - head) / 0.115, 0.75, 1.2))
-    build.texture(head, frame[:, 2], frame[:, 0])
-
-    def at(left: float, forward: float, up: float) -> Array:
-        return np.asarray(head + frame @ (k * np.array([left, forward, up])))
-
-    def blob(place: tuple[float, float, float], semi: tuple[float, float, float], material: int) -> None:
-        build.ellipsoid(at(*place), tuple(k * np.array(semi)), frame, material)
-
-    blob((0, -0.004, 0.002), (0.075, 0.095, 0.1), SKIN)
-    build.chain(
-        [at(0, 0.01, 0.0), at(0, 0.027, -0.055), at(0, 0.05, -0.098)],
-        [0.079 * k, 0.062 * k, 0.032 * k],
-        SKIN,
-        (frame[:, 0], 0.95),
-    )
-    base = thorax + chest[:, 2] * 0.015 * k - chest[:, 1] * 0.02 * k
-    build.chain([base, at(0, -0.02, -0.07)], [0.06 * k, 0.054 * k], SKIN)
-    collar = thorax + chest[:, 2] * 0.035 * k - chest[:, 1] * 0.014 * k
-    build.ellipsoid(collar, (0.078 * k, 0.072 * k, 0.028 * k), chest, SHIRT)
-    build.chain([at(0, 0.088, -0.012), at(0, 0.104, -0.045)], [0.009 * k, 0.0125 * k], SKIN)
-    for side in (1.0, -1.0):
-        blob((side * 0.011, 0.095, -0.049), (0.009, 0.01, 0.008), SKIN)
-        blob((side * 0.031, 0.0825, -0.014), (0.0155, 0.009, 0.0075), EYE)
-        blob((side * 0.031, 0.0895, -0.014), (0.0062, 0.0035, 0.0065), IRIS)
-        build.chain(
-            [at(side * 0.014, 0.0905, 0.009), at(side * 0.034, 0.0885, 0.0125), at(side * 0.05, 0.077, 0.006)],
-            [0.0042 * k, 0.0042 * k, 0.003 * k],
-            BROW,
-        )
-        blob((side * 0.076, -0.008, -0.026), (0.01, 0.021, 0.032), SKIN)
-    build.chain(
-        [at(0.024, 0.076, -0.075), at(0.008, 0.0855, -0.0805), at(-0.008, 0.0855, -0.0805), at(-0.024, 0.076, -0.075)],
-        [0.0038 * k, 0.0062 * k, 0.0062 * k, 0.0038 * k],
-        LIP,
-    )
-    _hair(build, shape, k, at, frame)
-
-
-def _hair(build: Builder, shape: BodyShape, k: float, at: _Place, frame: Array) -> None:
-    def blob(place: tuple[float, float, float], semi: tuple[float, float, float], material: int = HAIR) -> None:
-        build.ellipsoid(at(*place), tuple(k * np.array(semi)), frame, material)
-
-    style = shape.hair_style
-    if style == "bald":
-        return
-    blob((0, -0.019, 0.02), (0.0835, 0.0985, 0.0975))
-    blob((0, -0.045, -0.02), (0.073, 0.07, 0.085))
-    if style == "cap":
-        blob((0, -0.006, 0.035), (0.086, 0.106, 0.086), ACCENT)
-        build.chain([at(0, 0.08, 0.035), at(0, 0.15, 0.022)], [0.06 * k, 0.05 * k], ACCENT, (frame[:, 2], 0.1))
-    elif style == "long":
-        build.chain(
-            [at(0, -0.05, -0.02), at(0, -0.065, -0.13), at(0, -0.07, -0.22)],
-            [0.075 * k, 0.07 * k, 0.045 * k],
-            HAIR,
-            (frame[:, 1], 0.6),
-        )
-        for side in (1.0, -1.0):
-            build.chain(
-                [at(side * 0.066, -0.012, 0.0), at(side * 0.068, -0.03, -0.12)], [0.026 * k, 0.02 * k], HAIR
-            )
-    elif style == "bun":
-        blob((0, -0.115, 0.045), (0.042, 0.04, 0.042))

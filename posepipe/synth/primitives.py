@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posepipe.synth.camera import SynthCamera
 
-__all__ = ["Builder", "Buffer", "Primitives", "raycast"]
+__all__ = ["Buffer", "Builder", "Primitives", "join", "raycast"]
 
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.float32]
@@ -207,9 +207,7 @@ def _quadrics(prims: Primitives, camera: SynthCamera) -> _Quadrics:
     form = np.einsum("nki,nk,nkj->nij", local, weight, local)
     linear = np.einsum("nki,nk->ni", local, weight * eye) - np.where(cone, alpha * beta, 0.0)[:, None] * local[:, 2]
     squared = (eye**2).sum(axis=1)
-    constant = np.where(
-        cone, eye[:, 0] ** 2 + eye[:, 1] ** 2 - (alpha + beta * eye[:, 2]) ** 2, squared - r0**2
-    )
+    constant = np.where(cone, eye[:, 0] ** 2 + eye[:, 1] ** 2 - (alpha + beta * eye[:, 2]) ** 2, squared - r0**2)
     disc = linear[:, :, None] * linear[:, None, :] - constant[:, None, None] * form
     reach = np.where(cone, length - sin * (r0 - r1), 1.0)
     end = np.linalg.solve(local, np.stack([np.zeros_like(length), np.zeros_like(length), length], axis=1)[..., None])

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from posepipe.synth.body import BodyShape
 from posepipe.synth.camera import SynthCamera
-from posepipe.synth.figure import SHIRT, TROUSERS, Figure, Materials, make_figure
+from posepipe.synth.figure import Figure, make_figure
+from posepipe.synth.materials import Materials, join_materials
 from posepipe.synth.primitives import Buffer, Builder, Primitives, join, raycast
 from posepipe.synth.scene import Light, Room, cast_shadow
 
@@ -84,10 +85,7 @@ def render_frame(
         UsageError: a joint is missing.
     """
     lamp = light or Light()
-    if scene is None or isinstance(scene, Room):
-        image = (scene or Room()).picture(camera)
-    else:
-        image = scene.copy()
+    image = scene.copy() if isinstance(scene, np.ndarray) else (scene or Room()).picture(camera)
     if shadow:
         for person in people:
             image = cast_shadow(image, person.xyz_m, camera, lamp)
@@ -115,9 +113,7 @@ def render_person(
     supersample: int = 1,
 ) -> Image:
     """A copy of a picture with one person drawn on it, without shadow; see `render_frame`."""
-    return render_frame(
-        [Person(xyz_m, shape)], camera, scene=image, light=light, supersample=supersample, shadow=False
-    )
+    return render_frame([Person(xyz_m, shape)], camera, scene=image, light=light, supersample=supersample, shadow=False)
 
 
 def silhouette(xyz_m: Array, shape: BodyShape, camera: SynthCamera) -> NDArray[np.bool_]:
@@ -135,7 +131,8 @@ def _occluder(occluder: Occluder) -> Figure:
     build.chain(ends, [occluder.radius_m, occluder.radius_m], 0)
     rgb = np.array([occluder.color]) / 255.0
     return Figure(
-        build.build(), Materials(rgb, rgb, np.zeros(1, dtype=np.intp), np.array([0.05]), np.zeros(1))
+        build.build(),
+        Materials(rgb, rgb, np.zeros(1, dtype=np.intp), np.array([0.05]), np.zeros(1, dtype=np.bool_), np.zeros(1)),
     )
 
 
@@ -171,13 +168,7 @@ def _draw(
     )
     offsets = np.cumsum([0] + [len(f.materials.rgb) for f in figures]).tolist()
     prims = join([f.primitives for f in figures], offsets[:-1])
-    materials = Materials(
-        np.concatenate([f.materials.rgb for f in figures]),
-        np.concatenate([f.materials.accent for f in figures]),
-        np.concatenate([f.materials.pattern for f in figures]),
-        np.concatenate([f.materials.shine for f in figures]),
-        np.concatenate([f.materials.smooth_m for f in figures]),
-    )
+    materials = join_materials([f.materials for f in figures])
     buffer = raycast(prims, view)
     if not len(buffer.normal):
         return
@@ -216,7 +207,7 @@ def _smoothed(buffer: Buffer, weight: FloatArray, camera: SynthCamera) -> tuple[
     # Twice a box is near enough to a Gaussian.
     mean = cv2.blur(cv2.blur(field, (size, size)), (size, size))[seen]
     cover = cv2.blur(cv2.blur(seen.astype(np.float32), (size, size)), (size, size))[seen]
-    mean /= np.maximum(cover, 1e-3)[:, None]
+    mean = mean / np.maximum(cover, 1e-3)[:, None]
     normal = buffer.normal + weight[:, None] * (mean[:, :3] - buffer.normal)
     occlusion = np.clip((depth - middle - mean[:, 3]) / 0.1, 0.0, 1.0)
     return np.asarray(normal), np.asarray(occlusion)
@@ -226,7 +217,9 @@ def _shade(buffer: Buffer, prims: Primitives, materials: Materials, camera: Synt
     """Colour (M, 3) RGB 0..255 of the seen pixels: lamp, sky and fill on matt surfaces, and a small highlight."""
     ids = buffer.index[buffer.index >= 0]
     material = prims.material[ids]
-    normal, occlusion = _smoothed(buffer, np.clip(materials.smooth_m / 0.025, 0, 1).astype(np.float32)[material], camera)
+    normal, occlusion = _smoothed(
+        buffer, np.clip(materials.smooth_m / 0.025, 0, 1).astype(np.float32)[material], camera
+    )
     rotation = camera.rotation.astype(np.float32)
     world = (buffer.point_m - camera.translation_m.astype(np.float32)) @ rotation
     offset = world - prims.texture_origin_m.astype(np.float32)[ids]
@@ -235,7 +228,7 @@ def _shade(buffer: Buffer, prims: Primitives, materials: Materials, camera: Synt
     across = np.einsum("ni,ni->n", texture[:, 1], offset)
     cell = (np.stack([along, across], axis=1) * 500.0).astype(np.int32) & 255
     wrinkle = _cloth()[cell[:, 0], cell[:, 1]]
-    cloth = np.isin(material % 11, (SHIRT, TROUSERS)).astype(np.float32)
+    cloth = materials.cloth[material].astype(np.float32)
     normal = normal @ rotation
     normal += (0.08 * cloth * wrinkle[:, 0])[:, None] * texture[:, 0]
     normal += (0.08 * cloth * wrinkle[:, 1])[:, None] * texture[:, 1]

@@ -242,13 +242,13 @@ def cast_shadow(image: Image, xyz_m: ArrayLike, camera: SynthCamera, light: Ligh
         i, j = BODY21.indices(a, b)
         ends = np.round((flat[[i, j]] - low) / _CELL_M * 16).astype(int)
         width = max(1, round(2 * radius / _CELL_M))
-        cv2.line(mask, tuple(ends[0].tolist()), tuple(ends[1].tolist()), 255, width, cv2.LINE_8, 4)
+        cv2.line(mask, tuple(ends[0].tolist()), tuple(ends[1].tolist()), (255,), width, cv2.LINE_8, 4)
     for side in ("left", "right"):
         for name in ("heel", "foot_index"):
             point = xyz[BODY21.index(f"{side}_{name}")]
             near = float(np.clip(1.0 - point[2] / 0.3, 0, 1))
             spot = np.round((point[:2] - low) / _CELL_M * 16).astype(int)
-            cv2.circle(soft, tuple(spot.tolist()), int(0.07 / _CELL_M * 16), int(255 * near), -1, cv2.LINE_8, 4)
+            cv2.circle(soft, tuple(spot.tolist()), int(0.07 / _CELL_M * 16), (int(255 * near),), -1, cv2.LINE_8, 4)
     shade = 0.75 * cv2.GaussianBlur(mask, (0, 0), 1.8).astype(np.float32)
     shade = np.maximum(shade, 0.9 * cv2.GaussianBlur(soft, (0, 0), 2.2).astype(np.float32)) / 255.0
     cells = (np.array([[0, 0], [size[0], 0], size, [0, size[1]]]) - 0.5).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from scipy.ndimage import convolve1d, minimum_filter1d
 
 from posepipe.errors import UsageError
 from posepipe.synth.body import BodyShape
+from posepipe.synth.footprints import Footprint, plan_straight
 from posepipe.synth.kinematics import (
     HEEL_Z_M,
     TOE_Z_M,
@@ -23,141 +25,16 @@ from posepipe.synth.kinematics import (
 )
 from posepipe.synth.motion import Event, SynthMotion, clock
 
-__all__ = ["Footprint", "follow", "plan_path", "plan_straight", "walk"]
+__all__ = ["follow", "walk"]
 
 Array = NDArray[np.float64]
 
-_STANCE = 0.62
 _HEEL_ROCKER, _HEEL_OFF = 0.12, 0.53
 """Shares of the stance at which the foot is flat, and at which the heel leaves the ground."""
 _STRIKE_DEG, _PUSH_DEG = 20.0, 58.0
 _FULL_STEP_M = 0.65
 _FINE_HZ = 240.0
 _ARM_DEG_PER_M = 50.0
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """One foot on the ground.
-
-    Attributes:
-        side: "left" or "right".
-        heel_m: heel on the ground plane (x, y).
-        heading_deg: of the foot.
-        strike_s: heel strike; minus infinity for a foot that has always stood there.
-        off_s: toe off; infinity for a foot that stays.
-    """
-
-    side: str
-    heel_m: tuple[float, float]
-    heading_deg: float
-    strike_s: float
-    off_s: float
-
-
-def plan_straight(
-    shape: BodyShape,
-    duration_s: float,
-    *,
-    speed_mps: float = 1.25,
-    cadence_spm: float = 112.0,
-    width_m: float = 0.11,
-    heading_deg: float = 0.0,
-    start_m: tuple[float, float] = (0.0, 0.0),
-) -> tuple[Footprint, ...]:
-    """Footprints of a steady walk that goes on before and after the clip."""
-    if not (speed_mps > 0 and cadence_spm > 0):
-        raise UsageError("speed and cadence must be positive", where="walk")
-    step_s = 60.0 / cadence_spm
-    steps = int(np.ceil(duration_s / step_s)) + 4
-    path = np.arange(-3, steps) * speed_mps * step_s
-    angle = np.radians(heading_deg)
-    line = np.asarray(start_m) + path[:, None] * np.array([np.cos(angle), np.sin(angle)])
-    strikes = np.arange(-3, steps) * step_s
-    return _prints(shape, line, np.full(len(path), heading_deg), strikes, width_m, step_s)
-
-
-def _prints(
-    shape: BodyShape, line: Array, heading_deg: Array, strikes: Array, width_m: float, step_s: float
-) -> tuple[Footprint, ...]:
-    """Footprints left and right of a line (N, 2)."""
-    prints = []
-    for i, (point, heading, strike) in enumerate(zip(line, heading_deg, strikes, strict=True)):
-        sign = 1.0 if i % 2 == 0 else -1.0
-        angle = np.radians(heading)
-        left, forward = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
-        heel = point + sign * 0.5 * width_m * left - 0.031 * shape.height_m * forward
-        prints.append(
-            Footprint(
-                "left" if sign > 0 else "right",
-                (float(heel[0]), float(heel[1])),
-                float(heading + sign * 5.0),
-                float(strike),
-                float(strike + _STANCE * 2.0 * step_s),
-            )
-        )
-    return tuple(prints)
-
-
-def plan_path(
-    shape: BodyShape,
-    points_m: Sequence[tuple[float, float]],
-    final_heading_deg: float,
-    *,
-    step_m: float = 0.62,
-    step_s: float = 0.56,
-    width_m: float = 0.11,
-    final_width_m: float = 0.33,
-    final_toe_out_deg: float = 18.0,
-    first_step: float = 0.5,
-) -> tuple[Footprint, ...]:
-    """Footprints along a smooth curve that end in a stance.
-
-    Args:
-        shape: build.
-        points_m: points of the curve, at least two; the walk is under way when the clip starts at the first.
-        final_heading_deg: where the person faces at the end.
-        step_m: length of a step.
-        step_s: time of a step.
-        width_m: distance between the feet's lines.
-        final_width_m: distance of the ankles in the last stance.
-        final_toe_out_deg: turn of the feet outwards in the last stance.
-        first_step: share of a step walked when the clip starts.
-    """
-    points = np.asarray(points_m, dtype=np.float64)
-    if points.shape[0] < 2:
-        raise UsageError("a path needs two points", where="plan_path")
-    chord = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    curve = PchipInterpolator(chord, points) if len(points) > 2 else None
-    fine = np.linspace(0.0, chord[-1], 400)
-    if curve is None:
-        xy = points[0] + fine[:, None] / chord[-1] * (points[1] - points[0])
-    else:
-        xy = curve(fine)
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(xy, axis=0), axis=1))])
-    tangent = np.unwrap(np.arctan2(*np.gradient(xy, axis=0).T[::-1]))
-    count = max(2, round((arc[-1] - first_step * step_m) / step_m))
-    where = first_step * step_m + np.arange(-3, count) * step_m
-    line = np.stack([np.interp(where, arc, xy[:, k]) for k in (0, 1)], axis=1)
-    before = np.minimum(where, 0.0)[:, None] * np.array([np.cos(tangent[0]), np.sin(tangent[0])])
-    headings = np.degrees(np.interp(where, arc, tangent))
-    strikes = (first_step + np.arange(-3, count)) * step_s
-    prints = list(_prints(shape, line + before, headings, strikes, width_m, step_s))
-    final = final_heading_deg + 360.0 * round((headings[-1] - final_heading_deg) / 360.0)
-    angle = np.radians(final)
-    left = np.array([-np.sin(angle), np.cos(angle)])
-    center = line[-1] + 0.45 * step_m * np.array([np.cos(np.radians(headings[-1])), np.sin(np.radians(headings[-1]))])
-    for i in range(2):
-        side = "left" if prints[-1].side == "right" else "right"
-        sign = 1.0 if side == "left" else -1.0
-        turn = np.radians(final + sign * final_toe_out_deg)
-        ankle = center + sign * 0.5 * final_width_m * left
-        heel = ankle - 0.031 * shape.height_m * np.array([np.cos(turn), np.sin(turn)])
-        strike = prints[-1].strike_s + step_s * (1.0 + 0.1 * i)
-        prints.append(
-            Footprint(side, (float(heel[0]), float(heel[1])), float(np.degrees(turn)), float(strike), np.inf)
-        )
-    return tuple(prints)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +69,11 @@ def _stance(shape: BodyShape, print_: Footprint, size: tuple[float, float], time
 
 
 def _swing(
-    shape: BodyShape, old: Footprint, new: Footprint, sizes: tuple[tuple[float, float], tuple[float, float]], time_s: Array
+    shape: BodyShape,
+    old: Footprint,
+    new: Footprint,
+    sizes: tuple[tuple[float, float], tuple[float, float]],
+    time_s: Array,
 ) -> _Foot:
     """A foot in the air, from one footprint to the next with the speeds it has at both."""
     h = 1e-3
@@ -225,7 +106,7 @@ def _swing(
 def _sizes(prints: Sequence[Footprint]) -> list[tuple[float, float]]:
     """How fully each footprint rolls over heel and ball: short steps roll less."""
     full = 2.0 * _FULL_STEP_M
-    steps = [float(np.hypot(*np.subtract(b.heel_m, a.heel_m))) for a, b in zip(prints[:-1], prints[1:], strict=True)]
+    steps = [float(np.hypot(*np.subtract(b.heel_m, a.heel_m))) for a, b in pairwise(prints)]
     share = [min(1.0, step / full) for step in steps]
     return [(a, b) for a, b in zip([share[0], *share], [*share, share[-1]], strict=True)] if share else [(1.0, 1.0)]
 
@@ -259,7 +140,7 @@ def _course(plan: Sequence[Footprint], time_s: Array) -> tuple[Array, Array, Arr
     knots: list[float] = []
     rows: list[Array] = []  # x, y, heading, roll
     straight: list[float] = []  # heading without the leg's turn
-    for before, now in zip(ordered[:-1], ordered[1:], strict=True):
+    for before, now in pairwise(ordered):
         middle = 0.5 * (np.asarray(before.heel_m) + np.asarray(now.heel_m))
         heading = 0.5 * (before.heading_deg + now.heading_deg)
         angle = np.radians(heading)
@@ -353,7 +234,9 @@ def follow(shape: BodyShape, plan: Sequence[Footprint], time_s: Array) -> tuple[
         feet.heading_deg,
         feet.pitch_deg,
     )
-    events = [Event(p.strike_s, "heel_strike", p.side) for p in plan] + [Event(p.off_s, "toe_off", p.side) for p in plan]
+    events = [Event(p.strike_s, "heel_strike", p.side) for p in plan] + [
+        Event(p.off_s, "toe_off", p.side) for p in plan
+    ]
     inside = [e for e in events if time_s[0] <= e.time_s <= time_s[-1]]
     return controls, tuple(sorted(inside, key=lambda e: e.time_s))
 

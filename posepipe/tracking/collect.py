@@ -50,31 +50,35 @@ class _Store:
 class TrackBuilder:
     """Collects ids and keypoints frame by frame and gives tracks at the end.
 
-    A person is kept who
+    A person is kept who was seen
 
-    - was seen for `min_seen_s` seconds in all, or for `min_share` of the clip if that is less (short clips, stills);
-    - with a mean presence of `min_presence` at least;
-    - and steadily: where they are tracked, seen in at least half of the time from first to last.
+    - for `min_seen_s` seconds in all, or `min_share` of the clip if that is less (short clips, stills);
+    - for `weak_seen_s` seconds at a stretch, or that share of the clip, if the mean presence is below `sure_presence`;
+    - steadily: in at least `min_steady` of the time from first to last.
 
-    Everybody else is a flicker: detectors see people in bottles and clouds for a moment.
+    Everybody else is a flicker: detectors see people in bottles and clouds for a moment. (BlazePose gives a presence of
+    about 0.8 to such, and 0.93 or more to people.)
 
     Args:
         min_seen_s: seconds a person must be seen.
         min_share: or this share of the clip.
-        min_presence: lowest mean presence.
-        min_steady: lowest share of frames seen between first and last sighting.
+        sure_presence: mean presence of somebody who is surely there.
+        weak_seen_s: seconds asked of others.
+        min_steady: lowest share of the time seen between first and last sighting.
     """
 
     def __init__(
         self,
         min_seen_s: float = 0.8,
         min_share: float = 0.4,
-        min_presence: float = 0.5,
+        sure_presence: float = 0.88,
+        weak_seen_s: float = 3.0,
         min_steady: float = 0.4,
     ) -> None:
         self.min_seen_s = min_seen_s
         self.min_share = min_share
-        self.min_presence = min_presence
+        self.sure_presence = sure_presence
+        self.weak_seen_s = weak_seen_s
         self.min_steady = min_steady
         self._frame = array("l")
         self._time_s = array("d")
@@ -117,19 +121,26 @@ class TrackBuilder:
         frame = np.array(self._frame, dtype=np.int32)
         if len(time_s) == 0:
             return ()
-        tracks = [_track(person, store, frame, time_s) for person, store in sorted(self._people.items())]
-        presence = {person: np.array(store.presence) for person, store in self._people.items()}
         step = frame_duration(time_s)
-        solid = [t for t in tracks if float(presence[t.person].mean()) >= self.min_presence]
-        joined = merge_tracks(solid, frame, time_s) if merge else tuple(solid)
-        return tuple(t for t in joined if self._real(t, time_s, step))
+        likely = []
+        for person, store in sorted(self._people.items()):
+            rows = np.array(store.rows)
+            weak = float(np.mean(store.presence)) < self.sure_presence
+            if not weak or _enough(float(step[rows].sum()), self.weak_seen_s, self.min_share, step):
+                likely.append(_track(person, store, frame, time_s))
+        joined = merge_tracks(likely, frame, time_s) if merge else tuple(likely)
+        return tuple(track for track in joined if self._real(track, time_s, step))
 
     def _real(self, track: KeypointTrack, time_s: Float64, step: Float64) -> bool:
         first = int(np.searchsorted(time_s, track.time_s[0]))
         mine = step[first : first + len(track)]
         seen_s = float(mine[track.valid.any(axis=1)].sum())
-        needed_s = min(self.min_seen_s, self.min_share * float(step.sum()))
-        return seen_s >= needed_s - 1e-6 and seen_s >= self.min_steady * float(mine.sum())
+        steady = seen_s >= self.min_steady * float(mine.sum()) - 1e-6
+        return steady and _enough(seen_s, self.min_seen_s, self.min_share, step)
+
+
+def _enough(seen_s: float, needed_s: float, share: float, step: Float64) -> bool:
+    return seen_s >= min(needed_s, share * float(step.sum())) - 1e-6
 
 
 def frame_duration(time_s: Float64) -> Float64:

@@ -39,20 +39,20 @@ def body_size(keypoints: Keypoints) -> float:
 
 def measure(keypoints: Keypoints) -> tuple[Float64, Float64]:
     """Log lengths of six body parts in log pixels, and their variances (inf where unknown)."""
-    xy = keypoints.xy_px.astype(np.float64)
-    variance = keypoints.sigma_px.astype(np.float64) ** 2
-    pairs, owner = _pairs(keypoints.layout.name)
-    length = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)
-    relative = np.sqrt(variance[pairs].sum(axis=1)) / np.maximum(length, 1e-6)
+    xy, sigma = keypoints.xy_px.astype(np.float64), keypoints.sigma_px.astype(np.float64)
+    a, b = _parts(keypoints.layout.name)
+    step = xy[a] - xy[b]
+    length = np.hypot(step[..., 0], step[..., 1])
+    spread = sigma[a] ** 2 + sigma[b] ** 2
+    length = np.where(np.isfinite(length) & np.isfinite(spread) & (length > 1e-6), length, 0.0)
     # The longer of left and right is the less foreshortened one.
-    logs, spread = np.full(len(_LIMBS), np.nan), np.full(len(_LIMBS), np.inf)
-    for part in range(len(_LIMBS)):
-        of_part = np.flatnonzero((owner == part) & np.isfinite(length) & np.isfinite(relative) & (length > 0.0))
-        if len(of_part):
-            longest = of_part[np.argmax(length[of_part])]
-            logs[part] = np.log(length[longest])
-            spread[part] = relative[longest] ** 2 + _FLOOR**2
-    return logs, spread
+    pick = length.argmax(axis=1)
+    rows = np.arange(len(pick))
+    longest, spread = length[rows, pick], spread[rows, pick]
+    known = longest > 0.0
+    safe = np.where(known, longest, 1.0)
+    logs = np.where(known, np.log(safe), np.nan)
+    return logs, np.where(known, spread / safe**2 + _FLOOR**2, np.inf)
 
 
 @dataclass(slots=True)
@@ -99,7 +99,8 @@ def mirror(layout: str) -> NDArray[np.intp]:
 
 
 @cache
-def _pairs(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _parts(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Ends of the body parts, (6, 2) each: left and right, or the same twice."""
     joints = LAYOUTS[layout]
-    rows = [(joints.indices(*pair), part) for part, pairs in enumerate(_LIMBS) for pair in pairs]
-    return np.array([pair for pair, _ in rows], dtype=np.intp), np.array([part for _, part in rows])
+    ends = np.array([[joints.indices(*pairs[0]), joints.indices(*pairs[-1])] for pairs in _LIMBS], dtype=np.intp)
+    return ends[..., 0], ends[..., 1]

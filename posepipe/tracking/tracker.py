@@ -19,7 +19,19 @@ Float64 = NDArray[np.float64]
 
 _NO = 1e6  # Cost of a pair that can't be.
 _DRIFT_S = 0.7  # A lost person's speed fades with this time constant.
+_NEAR = 0.05  # Body sizes; a nearer match needs no second look.
 _SPEED_S = 0.15  # Time constant of the speed estimate.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A person in the frame, measured once."""
+
+    layout: Layout
+    xy_px: Float64
+    sigma_px: Float64
+    size_px: float
+    shape: tuple[Float64, Float64]
 
 
 @dataclass(slots=True)
@@ -82,18 +94,19 @@ class Tracker:
             raise UsageError(f"time {time_s} s isn't after {self._time_s} s", hint="Use one tracker per video")
         self._time_s = time_s
         self._people = [p for p in self._people if time_s - p.time_s <= self.max_gap_s + 1e-6]
-        ids = [0] * len(people)
-        for known, seen in self._match(time_s, people):
-            _update(self._people[known], time_s, people[seen])
-            ids[seen] = self._people[known].person
-        for seen, keypoints in enumerate(people):
-            if ids[seen] == 0:
-                ids[seen] = self._next
-                self._people.append(_new(self._next, time_s, keypoints))
+        seen = [_look(keypoints) for keypoints in people]
+        ids = [0] * len(seen)
+        for i, j in self._match(time_s, seen):
+            _update(self._people[i], time_s, seen[j])
+            ids[j] = self._people[i].person
+        for j, one in enumerate(seen):
+            if ids[j] == 0:
+                ids[j] = self._next
+                self._people.append(_new(self._next, time_s, one))
                 self._next += 1
         return tuple(ids)
 
-    def _match(self, time_s: float, people: Sequence[Keypoints]) -> list[tuple[int, int]]:
+    def _match(self, time_s: float, people: Sequence[_Seen]) -> list[tuple[int, int]]:
         if not self._people or not people:
             return []
         from scipy.optimize import linear_sum_assignment
@@ -102,39 +115,40 @@ class Tracker:
         rows, columns = linear_sum_assignment(cost)
         return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i, j] < _NO]
 
-    def _cost(self, time_s: float, known: _Person, seen: Keypoints) -> float:
+    def _cost(self, time_s: float, known: _Person, seen: _Seen) -> float:
         away_s = time_s - known.time_s
-        size = shape.body_size(seen)
-        scale = 0.5 * (known.size_px + size)
+        scale = 0.5 * (known.size_px + seen.size_px)
         if not np.isfinite(scale) or scale <= 0.0 or seen.xy_px.shape != known.xy_px.shape:
             return _NO
         drift = _DRIFT_S * (1.0 - np.exp(-away_s / _DRIFT_S))
         moved = _distance(known.xy_px + known.speed_px * drift, known.sigma_px, seen, scale)
-        still = _distance(known.xy_px, known.sigma_px, seen, scale)
         # Speed is a guess; a person may have stopped.
+        still = _distance(known.xy_px, known.sigma_px, seen, scale) if moved > _NEAR else np.inf
         distance = min(moved, still + 0.05)
         gate = min(self.gate + self.gate_per_s * away_s, 1.0)
         if not distance <= gate:
             return _NO
-        # A first speed can be wrong; widen nothing, but let shape decide between near candidates.
-        return distance + self.shape_weight * known.shape.distance(shape.measure(seen)) + 0.1 * away_s
+        return distance + self.shape_weight * known.shape.distance(seen.shape) + 0.1 * away_s
 
 
-def _new(person: int, time_s: float, seen: Keypoints) -> _Person:
-    return _Person(
-        person,
-        time_s,
-        seen.xy_px.astype(np.float64),
-        seen.sigma_px.astype(np.float64),
-        np.zeros(2),
-        shape.body_size(seen),
-        shape.Shape.start(shape.measure(seen)),
+def _look(keypoints: Keypoints) -> _Seen:
+    return _Seen(
+        keypoints.layout,
+        keypoints.xy_px.astype(np.float64),
+        keypoints.sigma_px.astype(np.float64),
+        shape.body_size(keypoints),
+        shape.measure(keypoints),
     )
 
 
-def _update(known: _Person, time_s: float, seen: Keypoints) -> None:
+def _new(person: int, time_s: float, seen: _Seen) -> _Person:
+    start = shape.Shape.start(seen.shape)
+    return _Person(person, time_s, seen.xy_px, seen.sigma_px, np.zeros(2), seen.size_px, start)
+
+
+def _update(known: _Person, time_s: float, seen: _Seen) -> None:
     dt = time_s - known.time_s
-    weight = _weights(known.sigma_px, seen.sigma_px.astype(np.float64), known.size_px)
+    weight = _weights(known.sigma_px, seen.sigma_px, known.size_px)
     step = seen.xy_px - known.xy_px
     weight = np.where(np.isfinite(step).all(axis=1), weight, 0.0)
     if weight.sum() > 0.0:
@@ -142,12 +156,10 @@ def _update(known: _Person, time_s: float, seen: Keypoints) -> None:
         velocity = np.array([_median(step[:, axis], weight) for axis in (0, 1)]) / dt
         gain = 1.0 if known.sightings == 1 else dt / (dt + _SPEED_S)
         known.speed_px = known.speed_px + gain * (velocity - known.speed_px)
-    known.xy_px = seen.xy_px.astype(np.float64)
-    known.sigma_px = seen.sigma_px.astype(np.float64)
-    size = shape.body_size(seen)
-    if np.isfinite(size):
-        known.size_px += dt / (dt + _SPEED_S) * (size - known.size_px) if np.isfinite(known.size_px) else size
-    known.shape.add(shape.measure(seen))
+    known.xy_px, known.sigma_px = seen.xy_px, seen.sigma_px
+    if np.isfinite(seen.size_px):
+        known.size_px += dt / (dt + _SPEED_S) * (seen.size_px - known.size_px)
+    known.shape.add(seen.shape)
     known.time_s = time_s
     known.sightings += 1
 
@@ -158,22 +170,20 @@ def _weights(a: Float64, b: Float64, size_px: float) -> Float64:
     return np.where(np.isfinite(variance), 1.0 / np.maximum(variance, 1e-12), 0.0)
 
 
-def _distance(xy_px: Float64, sigma_px: Float64, seen: Keypoints, scale: float) -> float:
+def _distance(xy_px: Float64, sigma_px: Float64, seen: _Seen, scale: float) -> float:
     """Weighted mean distance of keypoints in body sizes; the better of as is and left-right exchanged."""
     best = np.inf
-    sigma = seen.sigma_px.astype(np.float64)
-    for order in (slice(None), _mirror(seen.layout)):
-        gap = np.linalg.norm(xy_px - seen.xy_px[order], axis=1)
-        weight = np.where(np.isfinite(gap), _weights(sigma_px, sigma[order], scale), 0.0)
+    for order in (slice(None), shape.mirror(seen.layout.name)):
+        step = xy_px - seen.xy_px[order]
+        gap = np.hypot(step[:, 0], step[:, 1])
+        weight = np.where(np.isfinite(gap), _weights(sigma_px, seen.sigma_px[order], scale), 0.0)
         total = weight.sum()
         if total > 0.0:
             # Capped, so that one wild point doesn't lose a person.
             best = min(best, float(np.sum(weight * np.minimum(np.nan_to_num(gap) / scale, 1.5)) / total))
+        if best <= _NEAR:
+            break
     return best
-
-
-def _mirror(layout: Layout) -> NDArray[np.intp]:
-    return shape.mirror(layout.name)
 
 
 def _median(x: Float64, weight: Float64) -> float:

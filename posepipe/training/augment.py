@@ -69,7 +69,8 @@ class Batch:
 
 _PARENT = {
     "right_hip": "pelvis", "left_hip": "pelvis", "thorax": "pelvis",
-    "right_knee": "right_hip", "right_ankle": "right_knee", "right_heel": "right_ankle", "right_foot_index": "right_ankle",
+    "right_knee": "right_hip", "right_ankle": "right_knee",
+    "right_heel": "right_ankle", "right_foot_index": "right_ankle",
     "left_knee": "left_hip", "left_ankle": "left_knee", "left_heel": "left_ankle", "left_foot_index": "left_ankle",
     "spine": "pelvis", "nose": "thorax", "head": "thorax",
     "left_shoulder": "thorax", "left_elbow": "left_shoulder", "left_wrist": "left_elbow",

@@ -1,6 +1,7 @@
 """Train the lifting network on motion capture with random cameras.
 
-    python -m posepipe.training.lifter --data ../shared/data/mocap --config posepipe/training/configs/lifter.toml --out runs/lifter
+    python -m posepipe.training.lifter --data ../shared/data/mocap \\
+        --config posepipe/training/configs/lifter.toml --out runs/lifter
 
 The learning rate rises, stays, and falls to zero over the last part of `steps`; a run can be stopped at any time and
 resumed, with more steps if wanted. Every step draws its batch from (seed, step), so a resumed run repeats the
@@ -62,8 +63,11 @@ class LifterConfig:
         augment: amounts of augmentation.
         steps: total number of steps.
         batch: samples per step.
-        lr: peak learning rate; warmup: steps until it is reached; decay: last part of `steps` in which it falls to zero.
-        weight_decay: AdamW's.
+        lr: peak learning rate.
+        warmup: steps until it is reached.
+        decay: last part of `steps`, in which it falls to zero.
+        optimiser: "adamw", or "muon" for the matrices inside the blocks (AdamW for the rest).
+        weight_decay: the optimiser's.
         ema: decay of the averaged weights, which are the ones used.
         feet_weight: weight of heels and toes in the loss.
         holdout: subjects kept out of training, for calibration.
@@ -84,6 +88,7 @@ class LifterConfig:
     lr: float = 1e-3
     warmup: int = 300
     decay: float = 0.2
+    optimiser: str = "adamw"
     weight_decay: float = 0.01
     ema: float = 0.999
     feet_weight: float = 0.4
@@ -164,7 +169,8 @@ def pose_loss(xyz: Tensor, log_scale: Tensor, target: Tensor, weight: Tensor) ->
     weighting in the exponent, so that doubtful samples still teach.
 
     Args:
-        xyz, target: (B, 21, 3) metres.
+        xyz: (B, 21, 3) metres.
+        target: (B, 21, 3) metres.
         log_scale: (B, 21).
         weight: (B, 21); zero leaves a joint out.
     """
@@ -188,9 +194,7 @@ class _Run:
         self.config, self.out = config, out
         self.network = build_network(config)
         self.average = {key: value.clone() for key, value in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-        )
+        self.optimisers = _optimisers(config, self.network)
         self.step = 0
         self.seconds = 0.0
 
@@ -205,8 +209,10 @@ class _Run:
         tensors = {f"weights.{key}": value for key, value in self.network.state_dict().items()}
         tensors |= {f"average.{key}": value for key, value in self.average.items()}
         for number, parameter in enumerate(self.network.parameters()):
-            state = self.optimiser.state.get(parameter, {})
-            tensors |= {f"moment.{number}.{key}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
+            for optimiser in self.optimisers:
+                for key, value in optimiser.state.get(parameter, {}).items():
+                    if value.dim() > 0 or key != "step":
+                        tensors[f"moment.{number}.{key}"] = value
         _write(
             self.out / "checkpoint.safetensors",
             lambda path: save_file({k: v.contiguous() for k, v in tensors.items()}, path),
@@ -229,12 +235,31 @@ class _Run:
         self.network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("weights.")})
         self.average = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
         for number, parameter in enumerate(self.network.parameters()):
-            if f"moment.{number}.exp_avg" in tensors:
-                self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
-                    "exp_avg": tensors[f"moment.{number}.exp_avg"],
-                    "exp_avg_sq": tensors[f"moment.{number}.exp_avg_sq"],
-                }
+            owner = next(o for o in self.optimisers if any(parameter is p for g in o.param_groups for p in g["params"]))
+            prefix = f"moment.{number}."
+            state = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+            if isinstance(owner, torch.optim.AdamW) and state:
+                state["step"] = torch.tensor(float(self.step))
+            if state:
+                owner.state[parameter] = state
+
+
+def _optimisers(config: LifterConfig, network: nn.Module) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for matrices inside the blocks, its step scaled to AdamW's."""
+    if config.optimiser not in ("adamw", "muon"):
+        raise UsageError(f"optimiser {config.optimiser!r}", hint="Valid: adamw, muon")
+    matrices, rest = [], []
+    for name, parameter in network.named_parameters():
+        muon = config.optimiser == "muon" and parameter.ndim == 2 and name.startswith("blocks.")
+        (matrices if muon else rest).append(parameter)
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+    ]
+    if matrices:
+        found.append(
+            torch.optim.Muon(matrices, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return found
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
@@ -267,15 +292,16 @@ def _train_steps(run: _Run, mocap: Mocap, pairs: Pairs | None) -> Iterator[float
     while True:
         features, target, weight = _batch(config, mocap, pairs, run.step)
         torch.manual_seed(config.seed * 1_000_003 + run.step)
-        for group in run.optimiser.param_groups:
+        for group in (group for optimiser in run.optimisers for group in optimiser.param_groups):
             group["lr"] = learning_rate(config, run.step)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             xyz, log_scale = forward(features)
         loss = pose_loss(xyz, log_scale, target, weight)
-        run.optimiser.zero_grad(set_to_none=True)
+        run.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
-        run.optimiser.step()
+        for optimiser in run.optimisers:
+            optimiser.step()
         run.step += 1
         run.update_average()
         yield float(loss.detach())
