@@ -22,10 +22,15 @@ SHOWN_ANGLES = ("left_knee_flexion", "right_knee_flexion", "left_elbow_flexion",
 
 def keypoints_at(track: KeypointTrack, frame: int) -> Keypoints | None:
     """The person's keypoints in one frame; None outside the track or where nothing is known."""
-    row = frame - int(track.frame[0])
-    if not 0 <= row < len(track) or not track.valid[row].any():
+    row = _row(track, frame)
+    if row is None or not track.valid[row].any():
         return None
     return Keypoints(track.layout, track.xy_px[row], track.sigma_px[row], track.score[row])
+
+
+def _row(track: KeypointTrack, frame: int) -> int | None:
+    row = int(np.searchsorted(track.frame, frame))
+    return row if row < len(track) and track.frame[row] == frame else None
 
 
 def key_frames(track: KeypointTrack, thumbnails: Sequence[Thumbnail], camera: Camera) -> tuple[KeyFrame, ...]:
@@ -86,13 +91,14 @@ def _drawn(frame: Frame, recording: Recording) -> NDArray[np.uint8]:
         keypoints = keypoints_at(person.keypoints, frame.index)
         if keypoints is None:
             continue
+        row = _row(person.keypoints, frame.index)
+        assert row is not None
         image = draw_pose(image, keypoints, person=person.id if several else None)
-        image = draw_angles(image, keypoints, *_angles_at(person, frame.index))
+        image = draw_angles(image, keypoints, *_angles_at(person, row))
     return draw_caption(image, [f"{frame.time_s:.2f} s"])
 
 
-def _angles_at(person: Person, frame: int) -> tuple[dict[str, float], dict[str, float]]:
-    row = frame - int(person.keypoints.frame[0])
+def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:
     columns = [(name, person.angles.names.index(name)) for name in SHOWN_ANGLES]
     deg = {name: float(person.angles.deg[row, column]) for name, column in columns}
     sigma = {name: float(person.angles.sigma_deg[row, column]) for name, column in columns}

@@ -5,6 +5,7 @@ PosePipeError                       1  a defect, or anything not listed below
 │   └── OutputError                 2  the output can't be written (permission, full disk)
 ├── InputError                      3  the input can't be read
 │   ├── MediaError                  3  missing, empty, broken or not a video
+│   │   └── SeekError               3  it can only be read from its beginning
 │   └── NobodyFoundError            3  readable, but no person in it
 └── ModelError                      4  a model is missing, unusable or fails its checksum
 
@@ -20,6 +21,7 @@ __all__ = [
     "NobodyFoundError",
     "OutputError",
     "PosePipeError",
+    "SeekError",
     "UsageError",
 ]
 
@@ -71,6 +73,10 @@ class InputError(PosePipeError):
 
 class MediaError(InputError):
     """The video, image or stream is missing, empty or broken."""
+
+
+class SeekError(MediaError):
+    """The video can't be read from its middle; reading it from the beginning may work."""
 
 
 class NobodyFoundError(InputError):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 from posepipe.annotate import key_frames, write_annotated
 from posepipe.doctor import package_versions
-from posepipe.errors import NobodyFoundError, UsageError
+from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.keypoints import open_detector
-from posepipe.keypoints.base import DetectorStream
+from posepipe.keypoints.base import Detector
 from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.live import LiveSession
 from posepipe.media.sources import Source, SourceInfo, open_source
@@ -29,6 +30,7 @@ from posepipe.tracking.collect import TrackBuilder
 from posepipe.tracking.subject import choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.types import Camera, KeypointTrack
+from posepipe.watch import Seen, cores, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards
 
 __all__ = ["Config", "Detection", "OnProgress", "Pipeline"]
@@ -53,6 +55,7 @@ class Config:
         max_people: how many people are followed at once.
         max_gap_s: longest gap that is filled.
         cutoff_hz: movement faster than this is smoothed away.
+        workers: parts of a file that are watched side by side; None takes a core each.
     """
 
     task: str = "auto"
@@ -64,6 +67,7 @@ class Config:
     max_people: int = 4
     max_gap_s: float = 0.25
     cutoff_hz: float = 6.0
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -127,45 +131,47 @@ class Pipeline:
 
     def detect(self, video: str | Path | int, *, on_progress: OnProgress | None = None) -> Detection:
         """Find and follow everyone in a video. Raises as `run`, but for the subject."""
-        with ThreadPoolExecutor(1) as aside:
-            # Networks load while the video is opened.
-            loading = aside.submit(_start, self.config)
-            with open_source(video) as source:
-                with closing(loading.result()) as stream:
-                    seen = _watch(source, stream, on_progress)
-                return self._detection(str(video), source, *seen)
+        with ThreadPoolExecutor(1) as aside, open_source(video) as source:
+            aside.submit(_load_libraries)
+            lanes = lanes_for(source.info, self.config.workers or cores()) if self.config.detector != "mediapipe" else 1
+            if lanes > 1:
+                followed = _Followed(source.info)
+                frames = watch_spans(str(video), source.info, self._detector(1), followed.wanted, lanes)
+                with suppress(SeekError):
+                    followed.take(frames, on_progress)
+                    return self._detection(str(video), source, followed)
+            followed = _Followed(source.info)
+            followed.take(watch(source, self._detector(), followed.wanted), on_progress)
+            return self._detection(str(video), source, followed)
 
-    def _detection(
-        self, path: str, source: Source, builder: TrackBuilder, thumbnails: Thumbnails, clock: _Clock
-    ) -> Detection:
+    def _detector(self, threads: int | None = None) -> Detector:
+        return open_detector(self.config.detector, max_people=self.config.max_people, threads=threads)
+
+    def _detection(self, path: str, source: Source, followed: _Followed) -> Detection:
         info = source.info
-        tracks = builder.tracks()
+        tracks = followed.builder.tracks()
         if not tracks:
             raise NobodyFoundError(
-                f"nobody found in {clock.frames} frames",
+                f"nobody found in {followed.frames} frames",
                 where=path,
                 hint="The whole body should be in the picture, and large enough",
             )
+        fps_hz = followed.fps_hz()
         facts = VideoFacts(
             path=path,
             width_px=info.width_px,
             height_px=info.height_px,
-            fps_hz=clock.fps_hz(info),
-            frames=clock.frames,
-            duration_s=clock.frames / clock.fps_hz(info),
+            fps_hz=fps_hz,
+            frames=followed.frames,
+            duration_s=followed.frames / fps_hz,
             rotation_deg=info.rotation_deg,
             codec=info.codec,
             sha256=_sha256(Path(path)) if info.kind == "video" else None,
             truncated=bool(source.truncated),
-            time_estimated=clock.estimated,
+            time_estimated=followed.estimated,
         )
-        return Detection(
-            facts,
-            self._camera(info.width_px, info.height_px, info.focal_px),
-            tracks,
-            thumbnails.pictures(),
-            _warnings(source, clock),
-        )
+        camera = self._camera(info.width_px, info.height_px, info.focal_px)
+        return Detection(facts, camera, tracks, followed.thumbnails.pictures(), _warnings(source, followed))
 
     def _camera(self, width_px: int, height_px: int, focal_px: float | None) -> Camera:
         if self.config.fov_deg is not None:
@@ -201,7 +207,7 @@ class Pipeline:
             ModelError: a model is missing or damaged.
         """
         camera = self._camera(width_px, height_px, None)
-        return LiveSession(_start(self.config), Lifter(), camera, self.config.height_m)
+        return LiveSession(self._detector().start(), Lifter(), camera, self.config.height_m)
 
     def annotate(
         self, recording: Recording, video: str | Path, path: Path, *, on_progress: OnProgress | None = None
@@ -233,56 +239,60 @@ class Pipeline:
         )
 
 
-@dataclass(slots=True)
-class _Clock:
-    """Counts frames and times while they pass."""
+class _Followed:
+    """Everyone in an input, gathered frame by frame."""
 
-    frames: int = 0
-    last_s: float = 0.0
-    estimated: bool = False
+    def __init__(self, info: SourceInfo) -> None:
+        self._info = info
+        self._tracker = Tracker()
+        self.builder = TrackBuilder()
+        self.thumbnails = Thumbnails(frames=info.frames)
+        self.frames = 0
+        self.last_s = 0.0
+        self.estimated = False
 
-    def tick(self, time_s: float, estimated: bool) -> None:
-        self.frames += 1
-        self.last_s = time_s
-        self.estimated |= estimated
+    @property
+    def wanted(self) -> Callable[[int], bool]:
+        return self.thumbnails.wanted
 
-    def fps_hz(self, info: SourceInfo) -> float:
+    def take(self, seen: Iterable[Seen], on_progress: OnProgress | None) -> None:
+        """Follow people through frames. A live input ends with Ctrl-C and keeps what it has."""
+        try:
+            for frame in seen:
+                index = self.frames if frame.index is None else frame.index
+                ids = self._tracker.step(frame.time_s, frame.people)
+                self.builder.append(index, frame.time_s, ids, frame.people)
+                if frame.small is not None:
+                    self.thumbnails.keep(index, frame.time_s, frame.small)
+                self.frames += 1
+                self.last_s = frame.time_s
+                self.estimated |= frame.time_estimated
+                if on_progress is not None:
+                    on_progress("watching", self.frames, self._info.frames)
+        except KeyboardInterrupt:
+            if not self._info.live:
+                raise
+
+    def fps_hz(self) -> float:
         """Mean rate of the frames that came; the stated one where there are too few."""
         if self.frames > 1 and self.last_s > 0.0:
             return (self.frames - 1) / self.last_s
-        return info.fps_hz or 30.0
+        return self._info.fps_hz or 30.0
 
 
-def _start(config: Config) -> DetectorStream:
-    return open_detector(config.detector, max_people=config.max_people).start()
+def _load_libraries() -> None:
+    """Import what later stages need, aside, while the first frames are watched."""
+    for name in ("scipy.optimize", "scipy.linalg", "pyarrow.parquet"):
+        import_module(name)
 
 
-def _watch(
-    source: Source, stream: DetectorStream, on_progress: OnProgress | None
-) -> tuple[TrackBuilder, Thumbnails, _Clock]:
-    """Detect and follow everyone, frame by frame. A live input ends with Ctrl-C and keeps what it has."""
-    tracker, builder, thumbnails, clock = Tracker(), TrackBuilder(), Thumbnails(), _Clock()
-    try:
-        for frame in source:
-            people = stream.step(frame)
-            builder.append(frame.index, frame.time_s, tracker.step(frame.time_s, people), people)
-            thumbnails.add(frame)
-            clock.tick(frame.time_s, frame.time_estimated)
-            if on_progress is not None:
-                on_progress("watching", clock.frames, source.info.frames)
-    except KeyboardInterrupt:
-        if not source.info.live:
-            raise
-    return builder, thumbnails, clock
-
-
-def _warnings(source: Source, clock: _Clock) -> tuple[str, ...]:
+def _warnings(source: Source, followed: _Followed) -> tuple[str, ...]:
     said = []
     if source.truncated:
-        said.append(f"The video breaks off after {clock.last_s:.1f} s: {source.truncated}.")
+        said.append(f"The video breaks off after {followed.last_s:.1f} s: {source.truncated}.")
     if source.skipped_frames:
         said.append(f"{source.skipped_frames} damaged pictures were left out.")
-    if clock.estimated:
+    if followed.estimated:
         said.append("The file doesn't time all of its pictures; times come from the frame rate.")
     return tuple(said)
 

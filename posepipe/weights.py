@@ -123,7 +123,7 @@ def list_cards(folder: str | os.PathLike[str] | None = None) -> tuple[ModelCard,
         ModelError: a card is unusable, or two have one name.
     """
     root = models_dir() if folder is None else Path(folder)
-    cards = sorted((load_card(path) for path in root.glob("*.toml")), key=lambda card: card.name)
+    cards = sorted((load_card(path) for path in root.glob("*.toml")), key=lambda card: (card.name, str(card.path)))
     for before, after in pairwise(cards):
         if before.name == after.name:
             raise ModelError(f"two model cards are called {after.name!r}", where=f"{before.path}, {after.path}")

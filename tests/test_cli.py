@@ -124,9 +124,7 @@ def test_audio_only(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     [((320, 240), 12, 0), ((320, 240), 12, 200), ((1, 1), 3, 90), ((7680, 4320), 2, 0)],
     ids=["black", "grey", "1x1", "8K"],
 )
-def test_nobody(
-    out: Path, capsys: pytest.CaptureFixture[str], size: tuple[int, int], frames: int, value: int
-) -> None:
+def test_nobody(out: Path, capsys: pytest.CaptureFixture[str], size: tuple[int, int], frames: int, value: int) -> None:
     path = _blank(out.parent / "empty scene.mp4", size, frames, value)
     _fails(capsys, path, out, 3, "nobody", "empty scene.mp4")
 
@@ -190,7 +188,9 @@ def test_stop_by_the_user(tmp_path: Path, person_clip: Path) -> None:
     for i, path in enumerate(sorted(folder.iterdir()) * 50):
         (folder / f"{1000 + i}.png").symlink_to(path)
     out = tmp_path / "out"
-    process = subprocess.Popen([*POSEPIPE, "analyze", str(folder), "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*POSEPIPE, "analyze", str(folder), "--out", str(out)], stderr=subprocess.PIPE, text=True
+    )
     time.sleep(4.0)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -15,7 +15,7 @@ FLOORS = {
     1: {"weights", "inference", "media", "geometry"},
     2: {"keypoints", "tracking", "lifting", "motion"},
     3: {"exercise", "gait"},
-    4: {"pipeline", "live", "annotate", "results", "doctor"},
+    4: {"pipeline", "live", "watch", "annotate", "results", "doctor"},
     5: {"batch", "cli", "ui"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -117,7 +117,7 @@ def _rows(name: str, data: Simulation, lifter: Lifter) -> list[dict[str, Any]]:
     ]
     if name == "level":
         errors = 1000 * joint_errors_m(xyz, data.xyz_m)
-        for joint in range(1, len(BODY21)):
+        for joint in np.flatnonzero(~np.isnan(errors).all(axis=0))[1:]:
             row = {"cameras": name, "part": BODY21.joints[joint], "mpjpe_mm": float(np.nanmean(errors[:, joint]))}
             row["coverage_90"] = coverage(errors[:, joint], 1000 * radius[:, joint])
             rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from posepipe.geometry.procrustes import align
 
 __all__ = ["ause", "bootstrap_ci", "coverage", "drop_gain", "ence", "joint_errors_m", "spearman"]
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 FloatArray = NDArray[np.float64]
 
 
@@ -30,7 +31,7 @@ def joint_errors_m(predicted: Floats, truth: Floats, kind: str = "root") -> Floa
         a = a * factor[:, None, None]
     elif kind == "procrustes":
         a = align(a, b)
-    return np.linalg.norm(a - b, axis=-1)
+    return np.asarray(np.linalg.norm(a - b, axis=-1))
 
 
 def coverage(error: Floats, radius: Floats) -> float:

@@ -154,10 +154,10 @@ def _angle_deg(points: FloatArray, side: str, names: tuple[str, str, str]) -> Fl
     a, b, c = (points[:, LIMB12.index(f"{side}_{name}")] for name in names)
     u, v = a - b, c - b
     cosine = (u * v).sum(-1) / (np.linalg.norm(u, axis=-1) * np.linalg.norm(v, axis=-1))
-    return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def score(ours: NDArray[np.floating], truth: FloatArray) -> dict[str, float]:
+def score(ours: NDArray[np.floating[Any]], truth: FloatArray) -> dict[str, float]:
     """PA-MPJPE and mean absolute angle errors of (F, 12, 3) against (F, 12, 3), over frames without NaN."""
     seen = ~(np.isnan(ours).any(axis=(1, 2)) | np.isnan(truth).any(axis=(1, 2)))
     ours, truth = ours[seen], truth[seen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +40,19 @@ class CalibratedCamera:
     rotation: FloatArray
     translation_m: FloatArray
 
-    def to_camera(self, world_m: NDArray[np.floating]) -> FloatArray:
+    def to_camera(self, world_m: NDArray[np.floating[Any]]) -> FloatArray:
         """World points (..., 3) to the camera frame (..., 3)."""
-        return world_m @ self.rotation.T + self.translation_m
+        return np.asarray(world_m @ self.rotation.T + self.translation_m)
 
-    def project(self, world_m: NDArray[np.floating]) -> FloatArray:
+    def project(self, world_m: NDArray[np.floating[Any]]) -> FloatArray:
         """World points (..., 3) to pixels (..., 2)."""
         point = self.to_camera(world_m)
         rays = self._distort(point[..., :2] / point[..., 2:])
-        return rays @ self.matrix[:2, :2].T + self.matrix[:2, 2]
+        return np.asarray(rays @ self.matrix[:2, :2].T + self.matrix[:2, 2])
 
-    def undistort(self, xy_px: NDArray[np.floating]) -> FloatArray:
+    def undistort(self, xy_px: NDArray[np.floating[Any]]) -> FloatArray:
         """Pixels (..., 2) to rays (..., 2) without distortion; five fixed-point steps."""
-        target = (xy_px - self.matrix[:2, 2]) @ np.linalg.inv(self.matrix[:2, :2]).T
+        target: FloatArray = np.matmul(xy_px - self.matrix[:2, 2], np.linalg.inv(self.matrix[:2, :2]).T)
         rays = target
         for _ in range(5):
             rays = rays - (self._distort(rays) - target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,9 @@ FloatArray = NDArray[np.float64]
 
 
 def fit_similarity(
-    source: NDArray[np.floating],
-    target: NDArray[np.floating],
-    weight: NDArray[np.floating] | None = None,
+    source: NDArray[np.floating[Any]],
+    target: NDArray[np.floating[Any]],
+    weight: NDArray[np.floating[Any]] | None = None,
     *,
     scale: bool = True,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -56,13 +58,13 @@ def fit_similarity(
 
 
 def align(
-    source: NDArray[np.floating],
-    target: NDArray[np.floating],
-    weight: NDArray[np.floating] | None = None,
+    source: NDArray[np.floating[Any]],
+    target: NDArray[np.floating[Any]],
+    weight: NDArray[np.floating[Any]] | None = None,
     *,
     scale: bool = True,
 ) -> FloatArray:
     """`source` after `fit_similarity` to `target`, same shape."""
     s, rotation, shift = fit_similarity(source, target, weight, scale=scale)
     turned = source.astype(np.float64) @ np.swapaxes(rotation, -1, -2)
-    return s[..., None, None] * turned + shift[..., None, :]
+    return np.asarray(s[..., None, None] * turned + shift[..., None, :])

@@ -19,18 +19,18 @@ _MIN_DEPTH = 0.05
 def rays_from_pixels(xy_px: FloatArray, camera: Camera) -> FloatArray:
     """Pixels (..., 2) to rays (..., 2)."""
     center = np.asarray(camera.principal_px, dtype=np.float64)
-    return ((xy_px - center) / camera.focal_px).astype(np.float32)
+    return np.asarray((xy_px - center) / camera.focal_px, dtype=np.float32)
 
 
 def pixels_from_rays(rays: FloatArray, camera: Camera) -> FloatArray:
     """Rays (..., 2) to pixels (..., 2)."""
-    return (rays * camera.focal_px + np.asarray(camera.principal_px)).astype(np.float32)
+    return np.asarray(rays * camera.focal_px + np.asarray(camera.principal_px), dtype=np.float32)
 
 
 def project(xyz_m: FloatArray) -> FloatArray:
     """Points (..., 3) in the camera frame to rays (..., 2); NaN where not in front."""
     depth = np.where(xyz_m[..., 2:] > 0, xyz_m[..., 2:], np.nan)
-    return (xyz_m[..., :2] / depth).astype(np.float32)
+    return np.asarray(xyz_m[..., :2] / depth, dtype=np.float32)
 
 
 def pelvis_axis(rays: FloatArray) -> FloatArray:
@@ -44,7 +44,7 @@ def pelvis_axis(rays: FloatArray) -> FloatArray:
     z = z / np.linalg.norm(z, axis=1, keepdims=True)
     x = np.stack([z[:, 2], np.zeros(n, dtype=z.dtype), -z[:, 0]], axis=1)
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return np.stack([x, np.cross(z, x), z], axis=1).astype(np.float32)
+    return np.asarray(np.stack([x, np.cross(z, x), z], axis=1), dtype=np.float32)
 
 
 def turn_rays(rotation: FloatArray, rays: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ __all__ = ["from_rotation_vector", "roll_matrix", "to_rotation_vector"]
 FloatArray = NDArray[np.float64]
 
 
-def from_rotation_vector(vector: NDArray[np.floating]) -> FloatArray:
+def from_rotation_vector(vector: NDArray[np.floating[Any]]) -> FloatArray:
     """Rodrigues' formula: vector (..., 3), axis times angle in radians, to matrix (..., 3, 3)."""
     vector = vector.astype(np.float64)
     angle = np.linalg.norm(vector, axis=-1)[..., None, None]
@@ -21,10 +23,10 @@ def from_rotation_vector(vector: NDArray[np.floating]) -> FloatArray:
     safe = np.where(small, 1.0, angle)
     first = np.where(small, 1.0, np.sin(safe) / safe)
     second = np.where(small, 0.5, (1.0 - np.cos(safe)) / safe**2)
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    return np.asarray(np.eye(3) + first * cross + second * (cross @ cross))
 
 
-def to_rotation_vector(matrix: NDArray[np.floating]) -> FloatArray:
+def to_rotation_vector(matrix: NDArray[np.floating[Any]]) -> FloatArray:
     """Matrix (..., 3, 3) to axis times angle (..., 3), angle in [0, pi]."""
     matrix = matrix.astype(np.float64)
     skew = matrix - np.swapaxes(matrix, -1, -2)
@@ -39,10 +41,10 @@ def to_rotation_vector(matrix: NDArray[np.floating]) -> FloatArray:
     picked = np.take_along_axis(half, column[..., None, None], axis=-1)[..., 0]
     picked = picked / np.maximum(np.linalg.norm(picked, axis=-1, keepdims=True), 1e-12)
     picked = picked * np.where((picked * axis).sum(-1) < 0, -1.0, 1.0)[..., None]
-    return np.where((np.pi - angle < 1e-4)[..., None], picked, usual) * angle[..., None]
+    return np.asarray(np.where((np.pi - angle < 1e-4)[..., None], picked, usual) * angle[..., None])
 
 
-def roll_matrix(angle_deg: float | NDArray[np.floating]) -> FloatArray:
+def roll_matrix(angle_deg: float | NDArray[np.floating[Any]]) -> FloatArray:
     """Turn about the optical axis, (..., 3, 3); positive turns the picture's x axis towards its y axis (down)."""
     angle = np.radians(np.asarray(angle_deg, dtype=np.float64))
     zero = np.zeros_like(angle)

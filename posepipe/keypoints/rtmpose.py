@@ -85,7 +85,9 @@ def read_simcc(simcc: FloatArray, size: int) -> tuple[FloatArray, FloatArray, Fl
     bins_per_px = simcc.shape[1] / size
     best = simcc.argmax(axis=1)
     score = np.take_along_axis(simcc, best[:, None], axis=1)[:, 0]
-    weight = np.exp(_BETA * (simcc - score[:, None]))
+    # Rivals of the best bin count, the flat floor of hundreds of bins doesn't.
+    weight = np.exp(_BETA * (simcc - score[:, None])) * (simcc >= 0.5 * score[:, None])
+    weight[np.arange(len(best)), best] = 1.0
     offset = np.arange(simcc.shape[1]) - best[:, None]
     spread = np.sqrt((weight * offset**2).sum(axis=1) / weight.sum(axis=1))
     return (

@@ -156,7 +156,7 @@ def read_tflite(data: bytes, where: str = "") -> TFLiteGraph:
         raise ModelError("not a TFLite model", where=where)
     try:
         return _read(tflite, data, where)
-    except (struct.error, IndexError, TypeError, ValueError) as error:
+    except (struct.error, AttributeError, IndexError, TypeError, ValueError) as error:
         raise ModelError(f"broken TFLite model ({error})", where=where) from error
 
 

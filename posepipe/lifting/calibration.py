@@ -52,13 +52,13 @@ class SigmaCalibration:
     def sigma_m(self, log_scale: FloatArray) -> FloatArray:
         """Network's log scale (F, 21) to standard deviation of each coordinate (F, 21) in metres."""
         gain, power = np.array(self.gain, dtype=np.float32), np.array(self.power, dtype=np.float32)
-        return np.maximum(gain * np.exp(power * log_scale), _FLOOR_M).astype(np.float32)
+        return np.asarray(np.maximum(gain * np.exp(power * log_scale), _FLOOR_M), dtype=np.float32)
 
     def radius_m(self, sigma_m: FloatArray, level: float = 0.9) -> FloatArray:
         """Radius (F, 21) of the sphere that holds the joint with the given probability, one of `LEVELS`."""
         if level not in LEVELS:
             raise UsageError(f"interval of {level}", hint=f"Valid: {', '.join(map(str, LEVELS))}")
-        return sigma_m * np.array(self.quantile, dtype=np.float32)[:, LEVELS.index(level)]
+        return np.asarray(sigma_m * np.array(self.quantile, dtype=np.float32)[:, LEVELS.index(level)])
 
 
 def fit_calibration(log_scale: FloatArray, error_m: FloatArray) -> SigmaCalibration:

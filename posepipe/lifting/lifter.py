@@ -163,7 +163,7 @@ def _chunks(frames: int) -> Iterator[slice]:
 
 def _convert_any(flags: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
     """(F, J) flags to (F, 21): true where any source joint is."""
-    return (flags.astype(np.float32) @ (conversion(layout, BODY21) != 0).T.astype(np.float32)) > 0
+    return np.asarray(flags.astype(np.float32) @ (conversion(layout, BODY21) != 0).T.astype(np.float32) > 0)
 
 
 def _body_rays(track: KeypointTrack, camera: Camera) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:

@@ -7,18 +7,22 @@ from numpy.typing import NDArray
 
 from posepipe.skeleton import BODY21
 
-__all__ = ["BONES", "KNEES", "MAX_FLEXION_COS", "MIRRORED_BONES", "STRETCHED_KNEE", "bone_lengths"]
+__all__ = ["BONES", "FEET", "KNEE_BONES", "MAX_FLEXION_COS", "MIRRORED_BONES", "STRETCHED_KNEE", "bone_lengths"]
 
 FloatArray = NDArray[np.float32]
 
 
-def _sides(*bones: tuple[str, str]) -> list[tuple[str, str]]:
-    return [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in bones]
-
-
+_FOOT = (("ankle", "heel"), ("ankle", "foot_index"), ("heel", "foot_index"))
 _NAMES = [
-    *_sides(("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")),
-    *_sides(("ankle", "heel"), ("ankle", "foot_index"), ("heel", "foot_index")),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    *((f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in _FOOT),
     ("left_hip", "right_hip"),
     ("left_shoulder", "right_shoulder"),
     ("nose", "head"),
@@ -27,16 +31,14 @@ _NAMES = [
 BONES: NDArray[np.intp] = np.array([BODY21.indices(a, b) for a, b in _NAMES], dtype=np.intp)
 """Ends of the bones that keep their length, (E, 2). The trunk bends and the shoulders shrug, so neither is here."""
 
-MIRRORED_BONES: NDArray[np.intp] = np.array([[i, i + 4] for i in range(4)] + [[i, i + 3] for i in range(8, 11)])
+MIRRORED_BONES: NDArray[np.intp] = np.array([[0, 2], [1, 3], [4, 6], [5, 7], [8, 11], [9, 12], [10, 13]])
 """Pairs of positions in `BONES`: the same bone on both sides."""
 
-KNEES: NDArray[np.intp] = np.array(
-    [
-        BODY21.indices(f"{side}_hip", f"{side}_knee", f"{side}_ankle", f"{side}_heel", f"{side}_foot_index")
-        for side in ("left", "right")
-    ]
-)
-"""Hip, knee, ankle, heel, toe of both legs. The foot says which way is forward, and so what overstretching is."""
+FEET: NDArray[np.intp] = np.array([BODY21.indices(f"{side}_heel", f"{side}_foot_index") for side in ("left", "right")])
+"""Heel and toe of both feet, (2, 2). The foot says which way is forward, and so what an overstretched knee is."""
+
+KNEE_BONES = slice(0, 2)
+"""The legs among the four pairs (thigh, shank) and (upper arm, forearm)."""
 
 MAX_FLEXION_COS = -0.91
 """Cosine between the two bones of a knee or elbow bent by 155 degrees, about as far as they go."""

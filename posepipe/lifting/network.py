@@ -115,6 +115,7 @@ class JointFeatures(nn.Module):
     """
 
     width = FEATURES + 3
+    parent: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,6 +135,8 @@ class JointFeatures(nn.Module):
 
 class HopAttention(nn.Module):
     """HGF's attention: hop-averaged queries, keys and values, attention between joints (A) or between hops (B)."""
+
+    mask: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -158,7 +161,7 @@ class HopAttention(nn.Module):
             qkv = (self.hop * self.mask).to(qkv.dtype) @ qkv
         if heads > 1:
             qkv = qkv.view(batch, groups, joints, heads, 3 * width).transpose(2, 3)
-        q, k, v = qkv.split(width, dim=-1)
+        q, k, v = torch.split(qkv, width, dim=-1)
         if self.variant == "B":
             q, k, v = (part.reshape(batch, groups, -1, width).transpose(1, 2) for part in (q, k, v))
         weights = torch.matmul(q, k.transpose(-1, -2)).float() * width**-0.5
@@ -192,7 +195,9 @@ class Refine(nn.Module):
         """(B, J, D) to the same."""
         batch, _, dim = x.shape
         parts = []
-        for limb, down, up, count in zip(x.split(self.sizes, dim=1), self.down, self.up, self.outputs, strict=True):
+        for limb, down, up, count in zip(
+            torch.split(x, self.sizes, dim=1), self.down, self.up, self.outputs, strict=True
+        ):
             part = up(self.act(down(limb.reshape(batch, -1)))).view(batch, count, dim)
             if self.peripheral:
                 part = nn.functional.pad(part, (0, 0, limb.shape[1] - count, 0))
@@ -231,6 +236,8 @@ class PoseHead(nn.Module):
     Thorax and spine follow from hips and shoulders, and the middle of the hips is the origin.
     """
 
+    derive: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         joints = len(BODY21)
@@ -257,6 +264,9 @@ class PoseHead(nn.Module):
 class HopFIR(nn.Module):
     """The lifter."""
 
+    order: Tensor
+    inverse: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         order = _order()
@@ -266,11 +276,12 @@ class HopFIR(nn.Module):
         self.features = JointFeatures()
         self.embed = nn.Linear(JointFeatures.width, config.dim)
         self.joint = nn.Parameter(torch.randn(len(order), config.dim) * 0.02)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        blocks = [Block(config) for _ in range(config.blocks)]
+        _small_outputs(blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, 5)
         self.pose = PoseHead()
-        _small_outputs(self.blocks, config.blocks)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
@@ -284,11 +295,11 @@ class HopFIR(nn.Module):
         return self.pose(raw[:, self.inverse], keypoints)  # type: ignore[no-any-return]
 
 
-def _small_outputs(blocks: Sequence[nn.Module] | nn.ModuleList, depth: int) -> None:
+def _small_outputs(blocks: Sequence[Block]) -> None:
     """Shrink each residual branch's last layer, so that depth doesn't blow up the start."""
-    for block in blocks:
-        lasts = [block.attention.out, block.ffn[-1]]
-        if block.refine is not None:
-            lasts += list(block.refine.up)
-        for layer in lasts:
-            layer.weight.data.mul_(1.0 / math.sqrt(2.0 * depth))
+    lasts = ("attention.out.weight", "ffn.2.weight", "refine.up.")
+    with torch.no_grad():
+        for block in blocks:
+            for name, parameter in block.named_parameters():
+                if name.startswith(lasts) and name.endswith("weight"):
+                    parameter.mul_(1.0 / math.sqrt(2.0 * len(blocks)))

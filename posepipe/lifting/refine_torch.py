@@ -7,39 +7,23 @@ judges the outputs; the steps themselves are this module, unrolled, with the gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posepipe.lifting.limits import BONES, KNEES, MAX_FLEXION_COS, MIRRORED_BONES, STRETCHED_KNEE
-from posepipe.skeleton import BODY21
+from posepipe.lifting.limits import BONES, FEET, KNEE_BONES, MAX_FLEXION_COS, MIRRORED_BONES, STRETCHED_KNEE
 
-__all__ = ["INPUTS", "OUTPUTS", "Clip", "UnrolledRefiner", "closed_form_root", "objective"]
-
-INPUTS = (
-    "keypoints",
-    "move",
-    "rotation",
-    "scale",
-    "ray_weight",
-    "anchor_m",
-    "joint_weight",
-    "bone_m",
-    "bone_weight",
-    "accel",
-    "root",
-    "gain",
-)
-OUTPUTS = ("xyz_m", "log_scale")
+__all__ = ["Clip", "Objective", "UnrolledRefiner", "closed_form_root"]
 
 # Squares get this added before a root; smaller constants are dropped by the ONNX exporter's optimiser.
 _EPS = 1e-6
 _BETA1, _BETA2 = 0.9, 0.999
 _NEAR_M = 0.3
-
-Network = Callable[[Tensor], tuple[Tensor, Tensor]]
+# Adam makes full steps however flat the slope. In units of the latent's standard deviation a slope far below one means
+# that the keypoint hardly matters, and then it should hardly move.
+_ENOUGH = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +42,7 @@ class Clip:
             deviation; 0 where a neighbour is missing.
         root: (B, 4) true pelvis and 1, or zeros to estimate it.
         gain: (6,) weights of reprojection, anchor, bones, symmetry, acceleration, joint limits.
+        rate: (1,) length of one step in standard deviations of the latent.
     """
 
     rotation: Tensor
@@ -71,6 +56,7 @@ class Clip:
     accel: Tensor
     root: Tensor
     gain: Tensor
+    rate: Tensor
 
 
 def closed_form_root(xyz: Tensor, clip: Clip) -> Tensor:
@@ -104,51 +90,64 @@ def _reprojection(xyz: Tensor, clip: Clip) -> Tensor:
     return (projected - clip.rays) * clip.ray_weight.unsqueeze(-1)
 
 
-def _unit(x: Tensor) -> Tensor:
-    return x / torch.sqrt((x * x).sum(-1, keepdim=True) + _EPS)
-
-
-def _relu_square(x: Tensor) -> Tensor:
-    return torch.clamp(x, min=0.0) ** 2
-
-
-def _limits(xyz: Tensor) -> Tensor:
-    """Squares of how far knees and elbows are beyond what they can do, (B, ...), about 1 at 6 degrees."""
-    first, second = torch.from_numpy(BONES[[0, 2, 4, 6]]), torch.from_numpy(BONES[[1, 3, 5, 7]])
-    upper = _unit(xyz[:, first[:, 1]] - xyz[:, first[:, 0]])
-    lower = _unit(xyz[:, second[:, 1]] - xyz[:, second[:, 0]])
-    bent = _relu_square(MAX_FLEXION_COS - (upper * lower).sum(-1)).sum(1)
-    hip, knee, ankle, heel, toe = (xyz[:, torch.from_numpy(column)] for column in KNEES.T)
-    thigh, shank, forward = _unit(knee - hip), _unit(ankle - knee), _unit(toe - heel)
-    across = shank - (thigh * shank).sum(-1, keepdim=True) * thigh
-    stretched = _relu_square((across * forward).sum(-1) - STRETCHED_KNEE).sum(1)
-    return 100.0 * (bent + stretched)
-
-
 def _acceleration(xyz: Tensor, clip: Clip) -> Tensor:
     """Squared accelerations in standard deviations, (B, 21), of root-relative joints in the camera frame."""
     still = torch.matmul(xyz, clip.rotation)
-    before = torch.cat([still[:1], still[:-1]])
-    after = torch.cat([still[1:], still[-1:]])
+    # The first and last frame get a wrong neighbour, and a factor of zero for it.
+    before, after = torch.roll(still, 1, 0), torch.roll(still, -1, 0)
     factor = clip.accel.unsqueeze(-1).unsqueeze(-1)
     value = factor[:, 0] * before + factor[:, 1] * still + factor[:, 2] * after
     return (value * value).sum(-1)
 
 
-def objective(xyz: Tensor, clip: Clip) -> Tensor:
+class Objective(nn.Module):
     """What the steps lower: the sum over frames of the weighted terms of `Clip.gain`."""
-    reprojection = _charbonnier((_reprojection(xyz, clip) ** 2).sum(-1)).sum()
-    moved = (((xyz - clip.anchor_m) * clip.joint_weight.unsqueeze(-1)) ** 2).sum(-1)
-    anchor = _charbonnier(moved).sum()
-    bone = xyz[:, torch.from_numpy(BONES[:, 0])] - xyz[:, torch.from_numpy(BONES[:, 1])]
-    length = torch.sqrt((bone * bone).sum(-1) + _EPS)
-    bones = _charbonnier(((length - clip.bone_m) * clip.bone_weight) ** 2).sum()
-    left, right = torch.from_numpy(MIRRORED_BONES[:, 0]), torch.from_numpy(MIRRORED_BONES[:, 1])
-    both = 0.5 * (clip.bone_weight[:, left] + clip.bone_weight[:, right])
-    symmetry = _charbonnier(((length[:, left] - length[:, right]) * both) ** 2).sum()
-    acceleration = _charbonnier(_acceleration(xyz, clip)).sum()
-    terms = torch.stack([reprojection, anchor, bones, symmetry, acceleration, _limits(xyz).sum()])
-    return (clip.gain * terms).sum()
+
+    def __init__(self) -> None:
+        super().__init__()
+        constants = {
+            "start": BONES[:, 0],
+            "end": BONES[:, 1],
+            "left": MIRRORED_BONES[:, 0],
+            "right": MIRRORED_BONES[:, 1],
+            "upper": [0, 2, 4, 6],
+            "lower": [1, 3, 5, 7],
+            "foot": FEET.ravel(),
+        }
+        # Buffers, because the tracer turns constants made on the way into placeholders.
+        for name, value in constants.items():
+            self.register_buffer(name, torch.as_tensor(np.array(value)), persistent=False)
+
+    def forward(self, xyz: Tensor, clip: Clip) -> Tensor:
+        """Poses (B, 21, 3) in the network's frame to one number."""
+        reprojection = _charbonnier((_reprojection(xyz, clip) ** 2).sum(-1)).sum()
+        moved = (((xyz - clip.anchor_m) * clip.joint_weight.unsqueeze(-1)) ** 2).sum(-1)
+        bone = xyz[:, self.end] - xyz[:, self.start]
+        length = torch.sqrt((bone * bone).sum(-1) + _EPS)
+        bones = _charbonnier(((length - clip.bone_m) * clip.bone_weight) ** 2).sum()
+        difference = (length[:, self.left] - length[:, self.right]) * clip.bone_weight[:, self.left]
+        acceleration = _charbonnier(_acceleration(xyz, clip)).sum()
+        terms = (
+            reprojection,
+            _charbonnier(moved).sum(),
+            bones,
+            _charbonnier(difference**2).sum(),
+            acceleration,
+            self._limits(xyz, bone / length.unsqueeze(-1)),
+        )
+        return (clip.gain * torch.stack(terms)).sum()
+
+    def _limits(self, xyz: Tensor, way: Tensor) -> Tensor:
+        """How far knees and elbows are beyond what they can do; 1 is a joint 6 degrees too far."""
+        upper, lower = way[:, self.upper], way[:, self.lower]
+        cosine = (upper * lower).sum(-1, keepdim=True)
+        foot = xyz[:, self.foot]
+        forward = foot[:, 1::2] - foot[:, ::2]
+        forward = forward / torch.sqrt((forward * forward).sum(-1, keepdim=True) + _EPS)
+        across = lower[:, KNEE_BONES] - cosine[:, KNEE_BONES] * upper[:, KNEE_BONES]
+        stretched = torch.clamp((across * forward).sum(-1) - STRETCHED_KNEE, min=0.0)
+        bent = torch.clamp(MAX_FLEXION_COS - cosine, min=0.0)
+        return 100.0 * ((stretched**2).sum() + (bent**2).sum())
 
 
 class UnrolledRefiner(nn.Module):
@@ -162,14 +161,15 @@ class UnrolledRefiner(nn.Module):
     def __init__(self, network: nn.Module, steps: int) -> None:
         super().__init__()
         self.network = network
+        self.objective = Objective()
         self.steps = steps
 
-    def forward(self, keypoints: Tensor, move: Tensor, clip: Clip) -> tuple[Tensor, Tensor]:
+    def forward(self, keypoints: Tensor, spread: Tensor, clip: Clip) -> tuple[Tensor, Tensor]:
         """Run the steps.
 
         Args:
             keypoints: (B, 21, 6) the network's input; B consecutive frames.
-            move: (B, 21, 1) length of one step in units of the latent; 0 holds a joint.
+            spread: (B, 21, 1) standard deviation of the latent; 0 holds a joint.
             clip: what is known.
 
         Returns:
@@ -180,16 +180,17 @@ class UnrolledRefiner(nn.Module):
 
         def loss(z: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
             xyz, log_scale = self.network(torch.cat([z, rest], dim=-1))
-            return objective(xyz, clip), (xyz, log_scale)
+            return self.objective(xyz, clip), (xyz, log_scale)
 
         poses, scales = [], []
         for step in range(1, self.steps + 1):
             slope, (xyz, log_scale) = torch.func.grad(loss, has_aux=True)(latent)
             poses.append(xyz)
             scales.append(log_scale)
+            slope = slope * spread
             first = _BETA1 * first + (1.0 - _BETA1) * slope
             second = _BETA2 * second + (1.0 - _BETA2) * slope * slope
-            speed = torch.sqrt(second / (1.0 - _BETA2**step) + _EPS)
-            latent = latent - move * (first / (1.0 - _BETA1**step)) / speed
+            speed = torch.sqrt(second / (1.0 - _BETA2**step) + _EPS) + _ENOUGH
+            latent = latent - clip.rate * spread * (first / (1.0 - _BETA1**step)) / speed
         xyz, log_scale = self.network(torch.cat([latent, rest], dim=-1))
         return torch.stack([*poses, xyz]), torch.stack([*scales, log_scale])

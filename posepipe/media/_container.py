@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.errors import MediaError
+from posepipe.errors import MediaError, SeekError
 from posepipe.media._clock import Clock
 from posepipe.media._info import SourceInfo, focal_from_35mm
 from posepipe.types import Frame
 
-__all__ = ["ContainerReader", "open_file", "open_stream"]
+__all__ = ["ContainerReader", "Span", "open_file", "open_stream"]
+
+Span = tuple[float, float]
+"""From a time up to, not including, another; seconds."""
 
 _FALLBACK_RATE_HZ = 30.0
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 10.0
@@ -34,8 +38,8 @@ _BROKEN_HINT = (
 )
 
 
-def open_file(path: Path) -> ContainerReader:
-    """Open a video file.
+def open_file(path: Path, span_s: Span | None = None) -> ContainerReader:
+    """Open a video file, or the part of it from a time up to another.
 
     Raises:
         MediaError: empty, not a video, broken, or without a picture.
@@ -49,7 +53,7 @@ def open_file(path: Path) -> ContainerReader:
     # The prefix keeps a colon in the name from being taken for a protocol; the whitelist keeps a playlist in
     # disguise from opening the network.
     options = {"protocol_whitelist": "file"}
-    return ContainerReader(f"file:{path}", str(path), path.name, live=False, options=options)
+    return ContainerReader(f"file:{path}", str(path), path.name, live=False, options=options, span_s=span_s)
 
 
 def open_stream(url: str) -> ContainerReader:
@@ -72,9 +76,12 @@ def _without_password(url: str) -> str:
 class ContainerReader:
     """Reader of one container; see `Reader`. The first picture is decoded at once, to be sure that there is one."""
 
-    def __init__(self, url: str, where: str, name: str, *, live: bool, options: dict[str, str]) -> None:
+    def __init__(
+        self, url: str, where: str, name: str, *, live: bool, options: dict[str, str], span_s: Span | None = None
+    ) -> None:
         self._where = where
         self._live = live
+        self._span_s = span_s
         self.skipped_frames = 0
         self.truncated: str | None = None
         self._unreadable = False
@@ -113,11 +120,15 @@ class ContainerReader:
             codec=stream.codec_context.name,
             live=self._live and duration is None,
             focal_px=_focal_px(stream, container, width, height),
+            seekable=not self._live and bool(duration) and len(stream.index_entries) > 0 and not self._beyond_end(),
         )
         return replace(info, frames=None) if info.live else info
 
     def frames(self) -> Iterator[Frame]:
-        """The frames, once. Raises `MediaError` when a stream breaks off."""
+        """The frames, once. Raises `MediaError` when a stream breaks off, `SeekError` when a span can't be given."""
+        if self._span_s is not None:
+            yield from self._frames_of_span(*self._span_s)
+            return
         clock = Clock(self.info.fps_hz or _FALLBACK_RATE_HZ)
         size = self._turn.size(self.info.width_px, self.info.height_px)
         time_s, index = 0.0, 0
@@ -133,6 +144,53 @@ class ContainerReader:
                 index += 1
             picture = next(self._pictures, None)
         self.truncated = self._missing(index, time_s)
+
+    def _frames_of_span(self, start_s: float, end_s: float) -> Iterator[Frame]:
+        """Frames with start <= time < end; their times are those of a reading from the beginning, the indices aren't.
+
+        Anything unusual, for which a reading from the beginning would have to mend times, raises `SeekError`.
+        """
+        assert self._first is not None
+        origin, size = self._first.pts, self._turn.size(self.info.width_px, self.info.height_px)
+        last_s, index = -math.inf, 0
+        for picture in self._pictures_from(start_s, origin):
+            if picture.pts is None or self.skipped_frames:
+                raise self._no_span()
+            time_s = float(Fraction(picture.pts - origin) * picture.time_base)
+            if time_s <= last_s:
+                raise self._no_span()
+            last_s = time_s
+            if time_s >= end_s:
+                return
+            if time_s >= start_s:
+                yield Frame(index, time_s, self._turn.apply(_bgr(picture, size)))
+                index += 1
+        if self.skipped_frames or self._unreadable:
+            raise self._no_span()
+
+    def _pictures_from(self, start_s: float, origin: int | None) -> Iterator[Any]:
+        """Pictures from one at or before a time; those after a seek are decoded, not converted."""
+        if origin is None or not self._stream.time_base:
+            raise self._no_span()
+        if start_s <= 0.0:
+            return chain([self._first], self._pictures)
+        # The index counts decoding times, which run ahead of presentation.
+        for early_s in (0.5, 2.5):
+            target = origin + int(max(0.0, start_s - early_s) / self._stream.time_base)
+            try:
+                self._container.seek(target, stream=self._stream, backward=True)
+            except av.error.FFmpegError as error:
+                raise self._no_span() from error
+            pictures = self._decode()
+            first = next(pictures, None)
+            if first is None or first.pts is None:
+                break
+            if float(Fraction(first.pts - origin) * first.time_base) <= start_s:
+                return chain([first], pictures)
+        raise self._no_span()
+
+    def _no_span(self) -> SeekError:
+        return SeekError("can't be read from the middle", where=self._where, hint="Read it from the beginning")
 
     def _decode(self) -> Iterator[Any]:
         """Pictures in order of presentation; broken packets are skipped and counted."""
@@ -171,16 +229,18 @@ class ContainerReader:
         """Why the file seems cut off."""
         if self.info.live:
             return None
-        entries = self._stream.index_entries
-        size = self._container.size
-        beyond = sum(entry.pos + entry.size > size for entry in entries) if size > 0 else 0
-        if beyond:
-            return f"{beyond} of the {len(entries)} pictures in its index lie behind its end"
+        if beyond := self._beyond_end():
+            return f"{beyond} of the {len(self._stream.index_entries)} pictures in its index lie behind its end"
         duration, rate = self.info.duration_s, self.info.fps_hz or _FALLBACK_RATE_HZ
         reached_s = last_s + 1.0 / rate
         if not self._stream.frames and decoded > 1 and (duration or 0.0) - reached_s > max(0.5, 3.0 / rate):
             return f"it promises {duration:.2f} s and holds {reached_s:.2f} s"
         return "the rest can't be read" if self._unreadable else None
+
+    def _beyond_end(self) -> int:
+        """Number of pictures in the index that lie behind the end of the file."""
+        size = self._container.size
+        return sum(entry.pos + entry.size > size for entry in self._stream.index_entries) if size > 0 else 0
 
     def close(self) -> None:
         """Release the file; may be called again."""

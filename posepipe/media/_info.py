@@ -32,6 +32,7 @@ class SourceInfo:
         codec: codec name, or the image format.
         live: frames come as they happen and have no known end.
         focal_px: focal length from the metadata, None where there is none.
+        seekable: a whole file with an index, so that `open_source` can give a span of it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SourceInfo:
     codec: str
     live: bool
     focal_px: float | None
+    seekable: bool = False
 
 
 class Reader(Protocol):

@@ -27,7 +27,12 @@ _JOIN_S = 2.0
 
 
 def open_source(
-    spec: str | Path | int, *, ahead: int = 8, latest_only: bool = False, image_fps_hz: float = 30.0
+    spec: str | Path | int,
+    *,
+    ahead: int = 8,
+    latest_only: bool = False,
+    image_fps_hz: float = 30.0,
+    span_s: tuple[float, float] | None = None,
 ) -> Source:
     """Open an input.
 
@@ -38,6 +43,8 @@ def open_source(
         latest_only: for live inputs, skip the frames that the consumer is too slow for; `Source.dropped_frames` counts
             them. Other inputs give every frame.
         image_fps_hz: frame rate of images.
+        span_s: of a video file whose `SourceInfo.seekable` is true, only the frames from a time up to another; their
+            indices begin at 0. Reading them may raise `SeekError`.
 
     Returns:
         The opened source; `Source.info` is known, the first picture decoded.
@@ -50,6 +57,10 @@ def open_source(
         raise UsageError(f"ahead is {ahead}", hint="Give 1 or more")
     if not 0 < image_fps_hz < float("inf"):
         raise UsageError(f"image_fps_hz is {image_fps_hz}", hint="Give a positive number")
+    if span_s is not None:
+        from posepipe.media._container import open_file
+
+        return Source(open_file(Path(spec).expanduser(), span_s), ahead=ahead, latest_only=False)  # type: ignore[arg-type]
     return Source(_open_reader(spec, image_fps_hz), ahead=ahead, latest_only=latest_only)
 
 

@@ -29,6 +29,7 @@ class AugmentConfig:
 
     Attributes:
         recombine: upper body of another frame.
+        borrow: each limb, by itself, from another frame.
         limb_sigma, size_sigma: spread of the limb length factors and of the whole body's.
         bone_sigma_deg: random turn of each limb bone, in half of the samples.
         lay_down, tip: whole body turned about a level axis by about 90 degrees, or by a little.
@@ -39,6 +40,7 @@ class AugmentConfig:
     """
 
     recombine: float = 0.3
+    borrow: float = 0.0
     limb_sigma: float = 0.05
     size_sigma: float = 0.04
     bone_sigma_deg: float = 5.0
@@ -126,7 +128,7 @@ def _vary_bodies(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random
     some = np.flatnonzero(rng.random(count) < config.recombine)
     other = xyz[rng.permutation(count)[: len(some)]]
     xyz[some] = _recombine(xyz[some], other)
-    bones = _BONES @ xyz
+    bones = _borrow_limbs(_BONES @ xyz, config.borrow, rng)
     factor = 1.0 + config.limb_sigma * np.clip(rng.standard_normal((count, 11)), -2.5, 2.5)
     factor[:, 4] *= rng.uniform(0.95, 1.5, count)  # Detectors mark the tip of the toe, motion capture its root.
     factor *= 1.0 + config.size_sigma * rng.standard_normal((count, 1))
@@ -155,16 +157,30 @@ def _recombine(legs: FloatArray, upper: FloatArray) -> FloatArray:
 
     def heading(xyz: FloatArray) -> FloatArray:
         side = xyz[:, _I("left_hip"), :2] - xyz[:, _I("right_hip"), :2]
-        return np.arctan2(side[:, 1], side[:, 0]).astype(np.float32)
+        return np.asarray(np.arctan2(side[:, 1], side[:, 0]), dtype=np.float32)
 
     turned = _about_z(heading(legs) - heading(upper), upper)
     return np.where(_LOWER[None, :, None], legs, turned)
 
 
+def _borrow_limbs(bones: FloatArray, share: float, rng: np.random.Generator) -> FloatArray:
+    """Give some samples single arms and legs of other samples, turned with the line of the shoulders or hips."""
+    for joint, parts in (("shoulder", ("elbow", "wrist")), ("hip", ("knee", "ankle", "heel", "foot_index"))):
+        line = bones[:, _I(f"left_{joint}"), :2] - bones[:, _I(f"right_{joint}"), :2]
+        heading = np.arctan2(line[:, 1], line[:, 0]).astype(np.float32)
+        for side in ("left", "right"):
+            taker = np.flatnonzero(rng.random(len(bones)) < share)
+            giver = rng.integers(0, len(bones), len(taker))
+            limb = BODY21.indices(*[f"{side}_{part}" for part in parts])
+            turned = _about_z(heading[taker] - heading[giver], bones[giver][:, limb])
+            bones[np.ix_(taker, np.array(limb))] = turned
+    return bones
+
+
 def _about_z(angle: FloatArray, xyz: FloatArray) -> FloatArray:
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y = xyz[..., 0], xyz[..., 1]
-    return np.stack([c * x - s * y, s * x + c * y, xyz[..., 2]], axis=-1).astype(np.float32)
+    return np.asarray(np.stack([c * x - s * y, s * x + c * y, xyz[..., 2]], axis=-1), dtype=np.float32)
 
 
 def _tip(xyz: FloatArray, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
@@ -202,7 +218,7 @@ def _place_cameras(xyz: FloatArray, config: AugmentConfig, rng: np.random.Genera
     out = np.stack([cr * x - sr * y, sr * x + cr * y, z], axis=-1)
     nearest = -out[..., 2].min(axis=1)
     out[..., 2] += np.maximum(distance, nearest + 0.6)[:, None]
-    return out.astype(np.float32)
+    return np.asarray(out, dtype=np.float32)
 
 
 def _definition_shift(xyz: FloatArray, noisy: NDArray[np.bool_], rng: np.random.Generator) -> FloatArray:
@@ -254,7 +270,7 @@ def _hide(count: int, config: AugmentConfig, rng: np.random.Generator) -> NDArra
         limb = rng.integers(0, len(_LIMBS), count)
         use = dropping & (rng.random(count) < 0.55)
         for number, joints in enumerate(_LIMBS):
-            seen[np.ix_(np.flatnonzero(use & (limb == number)), joints)] = False
+            seen[np.ix_(np.flatnonzero(use & (limb == number)), np.array(joints))] = False
     seen &= ~(dropping[:, None] & (rng.random(seen.shape) < 0.05))
     seen[np.ix_(np.flatnonzero(rng.random(count) < config.no_feet), np.flatnonzero(_FEET))] = False
     pairs = {"pelvis": ("hip",), "thorax": ("shoulder",), "spine": ("hip", "shoulder")}
@@ -291,4 +307,4 @@ def make_batch(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random.G
     ratio = np.where(guess, np.exp(config.focal_sigma * rng.standard_normal(count)), 1.0).astype(np.float32)
     encoded = encode(rays * ratio[:, None, None], sigma * ratio[:, None], valid, guess)
     relative = absolute - absolute[:, :1]
-    return Batch(encoded.features, relative @ np.swapaxes(encoded.rotation, 1, 2))
+    return Batch(encoded.features, np.asarray(relative @ np.swapaxes(encoded.rotation, 1, 2), dtype=np.float32))

@@ -1,6 +1,6 @@
-"""Train the lifting network on motion capture with random cameras.
+r"""Train the lifting network on motion capture with random cameras.
 
-    python -m posepipe.training.lifter --data ../shared/data/mocap \\
+    python -m posepipe.training.lifter --data ../shared/data/mocap \
         --config posepipe/training/configs/lifter.toml --out runs/lifter
 
 The learning rate rises, stays, and falls to zero over the last part of `steps`; a run can be stopped at any time and
@@ -101,6 +101,10 @@ class LifterConfig:
     compile: bool = False
     threads: int = 1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in ("adamw", "muon"):
+            raise UsageError(f"optimiser {self.optimiser!r}", hint="Valid: adamw, muon")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,9 +250,8 @@ class _Run:
 
 def _optimisers(config: LifterConfig, network: nn.Module) -> list[torch.optim.Optimizer]:
     """AdamW for everything, or Muon for matrices inside the blocks, its step scaled to AdamW's."""
-    if config.optimiser not in ("adamw", "muon"):
-        raise UsageError(f"optimiser {config.optimiser!r}", hint="Valid: adamw, muon")
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         muon = config.optimiser == "muon" and parameter.ndim == 2 and name.startswith("blocks.")
         (matrices if muon else rest).append(parameter)
@@ -314,7 +317,7 @@ def validate(network: nn.Module, simulations: dict[str, Simulation]) -> dict[str
     for name, data in simulations.items():
         encoded = encode(data.rays, data.sigma, data.valid, np.zeros(len(data.rays), dtype=bool))
         with torch.no_grad():
-            xyz = torch.cat([network(part)[0] for part in torch.from_numpy(encoded.features).split(1000)])
+            xyz = torch.cat([network(part)[0] for part in torch.split(torch.from_numpy(encoded.features), 1000)])
         target = data.xyz_m @ np.swapaxes(encoded.rotation, 1, 2)
         error = np.linalg.norm(xyz.numpy() - target, axis=-1)[:, : len(H36M17)]
         out[name] = float(1000.0 * error.mean())

@@ -75,7 +75,7 @@ def heel_point(knee: FloatArray, ankle: FloatArray, toe: FloatArray) -> FloatArr
     length = np.linalg.norm(foot, axis=1, keepdims=True)
     shank = knee - ankle
     shank = shank / np.maximum(np.linalg.norm(shank, axis=1, keepdims=True), 1e-6)
-    return (ankle + _HEEL[0] * foot + _HEEL[1] * length * shank).astype(np.float32)
+    return np.asarray(ankle + _HEEL[0] * foot + _HEEL[1] * length * shank, dtype=np.float32)
 
 
 def load_mocap(path: Path, *, cmu_share: float = 0.63) -> Mocap:

@@ -85,9 +85,7 @@ def test_roi_far_outside_gives_numbers(blazepose: BlazePose) -> None:
 
 
 @pytest.mark.shared
-def test_no_memory_between_clips(
-    blazepose: BlazePose, squat_frames: list[Frame], walk_frames: list[Frame]
-) -> None:
+def test_no_memory_between_clips(blazepose: BlazePose, squat_frames: list[Frame], walk_frames: list[Frame]) -> None:
     fresh = run(blazepose, walk_frames)
     run(blazepose, squat_frames)
     assert equal(run(blazepose, walk_frames), fresh)

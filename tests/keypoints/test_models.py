@@ -75,7 +75,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="mediapipe==0.10.21") as caught:
+    with pytest.raises(ModelError, match=r"mediapipe==0\.10\.21") as caught:
         from_wheel()
     assert caught.value.exit_code == 4
 
@@ -85,7 +85,7 @@ def test_wheel_without_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "mediapipe", tmp_path / "__init__.py", submodule_search_locations=[str(tmp_path)]
     )
     monkeypatch.setattr(blazepose_models.importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(ModelError, match="mediapipe==0.10.21"):
+    with pytest.raises(ModelError, match=r"mediapipe==0\.10\.21"):
         from_wheel()
 
 

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.keypoints import ssd
@@ -71,6 +71,7 @@ def test_iou() -> None:
     np.testing.assert_allclose(ssd.iou(others[0], others), [1.0, 1 / 3, 0.0, 0.0], rtol=1e-6)
 
 
+@settings(deadline=None)
 @given(rois, st.lists(st.tuples(st.floats(-1, 2), st.floats(-1, 2)), min_size=1, max_size=5))
 def test_roi_round_trip(roi: Roi, points: list[tuple[float, float]]) -> None:
     unit = np.array(points)
@@ -79,6 +80,7 @@ def test_roi_round_trip(roi: Roi, points: list[tuple[float, float]]) -> None:
     assert np.abs(back - unit).max() < 1e-5 + 2e-3 / roi.size_px
 
 
+@settings(deadline=None)
 @given(rois)
 def test_body_stands_upright_in_its_own_crop(roi: Roi) -> None:
     """Hips at the middle, head end straight above: a region made from two points sees them there."""
@@ -149,6 +151,7 @@ def test_refine_at_the_edge() -> None:
     assert np.isfinite(spread).all()
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 1.5), st.floats(1.6, 3.0))
 def test_spread_grows_with_the_blob(narrow: float, wide: float) -> None:
     maps = np.stack([blob(32, 32, narrow), blob(32, 32, wide)])
@@ -174,7 +177,7 @@ def test_steady_holds_still_and_follows() -> None:
         trail.append(state.points_px)
     assert np.std(trail[30:], axis=0).max() < 0.7
     for frame in range(120, 150):
-        still = still + [20.0, 0.0]
+        still = still + np.array([20.0, 0.0])
         state = steady(state, frame / 30, still)
     assert np.abs(state.points_px - still).max() < 25.0
 

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.keypoints.sigma import SigmaFeatures, pixel_sigma, sigma_from_score
@@ -18,6 +18,7 @@ def one(peak: float, spread: float, visibility: float, presence: float, cell_px:
     return SigmaFeatures(*(np.array([x], np.float32) for x in (peak, spread, visibility, presence)), cell_px)
 
 
+@settings(deadline=None)
 @given(unit, st.floats(0.0, 8.0), unit, unit, st.floats(0.1, 50.0), unit, st.sampled_from(range(5)))
 def test_monotone(
     peak: float, spread: float, visibility: float, presence: float, cell_px: float, more: float, which: int
@@ -34,10 +35,9 @@ def test_monotone(
         assert change <= slack
 
 
+@settings(max_examples=50, deadline=None)
 @given(unit, st.floats(0.0, 8.0), unit, unit, st.floats(0.1, 50.0))
-def test_finite_and_positive(
-    peak: float, spread: float, visibility: float, presence: float, cell_px: float
-) -> None:
+def test_finite_and_positive(peak: float, spread: float, visibility: float, presence: float, cell_px: float) -> None:
     sigma = pixel_sigma(one(peak, spread, visibility, presence, cell_px))
     assert np.isfinite(sigma).all()
     assert (sigma > 0).all()

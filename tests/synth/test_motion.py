@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_walk_has_the_speed_and_cadence_asked_for() -> None:
     strikes = [e.time_s for e in motion.events if e.kind == "heel_strike"]
     assert np.diff(strikes) == pytest.approx(0.6)
     sides = [e.side for e in motion.events if e.kind == "heel_strike"]
-    assert all(a != b for a, b in zip(sides[:-1], sides[1:], strict=True))
+    assert all(a != b for a, b in pairwise(sides))
 
 
 def test_gait_looks_normal(walking: SynthMotion) -> None:
@@ -104,7 +105,8 @@ def test_gait_looks_normal(walking: SynthMotion) -> None:
 
 def test_motion_does_not_depend_on_the_frame_rate() -> None:
     fast, slow = walk(SHAPE, 2.0, fps_hz=60.0), walk(SHAPE, 2.0, fps_hz=20.0)
-    assert fast.xyz_m[::3][:39] == pytest.approx(slow.xyz_m[:39], abs=2e-3)
+    # The end of a clip may differ: the pelvis is smoothed with what the clip holds.
+    assert fast.xyz_m[::3][:36] == pytest.approx(slow.xyz_m[:36], abs=2e-3)
 
 
 def test_speed_stays_human(walking: SynthMotion) -> None:

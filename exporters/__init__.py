@@ -1,0 +1,1 @@
+"""Torch networks to files that run without torch."""

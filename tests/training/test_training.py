@@ -1,0 +1,339 @@
+"""Batches, the training loop, and the networks; on a tiny made-up motion set."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posepipe.errors import InputError, UsageError
+from posepipe.skeleton import BODY21, H36M17
+
+torch = pytest.importorskip("torch")
+
+from posepipe.lifting.baselines import BASELINES, BaselineConfig, build_baseline  # noqa: E402
+from posepipe.lifting.network import GROUPS, HopFIR, NetworkConfig, hop_matrices  # noqa: E402
+from posepipe.training.augment import AugmentConfig, make_batch  # noqa: E402
+from posepipe.training.export_lifter import export_lifter, write_onnx  # noqa: E402
+from posepipe.training.lifter import (  # noqa: E402
+    LifterConfig,
+    config_from_dict,
+    learning_rate,
+    load_config,
+    pose_loss,
+    train_lifter,
+)
+from posepipe.training.mocap import body21_from_h36m, heel_point, load_mocap  # noqa: E402
+from posepipe.training.pairs import load_pairs, pair_batch, pair_features  # noqa: E402
+
+RIGHT = {"hip": (0.09, 0.0), "knee": (0.1, 0.42), "ankle": (0.1, 0.84), "heel": (0.1, 0.9), "foot_index": (0.13, 0.9)}
+RIGHT |= {"shoulder": (0.18, -0.5), "elbow": (0.25, -0.22), "wrist": (0.24, 0.02)}
+MIDDLE = {"pelvis": 0.0, "spine": -0.25, "thorax": -0.5, "nose": -0.66, "head": -0.72}
+
+
+def standing() -> np.ndarray:
+    """(21, 3) x right, y down, z away; facing the camera."""
+    out = np.zeros((len(BODY21), 3))
+    for row, name in enumerate(BODY21.joints):
+        side, _, part = name.partition("_")
+        x, y = RIGHT[part] if part in RIGHT else (0.0, MIDDLE[name])
+        out[row] = (x if side == "left" else -x, y, -0.12 if "foot" in name or name == "nose" else 0.0)
+    return out
+
+
+TINY = LifterConfig(
+    network=NetworkConfig(dim=32, blocks=1, ijr_hidden=16),
+    steps=60,
+    batch=64,
+    warmup=5,
+    lr=3e-3,
+    bf16=False,
+    validate_every=1000,
+    save_every=1000,
+    holdout=("s2",),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with train.npz and val.npz: the test body swinging its limbs, z up."""
+    folder = tmp_path_factory.mktemp("mocap")
+    for name, seed, frames in (("train", 0, 600), ("val", 1, 60)):
+        rng = np.random.default_rng(seed)
+        camera = standing()[None] + 0.05 * rng.standard_normal((frames, len(BODY21), 3))
+        world = np.stack([camera[..., 0], camera[..., 2], 0.9 - camera[..., 1]], axis=-1).astype(np.float32)
+        i = BODY21.index
+        feet = ("left_foot_index", "right_foot_index", "left_heel", "right_heel")
+        extra = np.stack([world[:, i("nose")], world[:, i("head")], *(world[:, i(joint)] for joint in feet)], axis=1)
+        extra[: frames // 2, 4:] = np.nan
+        np.savez(
+            folder / f"{name}.npz",
+            positions=world[:, : len(H36M17)],
+            extra=extra,
+            seq_start=np.array([0, frames // 3, 2 * frames // 3, frames]),
+            seq_name=np.array(["01_01", "ui_a", "ui_b"]),
+            subject=np.array(["s1", "s1", "s2"]),
+        )
+    return folder
+
+
+def test_hop_matrices_are_the_skeletons() -> None:
+    hops = hop_matrices(3)
+    assert hops.shape == (4, 21, 21)
+    assert np.allclose(hops.sum(axis=2), 1.0)
+    assert np.array_equal(hops[0], np.eye(21))
+    i = BODY21.index
+    assert hops[1][i("left_knee"), i("left_hip")] > 0
+    assert hops[2][i("left_ankle"), i("left_hip")] > 0
+    assert hops[3][i("left_ankle"), i("pelvis")] > 0
+    assert hops[1][i("left_knee"), i("right_knee")] == 0
+
+
+def test_limb_groups_hold_every_joint_once() -> None:
+    assert sorted(joint for group in GROUPS for joint in group) == sorted(BODY21.joints)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetworkConfig(dim=48, blocks=1),
+        NetworkConfig(dim=48, blocks=1, hops=0),
+        NetworkConfig(dim=48, blocks=1, grouping=False, heads=2),
+        NetworkConfig(dim=48, blocks=1, variant="B", heads=2),
+        NetworkConfig(dim=48, blocks=1, ijr="peripheral"),
+        NetworkConfig(dim=48, blocks=1, ijr="none", hops=4),
+    ],
+)
+def test_every_variant_runs_and_learns_everywhere(config: NetworkConfig) -> None:
+    network = HopFIR(config)
+    inputs = torch.randn(3, 21, 6)
+    xyz, log_scale = network(inputs)
+    assert xyz.shape == (3, 21, 3)
+    assert log_scale.shape == (3, 21)
+    (xyz.square().sum() + log_scale.sum()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_peripheral_refinement_leaves_the_inner_joints() -> None:
+    network = HopFIR(NetworkConfig(dim=32, blocks=1, ijr="peripheral"))
+    refine = network.blocks[0].refine
+    change = refine(torch.randn(2, 21, 32))
+    moved = (change.abs().sum(dim=(0, 2)) > 0).tolist()
+    names = [joint for group in GROUPS for joint in group]
+    ends = {f"{s}_{j}" for s in ("left", "right") for j in ("ankle", "heel", "foot_index", "wrist")} | {"head"}
+    assert {name for name, yes in zip(names, moved, strict=True) if yes} == ends
+
+
+def test_pelvis_thorax_and_spine_follow_from_hips_and_shoulders() -> None:
+    xyz, _ = HopFIR(NetworkConfig(dim=32, blocks=1))(torch.randn(4, 21, 6))
+    xyz = xyz.detach().numpy()
+    i = BODY21.index
+    assert np.allclose(xyz[:, i("pelvis")], 0.0, atol=1e-6)
+    assert np.allclose(xyz[:, i("left_hip")], -xyz[:, i("right_hip")], atol=1e-5)
+    shoulders = (xyz[:, i("left_shoulder")] + xyz[:, i("right_shoulder")]) / 2
+    assert np.allclose(xyz[:, i("thorax")], shoulders, atol=1e-5)
+    assert np.allclose(xyz[:, i("spine")], shoulders / 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_share_the_interface(name: str) -> None:
+    network = build_baseline(name, BaselineConfig(dim=32, blocks=1)).eval()
+    xyz, log_scale = network(torch.randn(3, 21, 6))
+    assert xyz.shape == (3, 21, 3)
+    assert log_scale.shape == (3, 21)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UsageError, match="no lifter"):
+        build_baseline("resnet", BaselineConfig())
+    with pytest.raises(UsageError, match="variant"):
+        NetworkConfig(variant="C")
+    with pytest.raises(UsageError, match="unknown key 'stepz'"):
+        config_from_dict({"stepz": 3})
+    with pytest.raises(UsageError, match="optimiser"):
+        LifterConfig(optimiser="sgd")
+
+
+def test_loss_is_smallest_at_the_expected_error() -> None:
+    xyz, target = torch.zeros(1, 21, 3), torch.full((1, 21, 3), 0.05 / 3**0.5)
+    weight = torch.ones(1, 21)
+    losses = [float(pose_loss(xyz, torch.full((1, 21), s), target, weight)) for s in np.log([0.025, 0.05, 0.1])]
+    # The pose term changes with s too, so compare its gradient-free part.
+    pose = [0.05 * np.exp(-0.5 * s) for s in np.log([0.025, 0.05, 0.1])]
+    scale = [loss - part for loss, part in zip(losses, pose, strict=True)]
+    assert scale[1] == min(scale)
+
+
+def test_learning_rate_rises_stays_and_falls() -> None:
+    config = LifterConfig(steps=100, warmup=10, decay=0.2, lr=1.0)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[50] == 1.0
+    assert rates[90] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.05)
+
+
+def test_mocap_becomes_body21(data: Path) -> None:
+    mocap = load_mocap(data / "train.npz")
+    assert len(mocap) == 600
+    assert not np.isnan(mocap.xyz_m).any()
+    assert mocap.weight.sum() == pytest.approx(1.0)
+    assert mocap.weight[mocap.source == "cmu"].sum() == pytest.approx(0.63)
+    assert np.allclose(mocap.xyz_m[:, 0, :2], 0.0, atol=1e-6)
+    with pytest.raises(InputError, match="no such file"):
+        load_mocap(data / "none.npz")
+
+
+def test_heels_lie_behind_and_below_the_ankle() -> None:
+    heel = heel_point(np.array([[0, 0, 0.5]]), np.array([[0, 0, 0.08]]), np.array([[0.13, 0, 0.02]]))
+    assert heel[0, 0] < 0
+    assert heel[0, 2] < 0.09
+
+
+def test_unknown_extras_stay_unknown() -> None:
+    out = body21_from_h36m(np.ones((2, 17, 3), np.float32), np.full((2, 6, 3), np.nan, np.float32))
+    assert np.isnan(out[:, BODY21.index("nose")]).all()
+    assert np.isnan(out[:, BODY21.index("left_heel")]).all()
+    assert not np.isnan(out[:, BODY21.index("thorax")]).any()
+
+
+def test_batches_repeat_and_are_finite(data: Path) -> None:
+    mocap = load_mocap(data / "train.npz")
+    first = make_batch(mocap, 128, AugmentConfig(), np.random.default_rng(5))
+    again = make_batch(mocap, 128, AugmentConfig(), np.random.default_rng(5))
+    assert np.array_equal(first.features, again.features)
+    assert np.isfinite(first.features).all()
+    assert np.isfinite(first.xyz_m).all()
+    assert np.allclose(first.xyz_m[:, 0], 0.0)
+
+
+def test_exact_batches_project_to_their_input(data: Path) -> None:
+    """Target and input belong together: an exact sample's rays are those of its pose at some distance."""
+    mocap = load_mocap(data / "train.npz")
+    config = AugmentConfig(exact=1.0, drop=0.0, no_feet=0.0, focal_unknown=0.0)
+    batch = make_batch(mocap, 64, config, np.random.default_rng(0))
+    scale = np.exp(batch.features[:, 0, 4] / 2.0 + np.log(0.15))
+    rays = batch.features[..., :2] * scale[:, None, None]
+    points = batch.xyz_m
+    # x (Z + T) = X for all joints: solve for T, then check.
+    right = points[..., :2] - rays * points[..., 2:]
+    depth = (rays * right).sum((1, 2)) / (rays**2).sum((1, 2))
+    assert (depth > 1.0).all()
+    back = points[..., :2] / (points[..., 2:] + depth[:, None, None])
+    assert np.allclose(back, rays, atol=2e-3)
+
+
+def test_augmentation_keeps_bones_human(data: Path) -> None:
+    batch = make_batch(load_mocap(data / "train.npz"), 256, AugmentConfig(), np.random.default_rng(1))
+    thigh = np.linalg.norm(
+        batch.xyz_m[:, BODY21.index("left_hip")] - batch.xyz_m[:, BODY21.index("left_knee")], axis=-1
+    )
+    assert 0.2 < np.quantile(thigh, 0.01) < np.quantile(thigh, 0.99) < 0.75
+
+
+def test_hidden_joints_say_so(data: Path) -> None:
+    batch = make_batch(load_mocap(data / "train.npz"), 256, AugmentConfig(), np.random.default_rng(2))
+    hidden = batch.features[..., 3] == 0
+    assert 0.02 < hidden.mean() < 0.5
+    assert (batch.features[hidden][:, :3] == 0).all()
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_loss_falls_and_a_resumed_run_repeats_the_uninterrupted_one(data: Path, tmp_path: Path, optimiser: str) -> None:
+    config = replace(TINY, optimiser=optimiser)
+    whole = train_lifter(config, data, tmp_path / "whole")
+    assert np.mean(whole.loss[-10:]) < 0.7 * np.mean(whole.loss[:5])
+    out = tmp_path / "parts"
+    first = train_lifter(config, data, out, minutes=1e-6)
+    assert 0 < first.step < config.steps
+    second = train_lifter(config, data, out, resume=True)
+    assert second.step == config.steps
+    assert np.allclose(first.loss + second.loss, whole.loss, rtol=1e-4)
+    rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {"step", "loss", "level", "rolled", "noisy"} <= set(rows[-1])
+
+
+def test_resume_without_a_checkpoint(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint"):
+        train_lifter(TINY, data, tmp_path, resume=True)
+
+
+def test_export_writes_a_lifter_that_lifts(data: Path, tmp_path: Path) -> None:
+    from posepipe.lifting.lifter import Lifter
+    from posepipe.weights import find_model
+
+    train_lifter(replace(TINY, steps=10), data, tmp_path / "run")
+    metrics = export_lifter(data, tmp_path / "run", tmp_path / "models")
+    assert metrics["steps"] == 10
+    body = standing()[None] + [0.0, 0.0, 4.0]
+    rays = (body[..., :2] / body[..., 2:]).astype(np.float32)
+    seen = np.ones((1, 21), dtype=bool)
+    lifter = Lifter(find_model("lifter", tmp_path / "models"))
+    xyz, sigma, usable = lifter.lift_rays(rays, np.full((1, 21), 0.002, np.float32), seen, np.zeros(1, dtype=bool))
+    assert usable.all()
+    assert np.linalg.norm(xyz - standing(), axis=-1).mean() < 0.3
+    assert (sigma > 0).all()
+
+
+def test_onnx_takes_any_batch(tmp_path: Path) -> None:
+    from posepipe.inference import open_session
+
+    path = tmp_path / "n.onnx"
+    assert write_onnx(HopFIR(NetworkConfig(dim=32, blocks=2)), path, {"calibration": "{}"}) < 1e-4
+    for batch in (1, 7):
+        xyz, scale = open_session(path, threads=1).run(None, {"keypoints": np.zeros((batch, 21, 6), np.float32)})
+        assert xyz.shape == (batch, 21, 3)
+        assert scale.shape == (batch, 21)
+
+
+def test_pairs_read_and_project(tmp_path: Path) -> None:
+    from posepipe.skeleton import BLAZEPOSE33
+
+    body = np.repeat(standing()[None] + [0.2, 0.0, 4.0], 6, axis=0)
+    pixels = body[..., :2] / body[..., 2:] * 900 + [640, 360]
+    places = {name: pixels[:, BODY21.index(name)] for name in BODY21.joints}
+    np.savez(
+        tmp_path / "loop_train_000.npz",
+        xy_px=np.stack([places.get(n, places["head"]) for n in BLAZEPOSE33.joints], axis=1).astype(np.float32),
+        sigma_px=np.full((6, 33), 5.0, np.float32),
+        camera=np.tile(np.array([900, 640, 360, 1280, 720], np.float32), (6, 1)),
+        xyz_m=body.astype(np.float32),
+        world_m=np.zeros((6, 33, 3), np.float32),
+        subject=np.array(["s1"] * 5 + ["s2"]),
+        sequence=np.array(["01_01"] * 3 + ["ui_1"] * 3),
+        presence=np.array([1, 1, 1, 1, 0.1, 1], np.float32),
+    )
+    pairs = load_pairs([tmp_path / "loop_train_000.npz"])
+    assert len(pairs) == 5
+    assert sorted(set(pairs.source)) == ["cmu", "ui"]
+    features, target = pair_features(pairs)
+    assert features.shape == (5, 21, 6)
+    assert np.allclose(np.linalg.norm(target, axis=-1), np.linalg.norm(standing(), axis=-1), atol=1e-4)
+    drawn = pair_batch(pairs, 40, np.random.default_rng(0))
+    assert np.isfinite(drawn.features).all()
+    with pytest.raises(InputError, match="pairs"):
+        load_pairs([])
+
+
+def test_shipped_config_reads() -> None:
+    import posepipe.training
+
+    config = load_config(Path(posepipe.training.__file__).parent / "configs" / "lifter.toml")
+    assert config.model == "hopfir"
+    assert config.holdout
+
+
+@pytest.mark.shared
+def test_real_mocap_is_human_shaped(shared_data: Path) -> None:
+    xyz = load_mocap(shared_data / "mocap" / "val.npz").xyz_m
+    assert not np.isnan(xyz).any()
+    i = BODY21.index
+    for side in ("left", "right"):
+        thigh = np.linalg.norm(xyz[:, i(f"{side}_hip")] - xyz[:, i(f"{side}_knee")], axis=-1)
+        foot = np.linalg.norm(xyz[:, i(f"{side}_heel")] - xyz[:, i(f"{side}_foot_index")], axis=-1)
+        assert 0.3 < thigh.min() < thigh.max() < 0.55
+        assert 0.1 < np.median(foot) < 0.3
+    assert (xyz[:, i("head"), 2] - xyz[:, 0, 2] > 0.2).mean() > 0.95
