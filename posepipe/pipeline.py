@@ -282,7 +282,7 @@ class _Followed:
 
 def _load_libraries() -> None:
     """Import what later stages need, aside, while the first frames are watched."""
-    for name in ("scipy.optimize", "scipy.linalg", "pyarrow.parquet"):
+    for name in ("scipy.linalg", "pyarrow.parquet"):
         import_module(name)
 
 

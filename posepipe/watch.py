@@ -27,7 +27,7 @@ from posepipe.types import Keypoints
 
 __all__ = ["Seen", "cores", "lanes_for", "watch", "watch_spans"]
 
-_WARM_UP_S = 0.6
+_WARM_UP_S = 0.3
 _LONGEST_SPAN_S = 20.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
@@ -111,7 +111,10 @@ def _spans(info: SourceInfo, lanes: int) -> list[tuple[float, float]]:
     """Equal spans that cover everything, as many as give every lane the same work."""
     assert info.duration_s is not None
     rounds = max(1, -(-int(info.duration_s) // int(lanes * _LONGEST_SPAN_S)))
-    cuts = np.linspace(0.0, info.duration_s, lanes * rounds + 1).tolist()
+    count = lanes * rounds
+    # The first span needs no warming up, so it is longer by that much.
+    length_s = (info.duration_s + (count - 1) * _WARM_UP_S) / count
+    cuts = [k * length_s - max(0, k - 1) * _WARM_UP_S for k in range(count + 1)]
     cuts[0], cuts[-1] = 0.0, float("inf")
     return list(pairwise(cuts))
 

@@ -7,6 +7,7 @@ stdout, which such a caller reads, holds the same object.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -62,7 +63,22 @@ _INTERRUPTED = 130
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with the contract's exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
+    _reuse_memory()
     sys.exit(run(arguments))
+
+
+def _reuse_memory() -> None:
+    """Let glibc keep what is freed.
+
+    Pictures of some MB would else come from the system anew for every frame, which takes as long as decoding them.
+    """
+    if sys.platform != "linux":
+        return
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(mmap_threshold, 32 << 20)
+        libc.mallopt(trim_threshold, 64 << 20)
 
 
 def run(arguments: list[str]) -> int:

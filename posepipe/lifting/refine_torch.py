@@ -60,7 +60,7 @@ class Clip:
 
 
 def closed_form_root(xyz: Tensor, clip: Clip) -> Tensor:
-    """Pelvis (B, 3) by weighted least squares on ``Tx - x Tz = x Z - X`` and the same for y; see `root.estimate_root`."""
+    """Pelvis (B, 3) by weighted least squares on ``Tx - x Tz = x Z - X`` and the same for y."""
     right = clip.rays * xyz[..., 2:] - xyz[..., :2]
     weight = (clip.ray_weight > 0).to(xyz.dtype) * clip.joint_weight**2
     weight = weight.unsqueeze(-1)
@@ -102,6 +102,14 @@ def _acceleration(xyz: Tensor, clip: Clip) -> Tensor:
 
 class Objective(nn.Module):
     """What the steps lower: the sum over frames of the weighted terms of `Clip.gain`."""
+
+    start: Tensor
+    end: Tensor
+    left: Tensor
+    right: Tensor
+    upper: Tensor
+    lower: Tensor
+    foot: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -325,8 +325,13 @@ def _bgr(picture: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
     One thread: libswscale's own threads cost more than they bring at these sizes.
     """
     width, height = size
-    image: NDArray[np.uint8] = picture.reformat(width, height, format="bgr24", threads=1).to_ndarray()
-    return image
+    bgr = picture.reformat(width, height, format="bgr24", threads=1)
+    plane = bgr.planes[0]
+    if plane.line_size != 3 * width:
+        padded: NDArray[np.uint8] = bgr.to_ndarray()
+        return padded
+    # A view, not a copy: pages fresh from the system cost more than the conversion.
+    return np.frombuffer(plane, np.uint8).reshape(height, width, 3)
 
 
 class _Turn:

@@ -33,7 +33,7 @@ def body_size(keypoints: Keypoints) -> float:
     if not seen.any():
         return float("nan")
     sigma = keypoints.sigma_px[seen]
-    xy = keypoints.xy_px[seen][sigma <= 3.0 * np.median(sigma)]
+    xy = keypoints.xy_px[seen][sigma <= 3.0 * np.partition(sigma, len(sigma) // 2)[len(sigma) // 2]]
     return float(np.hypot(*(xy.max(axis=0) - xy.min(axis=0))))
 
 

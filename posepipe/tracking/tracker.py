@@ -109,9 +109,12 @@ class Tracker:
     def _match(self, time_s: float, people: Sequence[_Seen]) -> list[tuple[int, int]]:
         if not self._people or not people:
             return []
+        cost = np.array([[self._cost(time_s, known, seen) for seen in people] for known in self._people])
+        if cost.size == 1:
+            return [(0, 0)] if cost[0, 0] < _NO else []
+        # A third of a second to import, and most videos show one person.
         from scipy.optimize import linear_sum_assignment
 
-        cost = np.array([[self._cost(time_s, known, seen) for seen in people] for known in self._people])
         rows, columns = linear_sum_assignment(cost)
         return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i, j] < _NO]
 

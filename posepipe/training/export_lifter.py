@@ -157,6 +157,7 @@ def export_lifter(data: Path, run: Path, out: Path, *, pairs: Path | None = None
 
 def _write_card(path: Path, model: Path, config: LifterConfig, metrics: dict[str, Any]) -> None:
     content = model.read_bytes()
+    pairs = "part of it BlazePose's keypoints on rendered pictures of that motion; " if config.pairs_share else ""
     fields: dict[str, Any] = {
         "name": "lifter",
         "file": model.name,
@@ -165,8 +166,8 @@ def _write_card(path: Path, model: Path, config: LifterConfig, metrics: dict[str
         "licence": "Apache-2.0",
         "source": (
             "Trained here on CMU motion capture and UI-PRMD with random cameras: python -m posepipe.training.lifter "
-            f"--config posepipe/training/configs/lifter.toml, seed {config.seed}; subjects held out for calibration: "
-            f"{', '.join(config.holdout) or 'none'}. {_ACKNOWLEDGEMENT}"
+            f"--config posepipe/training/configs/lifter.toml (which tells the legs of the run), seed {config.seed}; "
+            f"{pairs}subjects held out for calibration: {', '.join(config.holdout) or 'none'}. {_ACKNOWLEDGEMENT}"
         ),
         "input": "keypoints (B, 21, 6) float32, made by posepipe.lifting.inputs.encode",
         "output": "xyz_m (B, 21, 3) metres relative to the pelvis in the network's frame; log_scale (B, 21) log of the "

@@ -88,10 +88,10 @@ def load_pairs(files: Sequence[Path]) -> Pairs:
 
 
 def pair_batch(pairs: Pairs, count: int, rng: np.random.Generator) -> Batch:
-    """Draw pairs with replacement: half mirrored, all turned a little about the optical axis and shaken by a
-    quarter of their sigma.
+    """Draw pairs with replacement, varied.
 
-    In a third the focal length is off by a random factor and marked as assumed.
+    Half are mirrored, all are turned a little about the optical axis and shaken by a quarter of their sigma. In a third
+    the focal length is off by a random factor and marked as assumed.
     """
     pick = rng.integers(0, len(pairs), count)
     rays, sigma, xyz = pairs.rays[pick], pairs.sigma[pick], pairs.xyz_m[pick]

@@ -227,7 +227,8 @@ def test_exact_batches_project_to_their_input(data: Path) -> None:
 
 
 def test_augmentation_keeps_bones_human(data: Path) -> None:
-    batch = make_batch(load_mocap(data / "train.npz"), 256, AugmentConfig(), np.random.default_rng(1))
+    config = AugmentConfig(borrow=0.3, limb_sigma=0.08)
+    batch = make_batch(load_mocap(data / "train.npz"), 256, config, np.random.default_rng(1))
     thigh = np.linalg.norm(
         batch.xyz_m[:, BODY21.index("left_hip")] - batch.xyz_m[:, BODY21.index("left_knee")], axis=-1
     )
