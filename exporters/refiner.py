@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import operator
 import warnings
 from dataclasses import fields
@@ -188,6 +189,7 @@ def write_refiner(network: nn.Module, steps: int, path: Path, metadata: dict[str
     traced = _Traced(module, _trace(module))
     batch = torch.export.Dim("batch", min=1, max=65536)
     free = tuple(None if name in _FIXED else {0: batch} for name in INPUTS)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

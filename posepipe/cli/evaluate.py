@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["app"]
+__all__ = ["app", "merged"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure accuracy on your own data or ours.")
 
-Data = Annotated[list[Path], typer.Option("--data", help="npz file, or folder of videos; may be given several times.")]
+Data = Annotated[list[Path], typer.Option("--data", help="npz file, or folder of videos; several may follow.")]
+More = Annotated[list[Path] | None, typer.Argument(help="Further files or folders.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")]
+
+
+def merged(evaluate: Callable[[Path], Mapping[str, Any]], paths: Sequence[Path]) -> dict[str, Any]:
+    """One result for several files: rows get a column ``data``, metrics the file's name in front.
+
+    Raises:
+        InputError: a path doesn't exist.
+    """
+    from posepipe.errors import InputError
+
+    for path in paths:
+        if not path.exists():
+            raise InputError("no such file or folder", where=str(path), hint="Check the path")
+    results = [evaluate(path) for path in paths]
+    if len(results) == 1:
+        return dict(results[0])
+    return {
+        "metrics": {
+            f"{path.stem}/{name}": value
+            for path, result in zip(paths, results, strict=True)
+            for name, value in result["metrics"].items()
+        },
+        "rows": [
+            {"data": path.stem, **row} for path, result in zip(paths, results, strict=True) for row in result["rows"]
+        ],
+        "versions": results[0]["versions"],
+    }
 
 
 def _show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -25,24 +53,24 @@ def _show(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 @app.command("lifter", help="3D error of the lifter on motion capture seen by simulated cameras.")
-def lifter(data: Data, as_json: AsJson = False) -> None:
+def lifter(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Exact 2D keypoints in, MPJPE out."""
     from posepipe.evaluation.lifter import evaluate_lifter
 
-    _show(evaluate_lifter(data), as_json)
+    _show(merged(evaluate_lifter, [*data, *(more or [])]), as_json)
 
 
 @app.command("multiview", help="3D error on filmed people against a reference from several cameras.")
-def multiview(data: Data, as_json: AsJson = False) -> None:
+def multiview(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Videos in, error of posepipe and of MediaPipe's world landmarks out."""
     from posepipe.evaluation.multiview import evaluate_multiview
 
-    _show(evaluate_multiview(data), as_json)
+    _show(merged(evaluate_multiview, [*data, *(more or [])]), as_json)
 
 
 @app.command("calibration", help="Whether the error bars are true.")
-def calibration(data: Data, as_json: AsJson = False) -> None:
+def calibration(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Coverage, ENCE and AUSE of the lifter's sigma."""
     from posepipe.evaluation.calibration import evaluate_calibration
 
-    _show(evaluate_calibration(data), as_json)
+    _show(merged(evaluate_calibration, [*data, *(more or [])]), as_json)
