@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -257,7 +258,13 @@ def test_doctor_notices_two_opencv_versions(monkeypatch: pytest.MonkeyPatch) -> 
     from posepipe import doctor
 
     found = {"opencv-python": "4.11.0.86", "opencv-contrib-python": "4.10.0.84"}
-    monkeypatch.setattr(doctor, "version", lambda name: found[name])
+
+    def version(name: str) -> str:
+        if name not in found:
+            raise PackageNotFoundError(name)
+        return found[name]
+
+    monkeypatch.setattr(doctor, "version", version)
     check = doctor._opencv()
     assert check.state == "warning"
     assert "4.10.0.84" in check.detail

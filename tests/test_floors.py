@@ -23,10 +23,7 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 BESIDE = {"synth", "samples", "training", "evaluation"}
 # Result tables carry what the pipeline made; the pipeline puts the rooms of its own floor together.
 SAME_FLOOR = {
-    ("pipeline", "results"),
-    ("pipeline", "annotate"),
-    ("pipeline", "live"),
-    ("pipeline", "doctor"),
+    *(("pipeline", room) for room in ("annotate", "doctor", "live", "results", "watch")),
     ("annotate", "results"),
 }
 TORCH_ALLOWED = ("training/", "evaluation/", "lifting/network", "lifting/baselines", "lifting/refine_torch")

@@ -53,7 +53,7 @@ class RefineConfig:
     """Which stages run, and how strongly. Tuned on training subjects.
 
     Attributes:
-        mirror, latent, clip: whether each stage runs.
+        mirror, latent, clip: whether each stage runs. The mirror image is off: it gains little, and costs a few clips.
         reprojection, anchor, bones, symmetry, acceleration, limits: weights of the terms of the latent stage.
         rate: length of one step in standard deviations of the keypoints.
         keep: share of the latent's movement that is taken over.
@@ -61,7 +61,7 @@ class RefineConfig:
         bone_tolerance_m: how much a bone may differ from its clip's length.
     """
 
-    mirror: bool = True
+    mirror: bool = False
     latent: bool = True
     clip: bool = True
     reprojection: float = 1.0

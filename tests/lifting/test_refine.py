@@ -25,7 +25,7 @@ from .bodies import filmed, standing, track
 torch = pytest.importorskip("torch")
 
 CAMERA = Camera.from_fov(1920, 1080, 60.0)
-ALL_TERMS = RefineConfig(bones=0.5, symmetry=0.5, acceleration=0.5, limits=0.5)
+ALL_TERMS = RefineConfig(mirror=True, bones=0.5, symmetry=0.5, acceleration=0.5, limits=0.5)
 
 
 @pytest.fixture(scope="module")
