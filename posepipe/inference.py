@@ -39,6 +39,7 @@ def open_session(
     *,
     threads: int | None = None,
     providers: Sequence[str] | None = None,
+    memory_reuse: bool = True,
 ) -> InferenceSession:
     """Open a network for inference.
 
@@ -47,6 +48,7 @@ def open_session(
         threads: threads inside one operator; `default_threads` if None. Operators run one after another.
         providers: execution providers in order of preference; the CPU if None, so that results don't depend on what
             happens to be installed.
+        memory_reuse: plan which tensors share memory; slow to plan for graphs of thousands of operators.
 
     Raises:
         ModelError: the file is missing or ONNX Runtime can't use it.
@@ -67,6 +69,7 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_reuse = memory_reuse
     # Threads spin between the operators of one run, which halves the time of small networks on two cores, and sleep
     # as soon as the run ends, so that decoding and the other stages get the core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")

@@ -16,6 +16,7 @@ from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.keypoints import open_detector
 from posepipe.keypoints.base import Detector
 from posepipe.lifting.lifter import Lifter, assumed_camera
+from posepipe.lifting.refine import RefineConfig, Refiner
 from posepipe.live import LiveSession
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.media.thumbnails import Thumbnail, Thumbnails
@@ -51,7 +52,7 @@ class Config:
         height_m: the person's height; None leaves the scale assumed.
         fov_deg: angle of view along the picture's longer side; None takes it from metadata, or assumes it.
         detector: "blazepose", "mediapipe", or a path.
-        refine: whether to optimise the 3D pose at test time.
+        refine: whether to optimise the network's input at test time (UAO); steady bones and motion are always used.
         max_people: how many people are followed at once.
         max_gap_s: longest gap that is filled.
         cutoff_hz: movement faster than this is smoothed away.
@@ -63,7 +64,7 @@ class Config:
     height_m: float | None = None
     fov_deg: float | None = None
     detector: str = "blazepose"
-    refine: bool = True
+    refine: bool = False
     max_people: int = 4
     max_gap_s: float = 0.25
     cutoff_hz: float = 6.0
@@ -127,7 +128,10 @@ class Pipeline:
             ModelError: a model is missing or damaged.
             UsageError: there is no such subject.
         """
-        return self.describe(self.detect(video, on_progress=on_progress))
+        with ThreadPoolExecutor(1) as aside:
+            lifter = aside.submit(Lifter, threads=cores())
+            detection = self.detect(video, on_progress=on_progress)
+            return self.describe(detection, lifter=lifter.result())
 
     def detect(self, video: str | Path | int, *, on_progress: OnProgress | None = None) -> Detection:
         """Find and follow everyone in a video. Raises as `run`, but for the subject."""
@@ -180,16 +184,21 @@ class Pipeline:
             return Camera(width_px, height_px, focal_px, "metadata")
         return assumed_camera(width_px, height_px)
 
-    def describe(self, detection: Detection) -> Recording:
+    def describe(self, detection: Detection, *, lifter: Lifter | None = None) -> Recording:
         """3D motion, angles and report material of the chosen subject.
+
+        Args:
+            detection: what `detect` found.
+            lifter: one that is open already, for many videos.
 
         Raises:
             UsageError: nobody in the video has the id asked for.
         """
         size = detection.camera.width_px, detection.camera.height_px
         chosen = choose_subject(detection.tracks, self.config.subject, size)
-        lifter = Lifter()
-        people = tuple(self._person(track, detection, lifter) for track in chosen)
+        lifter = lifter if lifter is not None else Lifter(threads=cores())
+        refiner = Refiner(config=RefineConfig(latent=self.config.refine))
+        people = tuple(self._person(track, detection, lifter, refiner) for track in chosen)
         return Recording(
             video=detection.video,
             camera=detection.camera,
@@ -215,11 +224,11 @@ class Pipeline:
         """Write the annotated video; see `posepipe.annotate.write_annotated`."""
         write_annotated(recording, video, path, on_progress=on_progress)
 
-    def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter) -> Person:
+    def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> Person:
         track, swaps = repair_swaps(seen)
         track = fill_gaps(track, self.config.max_gap_s)
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
-        pose = smooth(lifted.pose, self.config.cutoff_hz)
+        pose = smooth(refiner.refine(track, lifted).pose, self.config.cutoff_hz)
         track = smooth(track, self.config.cutoff_hz)
         yaw_deg, yaw_sigma_deg = facing(pose)
         return Person(

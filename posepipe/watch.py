@@ -31,7 +31,7 @@ _WARM_UP_S = 0.3
 _LONGEST_SPAN_S = 20.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
-_AHEAD = 4
+_AHEAD = 2
 
 Wanted = Callable[[int], bool]
 

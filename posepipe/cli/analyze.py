@@ -44,7 +44,9 @@ def analyze(
     detector: Annotated[
         str, typer.Option(help="blazepose, mediapipe, or the path of a .task or RTMPose .onnx file.")
     ] = "blazepose",
-    refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Test-time optimisation of the 3D pose.")] = True,
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="Optimise the 3D pose at test time, about 3 ms a frame.")
+    ] = False,
     video_out: Annotated[
         bool, typer.Option("--video/--no-video", help="Write annotated.mp4 (not for live inputs).")
     ] = True,

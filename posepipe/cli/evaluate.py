@@ -74,3 +74,28 @@ def calibration(data: Data, more: More = None, as_json: AsJson = False) -> None:
     from posepipe.evaluation.calibration import evaluate_calibration
 
     _show(merged(evaluate_calibration, [*data, *(more or [])]), as_json)
+
+
+@app.command("detector", help="Keypoints on ONNX Runtime against MediaPipe's own, on filmed people.")
+def detector(
+    data: Data,
+    more: More = None,
+    max_frames: Annotated[int | None, typer.Option(help="Frames of each clip.", show_default="all")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Folders of videos in, distance in percent of the person's height out."""
+    from posepipe.evaluation.detector import compare_detectors
+
+    def compare(path: Path) -> Mapping[str, Any]:
+        videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
+        return compare_detectors(videos, max_frames=max_frames)
+
+    _show(merged(compare, [*data, *(more or [])]), as_json)
+
+
+@app.command("refine", help="What test-time optimisation brings on rendered people that BlazePose saw.")
+def refine(data: Data, more: More = None, as_json: AsJson = False) -> None:
+    """Files of ``python -m posepipe.synth.detector_loop`` in, error before and after each stage out."""
+    from posepipe.evaluation.refine import evaluate_refine
+
+    _show(evaluate_refine([*data, *(more or [])]), as_json)

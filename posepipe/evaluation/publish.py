@@ -1,25 +1,38 @@
 """Writes measured figures into the documents, so that no number is typed by hand.
 
-``docs/figures/NAME.json`` holds what ``posepipe evaluate NAME --json`` or ``posepipe bench --json`` printed, with the
-command beside it. In a document, the text between ``<!-- figures: NAME -->`` and ``<!-- end -->`` is replaced by its
-table. Run ``python -m posepipe.evaluation.publish`` in the repository after new measurements; with ``--check`` it only
-says whether the documents are up to date.
+``docs/figures/NAME.json`` holds what the command in `COMMANDS` printed. In a document, the text between
+``<!-- figures: NAME -->`` and ``<!-- end -->`` is replaced by its table; ``<!-- metrics: NAME key key -->`` picks some
+of its metrics. In the repository:
+
+    python -m posepipe.evaluation.publish measure speed
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from posepipe.errors import InputError
+from posepipe.errors import InputError, PosePipeError
 from posepipe.evaluation.tables import markdown
 
-__all__ = ["filled", "main"]
+__all__ = ["COMMANDS", "filled", "main", "measure"]
 
-_BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+COMMANDS: Mapping[str, str] = {
+    "speed": "bench ../shared/videos/lateralraise_01_front.mp4",
+    "speed-sample": "bench",
+    "detector": "evaluate detector --data ../shared/videos --max-frames 60",
+    "multiview": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single",
+    "lifter": "evaluate lifter --data ../shared/data/mocap/val.npz",
+    "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz",
+}
+"""What makes each figure, after the word posepipe."""
+
+_BLOCK = re.compile(r"(<!-- (figures|metrics): ([\w-]+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str, figures: Path) -> str:
@@ -34,22 +47,51 @@ def filled(text: str, figures: Path) -> str:
     """
 
     def block(match: re.Match[str]) -> str:
-        path = figures / f"{match[2]}.json"
+        path = figures / f"{match[3]}.json"
         if not path.is_file():
-            raise InputError("no such figure", where=str(path), hint="Measure it, and keep the JSON there")
+            raise InputError("no such figure", where=str(path), hint="Measure it first")
         result = json.loads(path.read_text(encoding="utf-8"))
         command = f"`{result['command']}`\n\n" if "command" in result else ""
-        return f"{match[1]}{command}{markdown(result)}\n{match[3]}"
+        if match[2] == "metrics":
+            wanted = match[4].split()
+            result = {"metrics": {key: value for key, value in result["metrics"].items() if key in wanted}}
+        return f"{match[1]}{command}{markdown(result)}\n{match[5]}"
 
     return _BLOCK.sub(block, text)
 
 
+def measure(name: str, figures: Path) -> None:
+    """Run a figure's command and keep what it prints.
+
+    Raises:
+        PosePipeError: the command failed.
+    """
+    command = COMMANDS[name]
+    run = [sys.executable, "-m", "posepipe.cli.main", *shlex.split(command), "--json"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PosePipeError(f"posepipe {command} failed", hint=done.stderr.strip().splitlines()[-1])
+    result = {"command": f"posepipe {command}"} | json.loads(done.stdout)
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    (figures / f"{name}.json").write_text(text, encoding="utf-8")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Renew ``README.md`` and ``docs/*.md`` of the folder we are in; returns 1 if ``--check`` finds one out of date."""
+    """Renew ``README.md`` and ``docs/*.md`` of the folder we are in.
+
+    ``measure NAME...`` runs the commands of these figures first (all, without a name). ``--check`` writes nothing.
+
+    Returns:
+        1 if ``--check`` finds a document out of date, else 0.
+    """
+    figures = Path("docs/figures")
+    if arguments and arguments[0] == "measure":
+        for name in arguments[1:] or COMMANDS:
+            measure(name, figures)
     stale = 0
     for path in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
         text = path.read_text(encoding="utf-8")
-        new = filled(text, Path("docs/figures"))
+        new = filled(text, figures)
         if new != text:
             stale = 1
             if "--check" not in arguments:

@@ -20,7 +20,15 @@ from posepipe.skeleton import BODY21, Layout, conversion
 from posepipe.types import Camera, KeypointTrack, PoseTrack
 from posepipe.weights import find_model
 
-__all__ = ["ASSUMED_FOV_DEG", "LiftResult", "Lifter", "Scale", "assumed_camera"]
+__all__ = [
+    "ASSUMED_FOV_DEG",
+    "LiftResult",
+    "Lifter",
+    "Scale",
+    "assumed_camera",
+    "body_rays",
+    "with_scale_error",
+]
 
 FloatArray = NDArray[np.float32]
 
@@ -106,7 +114,7 @@ class Lifter:
         Raises:
             UsageError: the layout doesn't convert.
         """
-        rays, ray_sigma, seen = _body_rays(track, camera)
+        rays, ray_sigma, seen = body_rays(track, camera)
         guess = np.full(len(track), camera.focal_source not in _TRUSTED_FOCAL)
         xyz, sigma, usable = self.lift_rays(rays, ray_sigma, seen, guess)
         valid = usable[:, None] & (seen | (sigma < _MAX_FILLED_SIGMA_M))
@@ -116,7 +124,7 @@ class Lifter:
         xyz, sigma = xyz * np.float32(factor), sigma * np.float32(factor)
         measured = usable[:, None] & seen & _REAL
         root, root_sigma = estimate_root(xyz, sigma, rays, ray_sigma, measured)
-        root_sigma = _with_scale_error(root, root_sigma, given, bool(guess[:1].any()))
+        root_sigma = with_scale_error(root, root_sigma, given, bool(guess[:1].any()))
         pose = PoseTrack(
             layout=BODY21,
             time_s=track.time_s,
@@ -166,7 +174,7 @@ def _convert_any(flags: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
     return np.asarray(flags.astype(np.float32) @ (conversion(layout, BODY21) != 0).T.astype(np.float32) > 0)
 
 
-def _body_rays(track: KeypointTrack, camera: Camera) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+def body_rays(track: KeypointTrack, camera: Camera) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Rays (F, 21, 2), their sigma (F, 21) and which are there (F, 21)."""
     matrix = conversion(track.layout, BODY21)
     there = track.valid & ~np.isnan(track.xy_px).any(axis=-1)
@@ -177,7 +185,7 @@ def _body_rays(track: KeypointTrack, camera: Camera) -> tuple[FloatArray, FloatA
     return rays_from_pixels(xy, camera), sigma.astype(np.float32), seen
 
 
-def _with_scale_error(root: FloatArray, sigma: FloatArray, scale_given: bool, focal_assumed: bool) -> FloatArray:
+def with_scale_error(root: FloatArray, sigma: FloatArray, scale_given: bool, focal_assumed: bool) -> FloatArray:
     """Add what joints share: an assumed body size moves the root along its ray, an assumed focal length in depth."""
     share = np.zeros_like(root) if scale_given else np.abs(root) * STATURE_SIGMA
     if focal_assumed:

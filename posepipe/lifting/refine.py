@@ -25,7 +25,7 @@ from posepipe.errors import ModelError, UsageError
 from posepipe.inference import open_session
 from posepipe.lifting.clip import ACCELERATION_MPS2, acceleration_factors, clip_bones, hold_bones, steady
 from posepipe.lifting.inputs import Encoded, encode
-from posepipe.lifting.lifter import LiftResult, _body_rays, _with_scale_error
+from posepipe.lifting.lifter import LiftResult, body_rays, with_scale_error
 from posepipe.lifting.limits import BONES, bone_lengths
 from posepipe.lifting.root import estimate_root
 from posepipe.skeleton import BODY21
@@ -110,7 +110,7 @@ class Refiner:
     """Refines lifted tracks.
 
     Args:
-        model: name on a model card, or an ONNX file made by `exporters.refiner`.
+        model: name on a model card, or an ONNX file made by `exporters.refiner`; only opened for the latent stage.
         threads: of ONNX Runtime.
         lifter: the lifter that the refiner was made from; name or file.
         config: stages and weights.
@@ -128,12 +128,18 @@ class Refiner:
         config: RefineConfig | None = None,
     ) -> None:
         self.config = config if config is not None else RefineConfig()
-        path = _path(model)
-        self._session = open_session(path, threads=threads)
-        if not {item.name for item in self._session.get_inputs()} >= _INPUTS:
-            raise ModelError("not a refiner", where=str(path), hint="Make it with python -m exporters.refiner")
-        self._steps = int(self._session.get_modelmeta().custom_metadata_map.get("steps", "0"))
-        self._lifter: InferenceSession = open_session(_path(lifter), threads=threads)
+        self._threads = threads
+        self._lifter_name = lifter
+        self._session: InferenceSession | None = None
+        self._lifter_session: InferenceSession | None = None
+        self._steps = 0
+        if self.config.latent:
+            path = _path(model)
+            # Its graph is long and its memory small: planning reuse takes four seconds and saves nothing.
+            self._session = open_session(path, threads=threads, memory_reuse=False)
+            if not {item.name for item in self._session.get_inputs()} >= _INPUTS:
+                raise ModelError("not a refiner", where=str(path), hint="Make it with python -m exporters.refiner")
+            self._steps = int(self._session.get_modelmeta().custom_metadata_map.get("steps", "0"))
 
     def refine(self, track: KeypointTrack, result: LiftResult, *, root_m: FloatArray | None = None) -> LiftResult:
         """Refine a lifted track.
@@ -154,7 +160,7 @@ class Refiner:
             raise UsageError(f"{len(track)} frames of keypoints, {len(pose)} of poses", where="Refiner.refine")
         if not pose.valid.any():
             return result
-        rays, ray_sigma, seen = _body_rays(track, result.camera)
+        rays, ray_sigma, seen = body_rays(track, result.camera)
         assumed = np.full(len(track), result.camera.focal_source not in ("given", "metadata"))
         xyz, sigma = pose.xyz_m / factor, pose.sigma_m / factor
         oracle = None if root_m is None else (root_m / factor).astype(np.float32)
@@ -162,7 +168,7 @@ class Refiner:
         moved = np.where(pose.valid[..., None], refined.xyz_m * factor, np.nan).astype(np.float32)
         measured = pose.valid & seen & _REAL
         root, root_sigma = estimate_root(moved, pose.sigma_m, rays, ray_sigma, measured)
-        root_sigma = _with_scale_error(root, root_sigma, result.scale.source == "given", bool(assumed.any()))
+        root_sigma = with_scale_error(root, root_sigma, result.scale.source == "given", bool(assumed.any()))
         return replace(result, pose=replace(pose, xyz_m=moved, root_m=root, root_sigma_m=root_sigma))
 
     def refine_rays(
@@ -233,8 +239,10 @@ class Refiner:
         return _Known(encoded, turned, weight, seen, first, sigma, bone_m, factors)
 
     def _forward(self, features: FloatArray) -> FloatArray:
-        parts = [self._lifter.run(["xyz_m"], {"keypoints": features[part]})[0] for part in _chunks(len(features))]
-        return np.concatenate(parts)
+        if self._lifter_session is None:
+            self._lifter_session = open_session(_path(self._lifter_name), threads=self._threads)
+        run = self._lifter_session.run
+        return np.concatenate([run(["xyz_m"], {"keypoints": features[part]})[0] for part in _chunks(len(features))])
 
     def _mirrored(self, features: FloatArray) -> FloatArray:
         """Lift the mirror image and mirror the answer back."""
@@ -245,6 +253,7 @@ class Refiner:
 
     def _latent(self, known: _Known, root_m: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         """Movement (F, 21, 3) of the poses by the best step of each frame, and the change of log scale (F, 21)."""
+        assert self._session is not None
         inputs = self._inputs(known, root_m)
         frames = len(known.rays)
         # A step reaches two frames to each side through the acceleration.

@@ -86,6 +86,9 @@ class ContainerReader:
         self.truncated: str | None = None
         self._unreadable = False
         self._container = _open(url, where, live=live, options=options)
+        self._stream: Any = None
+        self._first: Any = None
+        self._pictures: Iterator[Any] = iter(())
         try:
             self._stream = _video_stream(self._container, where)
             self._pictures = self._decode()
@@ -245,6 +248,11 @@ class ContainerReader:
     def close(self) -> None:
         """Release the file; may be called again."""
         self._container.close()
+        # The decoder, with its dozens of pictures, hangs on these and on each other: the garbage collector would find it
+        # late, and long clips are opened many times.
+        self._first = None
+        self._pictures = iter(())
+        self._stream = None
 
 
 def _open(url: str, where: str, *, live: bool, options: dict[str, str]) -> Any:

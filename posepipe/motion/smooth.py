@@ -142,13 +142,16 @@ def _alpha(cutoff_hz: float | Float64, dt: Float64) -> Float64:
 def smooth(track: Track, cutoff_hz: float = 6.0) -> Track:
     """Zero-phase smoothing of a whole track; see `zero_phase`. Filled samples keep their sigma.
 
-    A pose's root is smoothed with the same cutoff.
+    A pose's root is smoothed with the same cutoff. Its sigma doesn't shrink: what a lifter gets wrong, it gets wrong in
+    the same way from frame to frame (coverage of the 90 % interval fell from 0.73 to 0.68 when it did).
     """
     if isinstance(track, KeypointTrack):
         xy, sigma = zero_phase(track.time_s, track.xy_px, track.sigma_px, cutoff_hz)
         return replace(track, xy_px=xy, sigma_px=np.where(track.interpolated, track.sigma_px, sigma))
-    xyz, sigma = zero_phase(track.time_s, track.xyz_m, track.sigma_m, cutoff_hz)
-    root, root_sigma = zero_phase(track.time_s, track.root_m[:, :, None], track.root_sigma_m, cutoff_hz)
+    xyz, sigma = zero_phase(track.time_s, track.xyz_m, track.sigma_m, cutoff_hz, white_share=0.0)
+    root, root_sigma = zero_phase(
+        track.time_s, track.root_m[:, :, None], track.root_sigma_m, cutoff_hz, white_share=0.0
+    )
     return replace(
         track,
         xyz_m=xyz,
