@@ -277,7 +277,7 @@ class _Followed:
                 self.last_s = frame.time_s
                 self.estimated |= frame.time_estimated
                 if on_progress is not None:
-                    on_progress("watching", self.frames, self._info.frames)
+                    on_progress("watching", max(self.frames, frame.watched), self._info.frames)
         except KeyboardInterrupt:
             if not self._info.live:
                 raise

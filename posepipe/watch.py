@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,8 @@ from posepipe.types import Keypoints
 __all__ = ["Seen", "cores", "lanes_for", "watch", "watch_spans"]
 
 _WARM_UP_S = 0.3
-_LONGEST_SPAN_S = 20.0
+# What a lane that is ahead has seen waits in memory, about a kilobyte a frame.
+_LONGEST_SPAN_S = 600.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
 _AHEAD = 2
@@ -46,6 +47,7 @@ class Seen:
         time_estimated: see `posepipe.types.Frame`.
         people: everyone found.
         small: the picture, small, where it was wanted; else None.
+        watched: frames watched by then, in all spans.
     """
 
     index: int | None
@@ -53,6 +55,7 @@ class Seen:
     time_estimated: bool
     people: tuple[Keypoints, ...]
     small: NDArray[np.uint8] | None = None
+    watched: int = 0
 
 
 def cores() -> int:
@@ -95,7 +98,8 @@ def watch_spans(path: str | Path, info: SourceInfo, detector: Detector, wanted: 
         SeekError: a span can't be read alone. Frames that came before don't help then: begin again with `watch`.
     """
     stop = threading.Event()
-    parts = [_Part(span) for span in _spans(info, lanes)]
+    counter = count(1)
+    parts = [_Part(span, counter) for span in _spans(info, lanes)]
     with ThreadPoolExecutor(lanes, thread_name_prefix="posepipe-lane") as pool:
         try:
             for part in parts:
@@ -111,10 +115,10 @@ def _spans(info: SourceInfo, lanes: int) -> list[tuple[float, float]]:
     """Equal spans that cover everything, as many as give every lane the same work."""
     assert info.duration_s is not None
     rounds = max(1, -(-int(info.duration_s) // int(lanes * _LONGEST_SPAN_S)))
-    count = lanes * rounds
+    number = lanes * rounds
     # The first span needs no warming up, so it is longer by that much.
-    length_s = (info.duration_s + (count - 1) * _WARM_UP_S) / count
-    cuts = [k * length_s - max(0, k - 1) * _WARM_UP_S for k in range(count + 1)]
+    length_s = (info.duration_s + (number - 1) * _WARM_UP_S) / number
+    cuts = [k * length_s - max(0, k - 1) * _WARM_UP_S for k in range(number + 1)]
     cuts[0], cuts[-1] = 0.0, float("inf")
     return list(pairwise(cuts))
 
@@ -122,8 +126,9 @@ def _spans(info: SourceInfo, lanes: int) -> list[tuple[float, float]]:
 class _Part:
     """One span and its results on their way to the consumer."""
 
-    def __init__(self, span_s: tuple[float, float]) -> None:
+    def __init__(self, span_s: tuple[float, float], counter: Iterator[int]) -> None:
         self._span_s = span_s
+        self._counter = counter
         self._queue: queue.SimpleQueue[Seen | Exception | None] = queue.SimpleQueue()
 
     def work(
@@ -152,7 +157,7 @@ class _Part:
                 people = stream.step(frame)
                 if frame.time_s >= start_s:
                     small = shrink(frame) if wanted(round(frame.time_s * rate_hz)) else None
-                    yield Seen(None, frame.time_s, False, people, small)
+                    yield Seen(None, frame.time_s, False, people, small, next(self._counter))
 
     def results(self) -> Iterator[Seen]:
         """What the span held, as it comes. Raises what the lane died of."""
