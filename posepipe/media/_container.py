@@ -248,8 +248,8 @@ class ContainerReader:
     def close(self) -> None:
         """Release the file; may be called again."""
         self._container.close()
-        # The decoder, with its dozens of pictures, hangs on these and on each other: the garbage collector would find it
-        # late, and long clips are opened many times.
+        # The decoder, with its dozens of pictures, hangs on these and on each other: the garbage collector would find
+        # it late.
         self._first = None
         self._pictures = iter(())
         self._stream = None
