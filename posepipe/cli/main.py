@@ -65,6 +65,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with the contract's exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
     _reuse_memory()
+    # NumPy's matrices are small here: more threads of its library would only spin in the way of the networks.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Thousands of objects live as long as the process: looking through them again and again costs a tenth of the start.
     gc.set_threshold(50_000, 20, 50)
     sys.exit(run(arguments))

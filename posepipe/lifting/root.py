@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["estimate_root"]
 
 FloatArray = NDArray[np.float32]
+Array = NDArray[np.float64]
 
 _MIN_DEPTH_M, _MAX_DEPTH_M = 0.3, 60.0
 
@@ -41,22 +42,31 @@ def estimate_root(
     spread = np.where(use, sigma_m, 1.0).astype(np.float64)[..., None] ** 2 * (1.0 + xy**2)
     noise = np.where(use, np.nan_to_num(ray_sigma, nan=1.0), 1.0).astype(np.float64)[..., None] ** 2
     depth = np.full(frames, 3.0)
-    root, covariance = np.zeros((frames, 3)), np.zeros((frames, 3, 3))
+    root, variance = np.zeros((frames, 3)), np.zeros((frames, 3))
     for _ in range(2):
         weight = np.where(use[..., None], 1.0 / (spread + noise * depth[:, None, None] ** 2 + 1e-8), 0.0)
-        normal = np.zeros((frames, 3, 3))
-        normal[:, 0, 0], normal[:, 1, 1] = weight[..., 0].sum(1), weight[..., 1].sum(1)
-        normal[:, 2, 2] = (weight * xy**2).sum((1, 2))
-        cross = -(weight * xy).sum(1)
-        normal[:, 0, 2] = normal[:, 2, 0] = cross[:, 0]
-        normal[:, 1, 2] = normal[:, 2, 1] = cross[:, 1]
-        free = np.concatenate([(weight * right).sum(1), -(weight * xy * right).sum((1, 2))[:, None]], axis=1)
-        covariance = np.linalg.inv(normal + 1e-9 * np.eye(3))
-        root = (covariance @ free[..., None])[..., 0]
+        root, variance = _solve(weight, xy, right)
         depth = np.clip(np.nan_to_num(root[:, 2], nan=3.0), _MIN_DEPTH_M, _MAX_DEPTH_M)
     good = (use.sum(1) >= 3) & (root[:, 2] > _MIN_DEPTH_M) & (root[:, 2] < _MAX_DEPTH_M)
-    sigma = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
+    sigma = np.sqrt(np.maximum(variance, 0.0))
     return (
         np.where(good[:, None], root, np.nan).astype(np.float32),
         np.where(good[:, None], sigma, np.nan).astype(np.float32),
     )
+
+
+def _solve(weight: Array, xy: Array, right: Array) -> tuple[Array, Array]:
+    """Solution (F, 3) and the diagonal of the inverse (F, 3) of the normal equations.
+
+    Only the depth is tied to the other two, so elimination takes a line; a batched 3x3 inverse takes a hundred times as
+    long.
+    """
+    side = weight.sum(1) + 1e-9
+    tie = -(weight * xy).sum(1)
+    free = (weight * right).sum(1)
+    stiff = (weight * xy**2).sum((1, 2)) + 1e-9 - (tie**2 / side).sum(1)
+    stiff = np.maximum(stiff, 1e-12)
+    depth = (-(weight * xy * right).sum((1, 2)) - (tie * free / side).sum(1)) / stiff
+    across = (free - tie * depth[:, None]) / side
+    variance = np.concatenate([1.0 / side + (tie / side) ** 2 / stiff[:, None], 1.0 / stiff[:, None]], axis=1)
+    return np.concatenate([across, depth[:, None]], axis=1), variance
