@@ -39,7 +39,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def _fails(capsys: pytest.CaptureFixture[str], video: object, out: Path, code: int, *words: str) -> None:
+def _assert_fails(capsys: pytest.CaptureFixture[str], video: object, out: Path, code: int, *words: str) -> None:
     """The command ends with `code`, one line that holds all `words`, and no file."""
     assert run(["analyze", str(video), "--out", str(out)]) == code
     captured = capsys.readouterr()
@@ -86,25 +86,25 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_missing_file(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _fails(capsys, tmp_path / "nowhere.mp4", out, 3, "nowhere.mp4")
+    _assert_fails(capsys, tmp_path / "nowhere.mp4", out, 3, "nowhere.mp4")
 
 
 def test_empty_file(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "empty.mp4"
     path.touch()
-    _fails(capsys, path, out, 3, "empty.mp4")
+    _assert_fails(capsys, path, out, 3, "empty.mp4")
 
 
 def test_text_that_calls_itself_a_video(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "letter.mp4"
     path.write_text("Dear video,\n" * 200)
-    _fails(capsys, path, out, 3, "letter.mp4")
+    _assert_fails(capsys, path, out, 3, "letter.mp4")
 
 
 def test_truncated_before_its_index(out: Path, person_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = out.parent / "cut.mp4"
     path.write_bytes(person_clip.read_bytes()[:600])
-    _fails(capsys, path, out, 3, "cut.mp4")
+    _assert_fails(capsys, path, out, 3, "cut.mp4")
 
 
 def test_audio_only(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +117,7 @@ def test_audio_only(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         frame.rate = 44100
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
-    _fails(capsys, path, out, 3, "song.mp4")
+    _assert_fails(capsys, path, out, 3, "song.mp4")
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_audio_only(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
 )
 def test_nobody(out: Path, capsys: pytest.CaptureFixture[str], size: tuple[int, int], frames: int, value: int) -> None:
     path = _blank(out.parent / "empty scene.mp4", size, frames, value)
-    _fails(capsys, path, out, 3, "nobody", "empty scene.mp4")
+    _assert_fails(capsys, path, out, 3, "nobody", "empty scene.mp4")
 
 
 def test_empty_folder_of_images(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    _fails(capsys, folder, out, 3, "pictures")
+    _assert_fails(capsys, folder, out, 3, "pictures")
 
 
 def test_error_as_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
