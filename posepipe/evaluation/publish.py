@@ -25,7 +25,7 @@ __all__ = ["COMMANDS", "filled", "main", "measure"]
 COMMANDS: Mapping[str, str] = {
     "speed": "bench ../shared/videos/lateralraise_01_front.mp4",
     "speed-sample": "bench",
-    "detector": "evaluate detector --data ../shared/videos --max-frames 60",
+    "detector": "evaluate detector --data ../shared/videos --max-frames 25",
     "multiview": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single",
     "lifter": "evaluate lifter --data ../shared/data/mocap/val.npz",
     "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz",

@@ -154,14 +154,15 @@ class Lifter:
             Pose (F, 21, 3) in metres relative to the pelvis in the camera frame, sigma (F, 21) of each coordinate,
             and whether each frame has enough keypoints (F,).
         """
-        encoded = encode(rays, ray_sigma, valid, focal_assumed)
         xyz = np.zeros((len(rays), len(BODY21), 3), dtype=np.float32)
         log_scale = np.zeros((len(rays), len(BODY21)), dtype=np.float32)
+        usable = np.zeros(len(rays), dtype=bool)
         for part in _chunks(len(rays)):
-            xyz[part], log_scale[part] = self._session.run(
-                ["xyz_m", "log_scale"], {"keypoints": encoded.features[part]}
-            )
-        return xyz @ encoded.rotation, self.calibration.sigma_m(log_scale), encoded.usable
+            encoded = encode(rays[part], ray_sigma[part], valid[part], focal_assumed[part])
+            pose, log_scale[part] = self._session.run(["xyz_m", "log_scale"], {"keypoints": encoded.features})
+            xyz[part] = pose @ encoded.rotation
+            usable[part] = encoded.usable
+        return xyz, self.calibration.sigma_m(log_scale), usable
 
 
 def _chunks(frames: int) -> Iterator[slice]:

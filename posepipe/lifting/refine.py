@@ -14,9 +14,9 @@ most of a lifter's error is the same from frame to frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from posepipe.lifting.lifter import LiftResult, body_rays, with_scale_error
 from posepipe.lifting.limits import BONES, bone_lengths
 from posepipe.lifting.root import estimate_root
 from posepipe.skeleton import BODY21
-from posepipe.types import KeypointTrack
+from posepipe.types import KeypointTrack, PoseTrack
 from posepipe.weights import find_model
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ __all__ = ["RefineConfig", "Refinement", "Refiner"]
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Track = TypeVar("Track", KeypointTrack, PoseTrack)
 
 _CHUNK = 192
+# About a minute and a half at 30 fps; a second of overlap outlasts the motion prior.
+_PIECE, _OVERLAP = 2700, 30
 _MIN_SIGMA_M, _UNKNOWN_SIGMA_M = 2e-3, 0.3
 _MIN_RAY_SIGMA = 1e-3
 _FREEDOM = 4.0
@@ -160,6 +163,8 @@ class Refiner:
             raise UsageError(f"{len(track)} frames of keypoints, {len(pose)} of poses", where="Refiner.refine")
         if not pose.valid.any():
             return result
+        if len(track) > _PIECE + 2 * _OVERLAP:
+            return self._refine_in_pieces(track, result, root_m)
         rays, ray_sigma, seen = body_rays(track, result.camera)
         assumed = np.full(len(track), result.camera.focal_source not in ("given", "metadata"))
         xyz, sigma = pose.xyz_m / factor, pose.sigma_m / factor
@@ -170,6 +175,21 @@ class Refiner:
         root, root_sigma = estimate_root(moved, pose.sigma_m, rays, ray_sigma, measured)
         root_sigma = with_scale_error(root, root_sigma, result.scale.source == "given", bool(assumed.any()))
         return replace(result, pose=replace(pose, xyz_m=moved, root_m=root, root_sigma_m=root_sigma))
+
+    def _refine_in_pieces(self, track: KeypointTrack, result: LiftResult, root_m: FloatArray | None) -> LiftResult:
+        """A long track in overlapping pieces, to bound memory; each has its own bone lengths."""
+        moved, root, root_sigma = [], [], []
+        for start in range(0, len(track), _PIECE):
+            wide = slice(max(0, start - _OVERLAP), min(len(track), start + _PIECE + _OVERLAP))
+            oracle = None if root_m is None else root_m[wide]
+            piece = self.refine(_cut(track, wide), replace(result, pose=_cut(result.pose, wide)), root_m=oracle).pose
+            inner = slice(start - wide.start, min(start + _PIECE, len(track)) - wide.start)
+            moved.append(piece.xyz_m[inner])
+            root.append(piece.root_m[inner])
+            root_sigma.append(piece.root_sigma_m[inner])
+        joined = {"xyz_m": moved, "root_m": root, "root_sigma_m": root_sigma}
+        arrays = {name: np.concatenate(parts) for name, parts in joined.items()}
+        return replace(result, pose=replace(result.pose, **arrays))
 
     def refine_rays(
         self,
@@ -347,6 +367,12 @@ class Refiner:
                 near[:-shift] |= back[shift:]
             taken &= ~(worse | near)
         return known.first_m, before, before.copy(), np.zeros_like(taken)
+
+
+def _cut(track: Track, part: slice) -> Track:
+    """Some frames of a track."""
+    values: dict[str, Any] = {item.name: getattr(track, item.name) for item in fields(track)}
+    return replace(track, **{name: x[part] for name, x in values.items() if isinstance(x, np.ndarray)})
 
 
 def _shared(motion: FloatArray) -> FloatArray:

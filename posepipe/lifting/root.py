@@ -10,6 +10,7 @@ __all__ = ["estimate_root"]
 FloatArray = NDArray[np.float32]
 Array = NDArray[np.float64]
 
+_CHUNK = 2048  # Frames at a time, to bound memory.
 _MIN_DEPTH_M, _MAX_DEPTH_M = 0.3, 60.0
 
 
@@ -33,6 +34,10 @@ def estimate_root(
         Pelvis (F, 3) in metres and its standard deviation (F, 3) from independent joint errors; NaN with fewer than
         three joints or a depth outside 0.3 to 60 m.
     """
+    if len(xyz_m) > _CHUNK:
+        parts = [slice(start, start + _CHUNK) for start in range(0, len(xyz_m), _CHUNK)]
+        found = [estimate_root(xyz_m[p], sigma_m[p], rays[p], ray_sigma[p], valid[p]) for p in parts]
+        return np.concatenate([root for root, _ in found]), np.concatenate([sigma for _, sigma in found])
     frames = len(xyz_m)
     use = valid & ~(np.isnan(rays).any(-1) | np.isnan(xyz_m).any(-1) | np.isnan(sigma_m))
     # The pelvis is the origin: its equations carry only the keypoint's noise.
