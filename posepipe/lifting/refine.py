@@ -371,8 +371,9 @@ class Refiner:
 
 def _cut(track: Track, part: slice) -> Track:
     """Some frames of a track."""
-    values: dict[str, Any] = {item.name: getattr(track, item.name) for item in fields(track)}
-    return replace(track, **{name: x[part] for name, x in values.items() if isinstance(x, np.ndarray)})
+    names = [item.name for item in fields(track) if isinstance(getattr(track, item.name), np.ndarray)]
+    some: dict[str, Any] = {name: getattr(track, name)[part] for name in names}
+    return replace(track, **some)
 
 
 def _shared(motion: FloatArray) -> FloatArray:
