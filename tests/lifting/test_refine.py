@@ -213,6 +213,24 @@ def test_chunks_leave_no_trace(folder: Path, lifter: Lifter, monkeypatch: pytest
     assert np.abs(parts - whole).max() < 1e-4
 
 
+def test_a_long_track_in_pieces_is_about_the_whole(
+    folder: Path, lifter: Lifter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = _clip(160, 6.0)
+    first = lifter.lift(keypoints, CAMERA)
+    refiner = _refiner(folder, RefineConfig(latent=False))
+    whole = refiner.refine(keypoints, first).pose
+    monkeypatch.setattr(refine, "_PIECE", 50)
+    parts = refiner.refine(keypoints, first).pose
+    assert parts.xyz_m.shape == whole.xyz_m.shape
+    assert np.array_equal(parts.valid, whole.valid)
+    # Bone lengths are each piece's own, so the two differ a little, and not more where pieces meet.
+    step_m = np.linalg.norm(np.diff(parts.xyz_m, axis=0), axis=-1).mean(axis=1)
+    usual_m = np.linalg.norm(np.diff(whole.xyz_m, axis=0), axis=-1).mean(axis=1)
+    assert np.abs(parts.xyz_m - whole.xyz_m).mean() < 0.02
+    assert step_m[[49, 99, 149]].max() < 2.0 * usual_m.max()
+
+
 def test_the_same_twice(folder: Path, lifter: Lifter) -> None:
     keypoints = _clip(40, 6.0)
     first = lifter.lift(keypoints, CAMERA)
