@@ -30,7 +30,7 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e ".[dev,train,export]"
+	$(BIN)/python -m pip install --quiet -e ".[dev,train,export,app,batch,formats]"
 	@touch $@ $(VENV)/.core
 
 clean:

@@ -1,0 +1,1 @@
+"""Exercise: what, how many, how well."""

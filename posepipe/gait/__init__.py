@@ -1,0 +1,1 @@
+"""Gait: events, parameters, deviation, abnormality."""
