@@ -122,23 +122,30 @@ def _torso(build: Builder, xyz: Array, shape: BodyShape, scale: float, chest: Ar
         chest,
         SHIRT,
     )
+    _chest_and_shoulders(build, xyz, shape, scale, chest)
+
+
+def _chest_and_shoulders(build: Builder, xyz: Array, shape: BodyShape, scale: float, chest: Array) -> None:
+    top, g, room = xyz[_J["thorax"]], shape.girth * scale, shape.looseness_m
+
+    def at(left: float, forward: float, up: float) -> Array:
+        return np.asarray(top + chest @ (scale * np.array([left, forward, up])))
+
     for sign in (1.0, -1.0):
         if shape.bust > 0.05:
             size = (0.052 + 0.02 * shape.bust) * g
-            build.ellipsoid(at(top, chest, sign * 0.07, 0.075, -0.155), (size, size, size * 1.05), chest, SHIRT)
+            build.ellipsoid(at(sign * 0.07, 0.075, -0.155), (size, size, size * 1.05), chest, SHIRT)
         else:
-            build.ellipsoid(
-                at(top, chest, sign * 0.068, 0.068, -0.105), (0.078 * g, 0.043 * g, 0.065 * g), chest, SHIRT
-            )
-        build.ellipsoid(at(top, chest, sign * 0.075, -0.075, -0.09), (0.075 * g, 0.04 * g, 0.1 * g), chest, SHIRT)
+            build.ellipsoid(at(sign * 0.068, 0.068, -0.105), (0.078 * g, 0.043 * g, 0.065 * g), chest, SHIRT)
+        build.ellipsoid(at(sign * 0.075, -0.075, -0.09), (0.075 * g, 0.04 * g, 0.1 * g), chest, SHIRT)
         shoulder = xyz[_J["left_shoulder" if sign > 0 else "right_shoulder"]]
         build.chain(
-            [at(top, chest, sign * 0.035, -0.022, 0.045), shoulder - sign * chest[:, 0] * 0.025 * scale],
+            [at(sign * 0.035, -0.022, 0.045), shoulder - sign * chest[:, 0] * 0.025 * scale],
             [0.05 * scale, 0.056 * scale * shape.shoulders + room],
             SHIRT,
         )
         build.chain(
-            [at(top, chest, sign * 0.05, 0.0, -0.1), shoulder - sign * chest[:, 0] * 0.02 * scale],
+            [at(sign * 0.05, 0.0, -0.1), shoulder - sign * chest[:, 0] * 0.02 * scale],
             [0.095 * scale, 0.058 * scale * shape.shoulders + room],
             SHIRT,
             (chest[:, 1], 0.85),
