@@ -1,0 +1,273 @@
+"""How well movements are named: on filmed people, and on sets of labelled poses.
+
+The label of a clip is the one whose segments last longest. Walking, everyday movement and empty scenes must not be
+called an exercise; how often that happens is ``false_exercise``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.doctor import package_versions
+from posepipe.errors import InputError, NobodyFoundError
+from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
+from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
+from posepipe.exercise.recognise import Recogniser
+from posepipe.exercise.segments import Segment, clip_label, segments
+from posepipe.lifting.lifter import Lifter, assumed_camera
+from posepipe.motion.clip import Motion
+from posepipe.skeleton import BODY21, H36M17
+from posepipe.types import Angles, KeypointTrack, PoseTrack
+
+__all__ = ["Named", "evaluate_recognition", "files_motions", "label_of", "motion_of", "named", "summary"]
+
+FloatArray = NDArray[np.float32]
+
+_NAMES = {
+    "jump_jack": "jumping_jack", "jumping_jacks": "jumping_jack", "jumpingjack": "jumping_jack",
+    "situp": "sit_up", "sit_ups": "sit_up", "pushup": "push_up", "push_ups": "push_up",
+    "pullup": "pull_up", "pull_ups": "pull_up", "squats": "squat", "lunges": "lunge",
+    "biceps_curl": "bicep_curl", "barbell_biceps_curl": "bicep_curl", "curl": "bicep_curl",
+    "press": "shoulder_press", "military_press": "shoulder_press", "walk": WALKING,
+    "squat1reps": "squat", "squat3reps": "squat", "sneak2stepslstart": WALKING,
+}  # fmt: skip
+_PENN_FPS_HZ = 30.0
+_PICTURE_UNIT_PX = 46.0
+"""Hip-centred poses have no place in a picture; a mean bone is this long where a person stands 4 m away."""
+_HAND_MARK_SIGMA = 0.012
+"""Error of a hand-marked joint, as a share of the person's extent in the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One clip and what it was called.
+
+    Attributes:
+        name: of the clip.
+        label: true.
+        said: label of the clip as recognised.
+        found: all segments.
+    """
+
+    name: str
+    label: str
+    said: str
+    found: tuple[Segment, ...]
+
+
+def label_of(name: str) -> str:
+    """Our label for other people's names of movements; `other` for those we don't tell apart."""
+    key = name.strip().lower().replace("-", "_").replace(" ", "_")
+    key = _NAMES.get(key, key)
+    return key if key in LABELS else OTHER
+
+
+def named(clips: Iterable[tuple[str, str, Motion | None]], recogniser: Recogniser) -> list[Named]:
+    """Recognise clips of (name, label, motion); no motion means that nobody was found."""
+    out = []
+    for name, label, motion in clips:
+        found = segments(recogniser.probabilities(motion)) if motion is not None and len(motion) else ()
+        out.append(Named(name, label, clip_label(found), found))
+    return out
+
+
+def summary(results: Sequence[Named]) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Metrics, and a row for each label and each mistake.
+
+    ``accuracy`` and ``macro_f1`` are over clips, F1 over the labels that occur; ``false_exercise`` is the share of
+    clips without an exercise that are called one.
+    """
+    true = np.array([r.label for r in results])
+    said = np.array([r.said for r in results])
+    rows: list[dict[str, Any]] = []
+    f1 = []
+    for label in (name for name in LABELS if (true == name).any()):
+        hit = int(((true == label) & (said == label)).sum())
+        total, called = int((true == label).sum()), int((said == label).sum())
+        f1.append(2.0 * hit / max(total + called, 1))
+        rows.append(
+            {"label": label, "clips": total, "right": hit, "recall": hit / total, "precision": hit / max(called, 1)}
+        )
+    quiet = np.isin(true, [WALKING, OTHER])
+    metrics = {"accuracy": float((true == said).mean()), "macro_f1": float(np.mean(f1)), "clips": float(len(results))}
+    if quiet.any():
+        metrics["false_exercise"] = float(np.isin(said[quiet], EXERCISES).mean())
+    rows += [{"clip": r.name, "label": r.label, "said": r.said} for r in results if r.label != r.said]
+    return metrics, rows
+
+
+def motion_of(
+    time_s: NDArray[np.float64],
+    xyz: FloatArray,
+    *,
+    up: Sequence[float] = (0.0, 0.0, 1.0),
+    root: FloatArray | None = None,
+) -> Motion:
+    """A motion from Body21 joints alone.
+
+    Args:
+        time_s: (F,).
+        xyz: (F, 21, 3) in any frame; NaN where missing; made relative to the pelvis.
+        up: (3,) against gravity in that frame.
+        root: (F, 3) pelvis in that frame; NaN if None.
+    """
+    frames = len(time_s)
+    pelvis = xyz[:, :1]
+    points = np.where(np.isfinite(pelvis), xyz - pelvis, np.nan).astype(np.float32)
+    empty = np.zeros((frames, 0), np.float32)
+    return Motion(
+        time_s=np.asarray(time_s, np.float64),
+        layout=BODY21,
+        xyz_m=points,
+        sigma_m=np.full(points.shape[:2], np.nan, np.float32),
+        valid=np.isfinite(points).all(axis=-1),
+        root_m=np.full((frames, 3), np.nan, np.float32) if root is None else root.astype(np.float32),
+        up=np.asarray(up, np.float32),
+        angles=Angles((), empty, empty),
+    )
+
+
+def evaluate_recognition(path: Path, recogniser: Recogniser | None = None) -> dict[str, Any]:
+    """Measure recognition on a folder of videos with a ``videos.csv``, or on an ``npz`` of labelled poses.
+
+    Args:
+        path: the folder or file.
+        recogniser: the shipped one if None.
+
+    Raises:
+        InputError: neither; or a file that lacks what is needed.
+    """
+    recogniser = recogniser if recogniser is not None else Recogniser()
+    clips = _filmed(path) if path.is_dir() else files_motions(path)
+    metrics, rows = summary(named(clips, recogniser))
+    return {"metrics": metrics, "rows": rows, "versions": package_versions(("posepipe", "onnxruntime", "numpy"))}
+
+
+def _filmed(folder: Path) -> Iterator[tuple[str, str, Motion | None]]:
+    """Every clip of a folder through the pipeline, the main subject's motion."""
+    from posepipe.pipeline import Config, Pipeline
+
+    table = folder / "videos.csv"
+    if not table.is_file():
+        raise InputError("no videos.csv", where=str(folder), hint="It needs the columns file and label")
+    with table.open(encoding="utf-8", newline="") as file:
+        listed = [row for row in csv.DictReader(file) if row.get("label")]
+    if not listed:
+        raise InputError("lists no labelled clip", where=str(table))
+    pipeline = Pipeline(Config(task="pose"))
+    for row in listed:
+        try:
+            recording = pipeline.run(folder / row["file"])
+        except NobodyFoundError:
+            yield row["file"], label_of(row["label"]), None
+            continue
+        person = recording.people[0]
+        yield row["file"], label_of(row["label"]), Motion.from_pose(person.pose, person.angles)
+
+
+def files_motions(path: Path) -> Iterator[tuple[str, str, Motion | None]]:
+    """Clips of an ``npz``: labelled joints in 3D or 2D (``kp``), or motion capture (``positions``).
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not path.is_file():
+        raise InputError("no such file or folder", where=str(path))
+    with np.load(path) as file:
+        data = {name: file[name] for name in file.files}
+    if "positions" in data:
+        yield from _mocap(data)
+    elif {"kp", "layout", "offsets", "label", "fps"} <= set(data):
+        yield from _flat(data) if data["kp"].shape[-1] == 2 else _solid(data)
+    else:
+        raise InputError(
+            "holds no labelled motion", where=str(path), hint="Expected kp layout offsets label fps, or positions"
+        )
+
+
+def _mocap(data: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, Motion | None]]:
+    words = data["category"] if "category" in data else data["description"]
+    for k, name in enumerate(data["seq_name"]):
+        part = slice(int(data["seq_start"][k]), int(data["seq_start"][k + 1]))
+        xyz = to_layout(data["positions"][part], H36M17.joints, BODY21)
+        label = WALKING if ("walk" in data and data["walk"][k]) or words[k] == "walk" else OTHER
+        label = next((v for w, v in _UI_PRMD.items() if f" {w} " in str(data["description"][k])), label)
+        if label:
+            yield str(name), label, motion_of(np.arange(len(xyz)) / float(data["fps"][k]), xyz, root=xyz[:, 0])
+
+
+_UI_PRMD = {
+    "m01": "squat", "m02": OTHER, "m03": "lunge", "m04": "lunge", "m05": OTHER, "m06": OTHER, "m07": "lateral_raise",
+    "m08": OTHER, "m09": OTHER, "m10": "",
+}  # fmt: skip
+
+
+def _solid(data: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, Motion | None]]:
+    """3D joints; those a picture's detector made are lifted anew, for their depth is a guess."""
+    axes = str(data["axes"])
+    from_picture = "camera" in axes.lower() and "y down" in axes.lower()
+    scale, turn = _metres(str(data["units"]).lower()), to_z_up(axes)
+    lifter = Lifter(threads=1) if from_picture else None
+    for k in range(len(data["offsets"]) - 1):
+        part = slice(int(data["offsets"][k]), int(data["offsets"][k + 1]))
+        name, label = str(data["name"][k]), label_of(str(data["label"][k]))
+        points = data["kp"][part].astype(np.float32)
+        time_s = np.arange(len(points)) / float(data["fps"][k])
+        layout = [str(n) for n in data["layout"]]
+        if not np.isfinite(points).any():
+            yield name, label, None
+        elif lifter is not None:
+            xy = to_layout(points[..., :2], layout, BODY21)
+            pose = lift_flat(lifter, time_s, 320.0 + _PICTURE_UNIT_PX * xy, 640, 640)
+            motion = Motion.from_pose(pose, Angles((), *[np.zeros((len(pose), 0), np.float32)] * 2))
+            yield name, label, replace(motion, root_m=np.full_like(motion.root_m, np.nan))
+        else:
+            xyz = to_layout(((points * scale) @ turn.T).astype(np.float32), layout, BODY21)
+            # Hip-centred sets have lost the way through the world.
+            moves = float(np.nanstd(xyz[:, 0])) > 1e-3
+            yield name, label, motion_of(time_s, xyz, root=xyz[:, 0] if moves else None)
+
+
+def _metres(units: str) -> float:
+    try:
+        return to_metres(units)
+    except InputError:
+        return 1.0  # Recognition doesn't depend on size.
+
+
+def _flat(data: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, Motion | None]]:
+    """2D joints in pixels, lifted."""
+    lifter = Lifter(threads=1)
+    for k in range(len(data["offsets"]) - 1):
+        part = slice(int(data["offsets"][k]), int(data["offsets"][k + 1]))
+        fps = float(data["fps"][k])
+        time_s = np.arange(part.stop - part.start) / (fps if np.isfinite(fps) and fps > 0 else _PENN_FPS_HZ)
+        xy = to_layout(data["kp"][part].astype(np.float32), [str(n) for n in data["layout"]], BODY21)
+        pose = lift_flat(lifter, time_s, xy, int(data["width"][k]), int(data["height"][k]))
+        motion = Motion.from_pose(pose, Angles((), *[np.zeros((len(pose), 0), np.float32)] * 2))
+        yield str(data["name"][k]), label_of(str(data["label"][k])), motion
+
+
+def lift_flat(
+    lifter: Lifter, time_s: NDArray[np.float64], xy_px: FloatArray, width_px: int, height_px: int
+) -> PoseTrack:
+    """Lift hand-marked Body21 keypoints (F, 21, 2); NaN where unmarked."""
+    valid = np.isfinite(xy_px).all(axis=-1)
+    shown = np.where(valid[..., None], xy_px, np.nan)
+    some = valid.any(axis=1)
+    spread = np.nanmax(shown[some], axis=1) - np.nanmin(shown[some], axis=1)
+    extent = float(np.median(np.linalg.norm(spread, axis=1))) if some.any() else 1.0
+    sigma = np.where(valid, _HAND_MARK_SIGMA * extent, np.nan).astype(np.float32)
+    frames = len(time_s)
+    track = KeypointTrack(
+        0, BODY21, np.arange(frames, dtype=np.int32), np.asarray(time_s, np.float64), xy_px.astype(np.float32), sigma,
+        valid.astype(np.float32), valid, np.zeros_like(valid),
+    )  # fmt: skip
+    return lifter.lift(track, assumed_camera(width_px, height_px)).pose

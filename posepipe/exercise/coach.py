@@ -1,0 +1,305 @@
+"""The live coach: names the exercise, counts, and says the one thing that matters most now.
+
+It speaks by a ladder: be in the picture, turn so that the camera sees the exercise, show the joints, and only then
+form. What a lower step puts in doubt isn't said on a higher one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.exercise.analyse import section
+from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
+from posepipe.exercise.count import Counted, Cycle
+from posepipe.exercise.form import describe
+from posepipe.exercise.labels import LABELS
+from posepipe.exercise.phase import RepCounter, RepStep
+from posepipe.exercise.rules import view_of
+from posepipe.exercise.signal import measure
+from posepipe.exercise.types import Bout, CoachState, Feedback, Level, Phase, Rejected, Repetition, SessionSummary
+from posepipe.motion.clip import Motion
+from posepipe.motion.facing import facing
+from posepipe.skeleton import Layout
+from posepipe.types import Angles, FloatArray, Keypoints, PoseTrack
+
+__all__ = ["Coach"]
+
+MEMORY_S = 8.0
+"""A new exercise is counted from this long ago: recognising it takes a repetition or so."""
+_SETTLE_S = 0.8
+_START, _STOP = 0.6, 0.35
+_LONG_S = 0.7
+_SAY_S = 3.0
+_OUTSIDE_PX = 0.02
+
+
+class _Stream(Protocol):
+    def step(
+        self,
+        time_s: float,
+        xyz_m: FloatArray,
+        sigma_m: FloatArray | None = None,
+        root_m: FloatArray | None = None,
+    ) -> FloatArray | None: ...
+
+
+class _Starts(Protocol):
+    def start(self, layout: Layout) -> _Stream: ...
+
+
+@dataclass(slots=True)
+class _Open:
+    """The bout going on."""
+
+    label: str
+    start_s: float
+    counter: RepCounter
+    confidences: list[float] = field(default_factory=list)
+    reps: list[Repetition] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class Coach:
+    """One person's live session.
+
+    Args:
+        exercise: the exercise the person chose; None recognises it.
+        recogniser: names movements (`posepipe.exercise.recognise.Recogniser`); needed if `exercise` is None.
+        catalogue: exercises known; posepipe's own if None.
+    """
+
+    def __init__(
+        self, exercise: str | None = None, recogniser: _Starts | None = None, catalogue: Catalogue | None = None
+    ) -> None:
+        self.catalogue = catalogue or load_catalogue()
+        self.exercise = exercise
+        self._recogniser = recogniser
+        if exercise is not None:
+            self.catalogue[exercise]  # names the valid ones, if it isn't one
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new session."""
+        self._stream: _Stream | None = None
+        self._past: deque[tuple[PoseTrack, Angles]] = deque()
+        self._belief: NDArray[np.float64] = np.full(len(LABELS), np.nan)
+        self._open: _Open | None = None
+        self._done: list[Bout] = []
+        self._first_s = self._last_s = float("nan")
+        self._bad: dict[str, float] = {}
+        self._said: tuple[float, Feedback] | None = None
+
+    def step(
+        self, time_s: float, pose: PoseTrack, angles: Angles, keypoints: Keypoints, size_px: tuple[int, int]
+    ) -> CoachState:
+        """Take one frame.
+
+        Args:
+            time_s: its time; one that isn't after the last changes nothing.
+            pose: of one frame, as in `posepipe.live.LivePerson`.
+            angles: of that pose.
+            keypoints: of the same frame.
+            size_px: width and height of the picture.
+        """
+        if not time_s > self._last_s and np.isfinite(self._last_s):
+            return self._state(self._last_s, None, Feedback())
+        self._first_s = time_s if np.isnan(self._first_s) else self._first_s
+        gap_s, self._last_s = time_s - self._last_s, time_s
+        self._past.append((pose, angles))
+        while self._past[0][0].time_s[0] < time_s - MEMORY_S:
+            self._past.popleft()
+        label, confidence = self._recognised(time_s, pose, gap_s)
+        self._follow(time_s, label, confidence)
+        step = None
+        if self._open is not None:
+            step = self._counted(self._open, time_s, _motion([(pose, angles)]))
+        return self._state(time_s, step, self._feedback(time_s, pose, angles, keypoints, size_px))
+
+    def nobody(self, time_s: float) -> CoachState:
+        """A frame in which the person wasn't found."""
+        if time_s > self._last_s or np.isnan(self._last_s):
+            self._first_s = time_s if np.isnan(self._first_s) else self._first_s
+            self._last_s = time_s
+        text = "Step into the picture."
+        if self._lasting("nobody", True, time_s, 0.3):
+            return self._state(time_s, None, Feedback(Level.FRAME, "nobody_found", text))
+        return self._state(time_s, None, Feedback())
+
+    def summary(self) -> SessionSummary:
+        """The session so far."""
+        done = list(self._done)
+        if self._open is not None:
+            done.append(self._closed(self._open, self._last_s))
+        done = [bout for bout in done if bout.reps or bout.rejected or not self.catalogue[bout.label].counted]
+        start_s, end_s = (0.0, 0.0) if np.isnan(self._first_s) else (self._first_s, self._last_s)
+        return SessionSummary(start_s, end_s, tuple(done), section(done))
+
+    def _recognised(self, time_s: float, pose: PoseTrack, gap_s: float) -> tuple[str | None, float]:
+        """Label and its smoothed probability; None while nothing is sure."""
+        if self.exercise is not None:
+            return self.exercise, 1.0
+        if self._recogniser is None:
+            return None, 0.0
+        if self._stream is None:
+            self._stream = self._recogniser.start(pose.layout)
+        xyz = np.where(pose.valid[0][:, None], pose.xyz_m[0], np.float32(np.nan))
+        found = self._stream.step(time_s, xyz, pose.sigma_m[0], pose.root_m[0])
+        if found is None:
+            return self._open.label if self._open else None, 0.0
+        share = 1.0 if np.isnan(self._belief).any() else min(1.0, max(gap_s, 0.0) / _SETTLE_S)
+        self._belief = np.where(np.isnan(self._belief), found, self._belief + share * (found - self._belief))
+        best = int(self._belief.argmax())
+        if self._open is not None:
+            mine = float(self._belief[LABELS.index(self._open.label)])
+            if mine >= _STOP or self._belief[best] < _START:
+                return self._open.label, mine
+        name, confidence = LABELS[best], float(self._belief[best])
+        return (name, confidence) if confidence >= _START and name in self.catalogue else (None, confidence)
+
+    def _follow(self, time_s: float, label: str | None, confidence: float) -> None:
+        """Open and close bouts."""
+        if self._open is not None and self._open.label != label:
+            self._done.append(self._closed(self._open, time_s))
+            self._open = None
+        if label is None:
+            return
+        if self._open is None:
+            # A hold gives way: a push-up begins as a plank does.
+            since = max((rep.end_s for bout in self._done for rep in bout.reps), default=-np.inf)
+            past = [item for item in self._past if item[0].time_s[0] > since] or [self._past[-1]]
+            start_s = float(past[0][0].time_s[0]) if self.exercise is None else time_s
+            self._open = _Open(label, start_s, RepCounter(self.catalogue[label]))
+            cut = [replace(bout, end_s=min(bout.end_s, start_s)) for bout in self._done]
+            self._done = [bout for bout in cut if bout.end_s > bout.start_s]
+            if self.exercise is None and len(past) > 1:
+                self._replay(self._open, past[:-1])
+        self._open.confidences.append(confidence)
+
+    def _replay(self, bout: _Open, past: Sequence[tuple[PoseTrack, Angles]]) -> None:
+        motion = _motion(past)
+        deg = measure(motion, bout.counter.exercise.signal).deg
+        for time_s, row in zip(motion.time_s, deg, strict=True):
+            self._noted(bout, bout.counter.step(float(time_s), row))
+
+    def _counted(self, bout: _Open, time_s: float, motion: Motion) -> RepStep:
+        exercise = bout.counter.exercise
+        seen = measure(motion, exercise.signal)
+        step = bout.counter.step(time_s, seen.deg[0])
+        self._noted(bout, step)
+        return step
+
+    def _noted(self, bout: _Open, step: RepStep) -> None:
+        if step.rejected is not None:
+            bout.rejected.append(step.rejected)
+        if step.counted is None:
+            return
+        rep = self._described(bout.counter.exercise, step.counted)
+        bout.reps.append(rep)
+        rules = {rule.code: rule for rule in bout.counter.exercise.rules}
+        if rep.faults:
+            code = rep.faults[0]
+            self._said = (self._last_s, Feedback(Level.FORM, code, rules[code].say))
+
+    def _described(self, exercise: Exercise, cycle: Cycle) -> Repetition:
+        past = [item for item in self._past if cycle.start_s - 0.2 <= item[0].time_s[0]]
+        if len(past) < 2:
+            return Repetition(cycle.start_s, cycle.turn_s, cycle.end_s)
+        return describe(_motion(past), exercise, Counted((cycle,)))[0]
+
+    def _closed(self, bout: _Open, end_s: float) -> Bout:
+        # The counter learns of the other side and of the true end later than it counts.
+        reps = [
+            replace(rep, side=cycle.side, end_s=max(rep.end_s, cycle.end_s))
+            for rep, cycle in zip(bout.reps, bout.counter.cycles, strict=True)
+        ]
+        confidence = float(np.mean(bout.confidences)) if bout.confidences else 0.0
+        return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(bout.rejected))
+
+    def _feedback(
+        self, time_s: float, pose: PoseTrack, angles: Angles, keypoints: Keypoints, size_px: tuple[int, int]
+    ) -> Feedback:
+        """The lowest step of the ladder that has been wrong for a while."""
+        self._bad.pop("nobody", None)
+        exercise = self._open.counter.exercise if self._open else None
+        needs = exercise.needs if exercise and exercise.needs else ("shoulder", "hip", "knee")
+        if self._lasting("frame", _cropped(keypoints, needs, size_px), time_s):
+            return Feedback(Level.FRAME, "out_of_frame", "Step back until your whole body is in the picture.")
+        if exercise is None:
+            return Feedback()
+        view = view_of(facing(pose)[0])
+        if self._lasting("view", view != "unknown" and view not in exercise.views, time_s):
+            return Feedback(Level.VIEW, "wrong_view", _turn(exercise))
+        seen = measure(_motion([(pose, angles)]), exercise.signal)
+        if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
+            parts = " and ".join(exercise.needs[-2:]) or "body"
+            return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")
+        if self._said is not None and time_s - self._said[0] <= _SAY_S:
+            return self._said[1]
+        return Feedback()
+
+    def _lasting(self, what: str, wrong: bool, time_s: float, least_s: float = _LONG_S) -> bool:
+        """Whether something has been wrong for long enough to speak of it."""
+        if not wrong:
+            self._bad.pop(what, None)
+            return False
+        return time_s - self._bad.setdefault(what, time_s) >= least_s
+
+    def _state(self, time_s: float, step: RepStep | None, feedback: Feedback) -> CoachState:
+        total = sum(len(bout.reps) for bout in self._done)
+        if self._open is None:
+            return CoachState(time_s, reps_total=total, feedback=feedback)
+        bout = self._open
+        return CoachState(
+            time_s=time_s,
+            label=bout.label,
+            confidence=bout.confidences[-1] if bout.confidences else 0.0,
+            reps=len(bout.reps),
+            reps_total=total + len(bout.reps),
+            phase=step.phase if step else Phase.REST,
+            progress=step.progress if step else float("nan"),
+            last_rep=bout.reps[-1] if bout.reps else None,
+            feedback=feedback,
+        )
+
+
+def _motion(frames: Sequence[tuple[PoseTrack, Angles]]) -> Motion:
+    """Single frames as one motion."""
+    poses = [pose for pose, _ in frames]
+    return Motion(
+        time_s=np.concatenate([pose.time_s for pose in poses]),
+        layout=poses[0].layout,
+        xyz_m=np.concatenate([pose.xyz_m for pose in poses]),
+        sigma_m=np.concatenate([pose.sigma_m for pose in poses]),
+        valid=np.concatenate([pose.valid for pose in poses]),
+        root_m=np.concatenate([pose.root_m for pose in poses]),
+        up=np.array([0.0, -1.0, 0.0], np.float32),
+        angles=Angles(
+            frames[0][1].names,
+            np.concatenate([angles.deg for _, angles in frames]),
+            np.concatenate([angles.sigma_deg for _, angles in frames]),
+        ),
+    )
+
+
+def _cropped(keypoints: Keypoints, needs: Sequence[str], size_px: tuple[int, int]) -> bool:
+    """Whether a joint that is needed lies outside the picture on both sides of the body."""
+    spare = _OUTSIDE_PX * max(size_px)
+    for joint in needs:
+        index = keypoints.layout.indices(f"left_{joint}", f"right_{joint}")
+        xy = keypoints.xy_px[index]
+        with np.errstate(invalid="ignore"):
+            inside = (xy > -spare).all(axis=1) & (xy < np.array(size_px) + spare).all(axis=1)
+        if not inside.any():
+            return True
+    return False
+
+
+def _turn(exercise: Exercise) -> str:
+    sides = {"left", "right"} & exercise.views
+    return "Turn sideways to the camera." if sides else "Turn to face the camera."

@@ -1,0 +1,248 @@
+"""What a movement looks like as curves: named measures with their sigma, and poses made comparable for counting.
+
+A measure is a number per frame, one for each side or one for the body. Those in degrees are unsigned angles of three
+joints, so they depend neither on where the person faces nor on left and right; the rest come from
+`posepipe.motion.angles`. See `MEASURES` for what a catalogue may use.
+
+============== ================================================================================ ====
+measure        what it is                                                                       side
+============== ================================================================================ ====
+knee_flexion   180 - angle hip-knee-ankle                                                       yes
+elbow_flexion  180 - angle shoulder-elbow-wrist                                                 yes
+hip_bend       180 - angle shoulder-hip-knee                                                    yes
+arm_raise      angle hip-shoulder-elbow: 0 hanging, 180 overhead                                yes
+body_line      180 - angle shoulder-hip-ankle: 0 when the body is one line                      yes
+knee_inward    how far the knee lies inward of the line hip-ankle, seen from the front          yes
+trunk_lean     angle between trunk and `up`                                                     no
+legs_apart     angle between the two thighs                                                     no
+============== ================================================================================ ====
+
+Every angle of `posepipe.motion.angles` goes by its own name too, without ``left_`` or ``right_``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.motion.angles import ANGLES
+from posepipe.motion.clip import Motion
+
+__all__ = ["MEASURES", "Measure", "grid", "low_pass", "measure", "pose_matrix", "resampled"]
+
+Array = NDArray[np.float64]
+
+RATE_HZ = 20.0
+"""Counting looks at this many poses a second."""
+CUTOFF_HZ = 4.0
+"""Faster movement isn't a repetition (two a second are the fastest that people do)."""
+
+_TRIPLES: Mapping[str, tuple[str, str, str]] = {
+    "knee_flexion": ("hip", "knee", "ankle"),
+    "elbow_flexion": ("shoulder", "elbow", "wrist"),
+    "hip_bend": ("shoulder", "hip", "knee"),
+    "arm_raise": ("hip", "shoulder", "elbow"),
+    "body_line": ("shoulder", "hip", "ankle"),
+}
+_TORSO_PARTS = 0.25
+"""Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
+_DEPTH_WEIGHT = 0.3
+"""Depth from one camera is that much less certain than the picture."""
+_POSE_JOINTS = (
+    "thorax",
+    "head",
+    *(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist")),
+    *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle")),
+)
+_SIDED = tuple(name.removeprefix("left_") for name in (spec.name for spec in ANGLES) if name.startswith("left_"))
+_MIDDLE = tuple(spec.name for spec in ANGLES if not spec.name.startswith(("left_", "right_")))
+
+MEASURES: Mapping[str, bool] = {
+    **dict.fromkeys(_SIDED, True),
+    **dict.fromkeys(_MIDDLE, False),
+    **dict.fromkeys(_TRIPLES, True),
+    "knee_inward": True,
+    "trunk_lean": False,
+    "legs_apart": False,
+}
+"""Names a catalogue may use; True for those with a left and a right."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """A measure over F frames.
+
+    Attributes:
+        name: of `MEASURES`.
+        deg: (F, 2) left and right, or (F, 1) for the whole body; NaN where unseen.
+        sigma_deg: the same shape.
+    """
+
+    name: str
+    deg: Array
+    sigma_deg: Array
+
+    @property
+    def sided(self) -> bool:
+        """Whether there is a left and a right."""
+        return self.deg.shape[1] == 2
+
+
+def measure(motion: Motion, name: str) -> Measure:
+    """One measure of a motion.
+
+    Raises:
+        KeyError: no such measure.
+    """
+    if name in _TRIPLES:
+        both = [_bend(motion, *(f"{side}_{joint}" for joint in _TRIPLES[name])) for side in ("left", "right")]
+        deg, sigma = (np.stack(part, axis=1) for part in zip(*both, strict=True))
+        return Measure(name, 180.0 - deg if name == "arm_raise" else deg, sigma)
+    if name == "knee_inward":
+        both = [_inward(motion, side) for side in ("left", "right")]
+        deg, sigma = (np.stack(part, axis=1) for part in zip(*both, strict=True))
+        return Measure(name, deg, sigma)
+    if name == "trunk_lean":
+        return _one(name, *_lean(motion))
+    if name == "legs_apart":
+        return _one(name, *_apart(motion))
+    if name not in MEASURES:
+        raise KeyError(name)
+    if not motion.angles.names:
+        blank = np.full((len(motion), 2 if MEASURES[name] else 1), np.nan)
+        return Measure(name, blank, blank)
+    names = [f"left_{name}", f"right_{name}"] if MEASURES[name] else [name]
+    columns = [motion.angles.names.index(n) for n in names]
+    return Measure(
+        name,
+        motion.angles.deg[:, columns].astype(np.float64),
+        motion.angles.sigma_deg[:, columns].astype(np.float64),
+    )
+
+
+def _one(name: str, deg: Array, sigma: Array) -> Measure:
+    return Measure(name, deg[:, None], sigma[:, None])
+
+
+def _points(motion: Motion, *joints: str) -> tuple[list[Array], list[Array]]:
+    index = motion.layout.indices(*joints)
+    xyz = np.where(motion.valid[:, index, None], motion.xyz_m[:, index], np.nan).astype(np.float64)
+    sigma = motion.sigma_m[:, index].astype(np.float64)
+    return [xyz[:, i] for i in range(len(joints))], [sigma[:, i] for i in range(len(joints))]
+
+
+def _bend(motion: Motion, a: str, b: str, c: str) -> tuple[Array, Array]:
+    """180 - the angle a-b-c, and its first-order sigma (the closed form of `posepipe.motion.angles`)."""
+    (p, q, r), (sp, sq, sr) = _points(motion, a, b, c)
+    u, v = p - q, r - q
+    one, two = _norm(u), _norm(v)
+    cos = np.clip((u * v).sum(axis=1) / (one * two), -1.0, 1.0)
+    var = (sp / one) ** 2 + (sr / two) ** 2 + sq**2 * (1 / one**2 + 1 / two**2 - 2 * cos / (one * two))
+    return 180.0 - np.degrees(np.arccos(cos)), np.degrees(np.sqrt(np.maximum(var, 0.0)))
+
+
+def _lean(motion: Motion) -> tuple[Array, Array]:
+    (low, high), (sl, sh) = _points(motion, "pelvis", "thorax")
+    trunk = high - low
+    length = _norm(trunk)
+    cos = np.clip(trunk @ motion.up.astype(np.float64) / length, -1.0, 1.0)
+    return np.degrees(np.arccos(cos)), np.degrees(np.hypot(sl, sh) / length)
+
+
+def _apart(motion: Motion) -> tuple[Array, Array]:
+    (lh, lk, rh, rk), s = _points(motion, "left_hip", "left_knee", "right_hip", "right_knee")
+    u, v = lk - lh, rk - rh
+    one, two = _norm(u), _norm(v)
+    cos = np.clip((u * v).sum(axis=1) / (one * two), -1.0, 1.0)
+    sigma = np.sqrt((s[0] ** 2 + s[1] ** 2) / one**2 + (s[2] ** 2 + s[3] ** 2) / two**2)
+    return np.degrees(np.arccos(cos)), np.degrees(sigma)
+
+
+def _inward(motion: Motion, side: str) -> tuple[Array, Array]:
+    """The knee's distance inward of the hip-ankle line along the hip line, as an angle at half a leg's length."""
+    other = "right" if side == "left" else "left"
+    (hip, knee, ankle, far), s = _points(motion, f"{side}_hip", f"{side}_knee", f"{side}_ankle", f"{other}_hip")
+    across = far - hip
+    across = across / _norm(across)[:, None]
+    leg = ankle - hip
+    share = ((knee - hip) * leg).sum(axis=1) / (leg * leg).sum(axis=1)
+    off = ((knee - hip - share[:, None] * leg) * across).sum(axis=1)
+    thigh = _norm(knee - hip)
+    sigma = np.sqrt(s[1] ** 2 + 0.25 * s[0] ** 2 + 0.25 * s[2] ** 2) / thigh
+    return np.degrees(np.arcsin(np.clip(off / thigh, -1.0, 1.0))), np.degrees(sigma)
+
+
+def _norm(v: Array) -> Array:
+    length = np.linalg.norm(v, axis=-1)
+    return np.where(length > 1e-6, length, np.nan)
+
+
+def grid(time_s: Array, rate_hz: float = RATE_HZ) -> Array:
+    """Even times over a clip."""
+    if len(time_s) < 2:
+        return np.asarray(time_s, np.float64)
+    return np.arange(time_s[0], time_s[-1], 1.0 / rate_hz)
+
+
+def resampled(time_s: Array, values: Array, at: Array, cutoff_hz: float = CUTOFF_HZ) -> Array:
+    """Columns smoothed without delay and read at other times; gaps are bridged by straight lines.
+
+    Args:
+        time_s: (F,) rising.
+        values: (F, D), NaN where missing.
+        at: (T,) even times.
+        cutoff_hz: of the low-pass.
+
+    Returns:
+        (T, D); a column seen in fewer than four frames is all NaN.
+    """
+    out = np.full((len(at), values.shape[1]), np.nan)
+    for column in range(values.shape[1]):
+        seen = np.isfinite(values[:, column])
+        if seen.sum() < 4 or len(at) < 2:
+            continue
+        t, x = time_s[seen], values[seen, column]
+        # Smooth at the source's own pace first, so that noise isn't folded into the slower grid.
+        pace = np.arange(t[0], t[-1] + 1e-9, float(np.median(np.diff(time_s))))
+        smooth = low_pass(np.interp(pace, t, x), float(pace[1] - pace[0]), cutoff_hz)
+        out[:, column] = np.interp(at, pace, smooth)
+    return out
+
+
+def low_pass(x: Array, step_s: float, cutoff_hz: float) -> Array:
+    """Zero-phase low-pass of evenly spaced samples: a Gaussian, -3 dB at the cutoff; ends mirrored."""
+    width = np.sqrt(np.log(2.0)) / (2.0 * np.pi * cutoff_hz * step_s)
+    half = int(np.ceil(4.0 * width))
+    if half < 1 or len(x) < 3:
+        return x.copy()
+    half = min(half, len(x) - 1)
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / width) ** 2)
+    kernel /= kernel.sum()
+    padded = np.concatenate([2 * x[0] - x[half:0:-1], x, 2 * x[-1] - x[-2 : -half - 2 : -1]])
+    return np.convolve(padded, kernel, mode="valid")
+
+
+def pose_matrix(motion: Motion, at: Array) -> Array:
+    """Poses as rows of numbers that can be compared: joints relative to the pelvis, in quarters of a trunk.
+
+    The axes are the camera's, so turning around counts as movement; depth weighs less (not in motion capture, whose up
+    isn't a picture's). Frames with a joint missing are
+    bridged.
+
+    Returns:
+        (T, D); (T, 0) if the person is seen in too few frames.
+    """
+    index = motion.layout.indices(*(j for j in _POSE_JOINTS if j in motion.layout.joints))
+    xyz = np.where(motion.valid[:, index, None], motion.xyz_m[:, index], np.nan).astype(np.float64)
+    trunk = np.linalg.norm(motion.joint("thorax") - motion.joint("pelvis"), axis=1)
+    seen = np.isfinite(xyz).all(axis=(1, 2)) & np.isfinite(trunk)
+    if seen.sum() < 4:
+        return np.zeros((len(at), 0))
+    from_camera = abs(float(motion.up[1])) > 0.7
+    xyz = xyz / (np.median(trunk[seen]) * _TORSO_PARTS)
+    xyz[..., 2] *= _DEPTH_WEIGHT if from_camera else 1.0
+    xyz[~seen] = np.nan
+    return resampled(motion.time_s, xyz.reshape(len(xyz), -1), at)

@@ -1,0 +1,155 @@
+"""What the exercise room hands over: repetitions, bouts, and what the live coach says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+__all__ = ["Bout", "CoachState", "Feedback", "Level", "Phase", "Rejected", "Repetition", "SessionSummary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """One counted repetition: away from the start posture and back.
+
+    Attributes:
+        start_s, turn_s, end_s: when it began, turned around and ended; between frames.
+        rom_deg: range of the exercise's angle; NaN where it isn't known.
+        rom_sigma_deg: its standard deviation.
+        tempo_s: seconds out (start to turn) and back (turn to end).
+        side: "left", "right" or "both": the side that moved.
+        left_right_deg: left range minus right range; NaN unless both sides moved and were seen.
+        faults: codes of form rules that were broken beyond doubt.
+        score: form score in [0, 1]; NaN without a model for the movement.
+        withheld: rule code -> reason, for rules that this view or its error bars can't judge.
+    """
+
+    start_s: float
+    turn_s: float
+    end_s: float
+    rom_deg: float = float("nan")
+    rom_sigma_deg: float = float("nan")
+    tempo_s: tuple[float, float] = (float("nan"), float("nan"))
+    side: str = "both"
+    left_right_deg: float = float("nan")
+    faults: tuple[str, ...] = ()
+    score: float = float("nan")
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A movement that looked like a repetition and wasn't counted.
+
+    Attributes:
+        start_s, end_s: when.
+        reason: code of `posepipe.reasons.Reason`.
+    """
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One exercise done for a while.
+
+    Attributes:
+        label: one of `posepipe.exercise.labels.LABELS`, or a name from a user's catalogue.
+        confidence: of the label, in [0, 1].
+        start_s, end_s: when.
+        reps: counted repetitions.
+        rejected: movements not counted.
+    """
+
+    label: str
+    confidence: float
+    start_s: float
+    end_s: float
+    reps: tuple[Repetition, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Level(str, Enum):
+    """Steps of the coach's ladder: the first that isn't right is the one it speaks of."""
+
+    FRAME = "frame"
+    VIEW = "view"
+    JOINT = "joint"
+    FORM = "form"
+    GOOD = "good"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Phase(str, Enum):
+    """Where in a repetition the person is."""
+
+    REST = "rest"
+    OUT = "out"
+    BACK = "back"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One thing to say.
+
+    Attributes:
+        level: step of the ladder.
+        code: a stable name, such as "step_back", "joint_unseen" or a rule's code; empty when all is well.
+        text: one short sentence for the person; empty when there's nothing to say.
+    """
+
+    level: Level = Level.GOOD
+    code: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CoachState:
+    """What the coach knows after a frame.
+
+    Attributes:
+        time_s: of the frame.
+        label: exercise being done; None while it isn't known or there is none.
+        confidence: of the label, in [0, 1].
+        reps: repetitions of this exercise so far in this bout.
+        reps_total: of all exercises in the session.
+        phase: where in the repetition.
+        progress: how far out, from 0 at the start posture to 1 at the turn; NaN if not known.
+        last_rep: the last counted repetition.
+        feedback: the one thing to say now.
+    """
+
+    time_s: float
+    label: str | None = None
+    confidence: float = 0.0
+    reps: int = 0
+    reps_total: int = 0
+    phase: Phase = Phase.REST
+    progress: float = float("nan")
+    last_rep: Repetition | None = None
+    feedback: Feedback = field(default_factory=Feedback)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """A live session, bout by bout.
+
+    Attributes:
+        start_s, end_s: first and last frame.
+        bouts: in the order they were done.
+        section: the same as the ``exercise`` section of ``summary.json``.
+    """
+
+    start_s: float
+    end_s: float
+    bouts: tuple[Bout, ...]
+    section: Mapping[str, Any]

@@ -1,0 +1,281 @@
+"""Whole takes: someone comes, gets ready, does repetitions, rests, goes; with exact truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import UsageError
+from posepipe.exercise.labels import LABELS, OTHER, WALKING
+from posepipe.synth.exercises import everyday, floor, legs, standing
+from posepipe.synth.exercises.gym import gym
+from posepipe.synth.exercises.move import Factory, Move
+from posepipe.synth.exercises.rig import Body, assemble, bridge, directions
+from posepipe.synth.exercises.tempo import Course, Tempo, repetitions, wander
+from posepipe.synth.kinematics import smooth
+
+__all__ = ["ExerciseTake", "make_exercise"]
+
+Array = NDArray[np.float64]
+
+_FACTORIES: Mapping[str, Factory] = {
+    "squat": legs.squat,
+    "push_up": floor.push_up,
+    "shoulder_press": standing.shoulder_press,
+    "bicep_curl": standing.bicep_curl,
+    "lunge": legs.lunge,
+    "jumping_jack": legs.jumping_jack,
+    "deadlift": legs.deadlift,
+    "sit_up": floor.sit_up,
+    "pull_up": floor.pull_up,
+    "lateral_raise": standing.lateral_raise,
+    "front_raise": standing.front_raise,
+    "plank": floor.plank,
+    WALKING: everyday.walking,
+}
+_OTHERS: tuple[tuple[Factory, float], ...] = (
+    (gym, 0.52),
+    (everyday.idle, 0.12),
+    (everyday.daily, 0.18),
+    (everyday.dance, 0.08),
+    (everyday.running, 0.1),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExerciseTake:
+    """A movement and all that is true of it.
+
+    Attributes:
+        time_s: (F,) from 0.
+        positions: (F, 21, 3) Body21 joints, metres, z up.
+        label: of `posepipe.exercise.labels`.
+        variant: what exactly, in words.
+        rep_bounds: (R, 2) start and end of each repetition in seconds, begun ones too.
+        rep_complete: (R,) bool; False for one that stops well short, or that the clip cuts off.
+        rep_side: (R,) "both", "left" or "right".
+        set_bounds: when the movement of the label starts and ends, seconds; the rest is `other`, or walking up and off.
+        frame_label: (F,) position in `LABELS`.
+    """
+
+    time_s: Array
+    positions: Array
+    label: str
+    variant: str
+    rep_bounds: Array
+    rep_complete: NDArray[np.bool_]
+    rep_side: NDArray[np.str_]
+    set_bounds: tuple[float, float]
+    frame_label: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+def make_exercise(
+    label: str,
+    rng: np.random.Generator,
+    *,
+    fps_hz: float = 30.0,
+    reps: int | None = None,
+    partial: float = 0.06,
+    context: float = 0.6,
+    cut: float = 0.15,
+    tempo: float = 1.0,
+    noise_deg: float = 1.2,
+) -> ExerciseTake:
+    """A random take of a movement.
+
+    A repetition is what the labels' contract says: squat and push-up top to top, curl and raises from below, press
+    from the rack, deadlift from the floor, sit-up from lying, pull-up from hanging, jack from closed; every lunge, and
+    every arm's own repetition where arms take turns, counts.
+
+    Args:
+        label: of `posepipe.exercise.labels`.
+        rng: source of chance.
+        fps_hz: frame rate.
+        reps: repetitions begun; drawn from 1 to 8 if None. Held and cyclic movements have none.
+        partial: share of repetitions that stop well short.
+        context: chance, before and after each, of other movement around the set.
+        cut: chance that the clip starts or ends within a repetition.
+        tempo: factor of the speed.
+        noise_deg: slow random turns of every bone.
+
+    Raises:
+        UsageError: no such label, a rate or tempo that isn't positive, or fewer than 0 repetitions.
+    """
+    if label not in LABELS:
+        raise UsageError(f"no label {label!r}", hint=f"Valid: {', '.join(LABELS)}")
+    if not (fps_hz > 0 and tempo > 0) or (reps is not None and reps < 0):
+        raise UsageError(f"{fps_hz} Hz, tempo {tempo}, {reps} repetitions", where="make_exercise")
+    body = Body.random(rng)
+    restless = np.random.default_rng(int(rng.integers(1 << 62)))
+    move = _draw(label, rng, body)
+    before = _context(rng, body, move) if rng.random() < context else None
+    after = _context(rng, body, move) if rng.random() < context else None
+    pace = _pace(move, rng, tempo)
+    lead_s = rng.uniform(0.2, 1.5) / tempo
+    steady = move.label in (WALKING, "plank") or not move.pause_s
+    count = int(rng.integers(1, 9 if move.counted else 5)) if reps is None else reps
+    course, end_s = _course(move, pace, lead_s, count, partial, rng, steady)
+    tail_s = end_s + rng.uniform(0.2, 1.2) / tempo
+    parts = _Parts(move, before, after, tail_s, rng.uniform(1.0, 3.5, 2), rng.uniform(0.7, 1.8, 2) / tempo)
+    time_s, positions, start_s = _film(parts, course, pace, fps_hz, rng)
+    positions = _restless(positions, time_s, noise_deg, restless)
+    bounds, complete = course.bounds + start_s, course.complete.copy()
+    own = (start_s + (lead_s if course.bounds.size else 0.0), start_s + (end_s if course.bounds.size else tail_s))
+    take = ExerciseTake(
+        time_s, positions, label, move.variant, bounds, complete, course.side, own,
+        _labels(time_s, own, label, parts, start_s),
+    )  # fmt: skip
+    return _cut(take, rng) if cut > 0 and rng.random() < cut and move.counted and len(bounds) > 1 else take
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    move: Move
+    before: Move | None
+    after: Move | None
+    own_s: float
+    context_s: Array
+    bridge_s: Array
+
+
+def _draw(label: str, rng: np.random.Generator, body: Body) -> Move:
+    if label != OTHER:
+        return _FACTORIES[label](rng, body)
+    share = np.array([weight for _, weight in _OTHERS])
+    return _OTHERS[int(rng.choice(len(_OTHERS), p=share / share.sum()))][0](rng, body)
+
+
+def _context(rng: np.random.Generator, body: Body, move: Move) -> Move | None:
+    """What comes before or after: standing about mostly, or walking in and out."""
+    kinds: list[Factory] = [everyday.idle, everyday.daily, everyday.walking]
+    weight = [0.55, 0.3, 0.15] if move.lead != "none" else [0.4, 0.4, 0.2]
+    return kinds[int(rng.choice(3, p=weight))](rng, body)
+
+
+def _pace(move: Move, rng: np.random.Generator, tempo: float) -> Tempo:
+    low, high = move.rep_s
+    return Tempo(
+        float(np.exp(rng.uniform(np.log(low), np.log(high)))) / tempo,
+        float(rng.uniform(0.35, 0.62)),
+        float(rng.choice([0.05, rng.uniform(0.0, move.hold_s)])) / tempo,
+        float(rng.choice([0.05, rng.uniform(0.0, max(move.pause_s, 0.1)), rng.uniform(0.0, 1.8)], p=[0.4, 0.45, 0.15]))
+        / tempo,
+        float(rng.uniform(0.02, 0.15)),
+        float(rng.uniform(0.0, 1.0)),
+    )
+
+
+def _sides(move: Move, count: int, rng: np.random.Generator) -> list[str]:
+    if move.sides != "alternate":
+        return [move.sides] * count
+    first = int(rng.integers(2))
+    return [("left", "right")[(first + k) % 2] for k in range(count)]
+
+
+def _course(
+    move: Move, pace: Tempo, lead_s: float, count: int, partial: float, rng: np.random.Generator, steady: bool
+) -> tuple[Course, float]:
+    """Repetitions on a fine clock, and when they end; none for what isn't counted, though the course still runs."""
+    whole = rng.uniform(0.72, 1.0) if rng.random() < 0.25 else rng.uniform(0.88, 1.05)
+    sizes = np.clip(whole * rng.normal(1.0, 0.04, count), 0.7, 1.08)
+    if move.counted:
+        sizes = np.where(rng.random(count) < partial, rng.uniform(0.2, 0.48, count), sizes)
+    span = max(1.0, lead_s + count * (pace.rep_s * 1.6 + pace.hold_s * 2 + pace.pause_s * 2) + 3.0)
+    grid = np.arange(0.0, span, 1.0 / 240.0)
+    course = repetitions(grid, lead_s, pace, sizes, _sides(move, count, rng), rng)
+    end_s = course.end_s
+    if not move.counted:
+        none = np.zeros((0, 2))
+        course = Course(course.share, none, np.zeros(0, bool), np.zeros(0, "<U5"), end_s)
+    return course, max(end_s, lead_s + (rng.uniform(2.0, 7.0) if steady or not count else 0.5))
+
+
+def _film(
+    parts: _Parts, course: Course, pace: Tempo, fps_hz: float, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """Frame times, joints, and when the movement's own clock starts."""
+    move = parts.move
+    pre = parts.context_s[0] + parts.bridge_s[0] if parts.before else 0.0
+    post = parts.context_s[1] + parts.bridge_s[1] if parts.after else 0.0
+    time_s = np.arange(max(2, round((pre + parts.own_s + post) * fps_hz))) / fps_hz
+    own = time_s - pre
+
+    def film(t: Array) -> Array:
+        fine = np.arange(len(course.share)) / 240.0
+        share = np.stack([np.interp(t, fine, course.share[:, i]) for i in (0, 1)], axis=1)
+        return move.pose(t, share)
+
+    middle = (own >= 0) & (own <= parts.own_s)
+    if not middle.any():
+        middle[-1] = True
+    pieces = []
+    inside = film(own[middle])
+    if (early := time_s[own < 0]).size and parts.before is not None:
+        pieces.append(_approach(parts.before, early, parts.context_s[0], parts.bridge_s[0], inside[0], False))
+    pieces.append(inside)
+    if (late := own[own > parts.own_s] - parts.own_s).size and parts.after is not None:
+        pieces.append(_approach(parts.after, late, parts.context_s[1], parts.bridge_s[1], inside[-1], True))
+    return time_s, np.concatenate(pieces), pre
+
+
+def _approach(move: Move, t: Array, free_s: float, bridge_s: float, pose: Array, leaving: bool) -> Array:
+    """The movement around the set, and the way between it and the pose (21, 3) where the set starts or ends."""
+    free = (t > bridge_s) if leaving else (t < free_s)
+    clock = t[free] if free.any() else t[:1]
+    around = move.pose(clock, np.zeros((len(clock), 2)))
+    near = around[0] if leaving else around[-1]
+    around = around.copy()
+    shift = pose[0] * np.array([1, 1, 0]) - near[0] * np.array([1, 1, 0])
+    around, near = around + shift, near + shift
+    turn = smooth(t[~free] / bridge_s) if leaving else smooth((t[~free] - free_s) / bridge_s)
+    way = bridge(pose, near, turn) if leaving else bridge(near, pose, turn)
+    if not free.any():
+        return way
+    return np.concatenate([way, around] if leaving else [around, way])
+
+
+def _restless(xyz: Array, time_s: Array, noise_deg: float, rng: np.random.Generator) -> Array:
+    """Every bone turned a little, slowly and at random."""
+    if noise_deg <= 0:
+        return xyz
+    way, length = directions(xyz)
+    bones = way.shape[1]
+    turn = np.radians(noise_deg) * wander(rng, time_s, bones * 3, 1.2).reshape(-1, bones, 3)
+    return assemble(xyz[:, 0], way + np.cross(turn, way), length)
+
+
+def _labels(time_s: Array, own: tuple[float, float], label: str, parts: _Parts, start_s: float) -> NDArray[np.intp]:
+    out = np.full(len(time_s), LABELS.index(OTHER))
+    end_s = start_s + parts.own_s + parts.bridge_s[1]
+    around = ((parts.before, time_s < start_s - parts.bridge_s[0]), (parts.after, time_s > end_s))
+    for move, when in around:
+        if move is not None and move.label == WALKING:
+            out[when] = LABELS.index(WALKING)
+    out[(time_s >= own[0] - 1e-6) & (time_s <= own[1] + 1e-6)] = LABELS.index(label)
+    return out.astype(np.intp)
+
+
+def _cut(take: ExerciseTake, rng: np.random.Generator) -> ExerciseTake:
+    """Start or end the clip within the first or last repetition."""
+    at_start = rng.random() < 0.5
+    begin, end = take.rep_bounds[0 if at_start else -1]
+    moment = begin + rng.uniform(0.3, 0.7) * (end - begin)
+    keep = take.time_s >= moment if at_start else take.time_s <= moment
+    if keep.sum() < 2:
+        return take
+    first = float(take.time_s[keep][0])
+    complete = take.rep_complete.copy()
+    complete[0 if at_start else -1] = False
+    time_s = take.time_s[keep] - first
+    bounds = np.clip(take.rep_bounds - first, 0.0, time_s[-1])
+    span = np.clip(np.array(take.set_bounds) - first, 0.0, time_s[-1])
+    return ExerciseTake(
+        time_s, take.positions[keep], take.label, take.variant, bounds, complete, take.rep_side,
+        (float(span[0]), float(span[1])), take.frame_label[keep],
+    )  # fmt: skip

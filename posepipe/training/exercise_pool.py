@@ -1,0 +1,231 @@
+r"""The pool that recognition learns from: synthetic takes and motion capture, filmed and lifted once, kept as npz.
+
+python -m posepipe.training.exercise_pool --data ../shared/data --out runs/exercise/pool --takes 1500 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
+from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
+from posepipe.media.atomic import atomic_path
+from posepipe.skeleton import BODY21
+from posepipe.synth.exercises import make_exercise
+from posepipe.training.exercise_sim import Film, film, open_film
+from posepipe.training.mocap import body21_from_h36m
+
+__all__ = ["Pool", "build_pool", "load_pool", "real_takes", "save_pool", "synthetic_takes"]
+
+Array = NDArray[np.float64]
+
+RATE_HZ = 15.0
+"""Frame rate of the pool: a window's own."""
+
+_UI = {
+    "m01": "squat", "m02": OTHER, "m03": "lunge", "m04": "lunge", "m05": OTHER, "m06": OTHER, "m07": "lateral_raise",
+    "m08": OTHER, "m09": OTHER,
+}  # fmt: skip
+_UI_KEEP = {OTHER: 0.35, "squat": 1.0, "lunge": 0.7, "lateral_raise": 0.5}
+_OTHER_SHARE, _WALK_SHARE = 0.26, 0.14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Lifted takes one after another.
+
+    Attributes:
+        time_s: (F,).
+        xyz_m: (F, 21, 3) camera frame, relative to the pelvis; NaN where missing.
+        sigma_m: (F, 21).
+        root_m: (F, 3).
+        label: (F,) position in `LABELS`.
+        start: (S + 1,) first frame of each take, and the end.
+        kind: (S,) "synth", "ui" or "cmu".
+        name: (S,) what it is.
+    """
+
+    time_s: Array
+    xyz_m: NDArray[np.float16]
+    sigma_m: NDArray[np.float16]
+    root_m: NDArray[np.float32]
+    label: NDArray[np.int16]
+    start: NDArray[np.int64]
+    kind: NDArray[np.str_]
+    name: NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _True:
+    time_s: Array
+    xyz_m: Array
+    label: NDArray[np.intp]
+    kind: str
+    name: str
+
+
+def synthetic_takes(takes: int, seed: int) -> Iterator[_True]:
+    """Random takes, the labels in the shares that training needs; take k of a seed is always the same."""
+    share = np.array([(1 - _OTHER_SHARE - _WALK_SHARE) / len(EXERCISES)] * len(EXERCISES) + [_WALK_SHARE, _OTHER_SHARE])
+    for k in range(takes):
+        rng = np.random.default_rng([seed, k])
+        label = LABELS[int(rng.choice(len(LABELS), p=share))]
+        reps = int(rng.integers(1, 5)) if label in EXERCISES and label != "plank" else int(rng.integers(0, 3))
+        take = make_exercise(
+            label, rng, fps_hz=RATE_HZ, reps=reps, context=0.22, noise_deg=float(rng.uniform(0.3, 3.0)),
+            tempo=float(np.exp(rng.normal(0.0, 0.2))),
+        )  # fmt: skip
+        yield _True(take.time_s, take.positions, take.frame_label, "synth", f"{label}: {take.variant}")
+
+
+def real_takes(data: Path, split: str = "train", seed: int = 0) -> Iterator[_True]:
+    """Motion capture that may train what ships: CMU and UI-PRMD.
+
+    Args:
+        data: folder with mocap, exercise and gait.
+        split: "train" or "val", by subject.
+        seed: of the choice among UI-PRMD's many repetitions.
+    """
+    rng = np.random.default_rng(seed)
+    with np.load(data / "mocap" / f"{split}.npz") as file:
+        xyz = body21_from_h36m(file["positions"], file["extra"])
+        start, fps, name = file["seq_start"], file["fps"], file["seq_name"]
+        category, walk, words = file["category"], file["walk"], file["description"]
+    for k in range(len(start) - 1):
+        part = xyz[start[k] : start[k + 1]]
+        if str(name[k]).startswith("ui_"):
+            label = _UI.get(next((w for w in str(words[k]).split() if w in _UI or w == "m10"), ""), "")
+            if not label or rng.random() > _UI_KEEP[label]:
+                continue
+        elif "jumping jack" in words[k]:
+            label = "jumping_jack"
+        else:
+            label = WALKING if category[k] == "walk" or walk[k] else OTHER
+        yield _resampled(part, float(fps[k]), label, "ui" if str(name[k]).startswith("ui_") else "cmu", str(words[k]))
+    if split == "train":
+        yield from _cmu_sets(data)
+
+
+def _cmu_sets(data: Path) -> Iterator[_True]:
+    for path in (data / "exercise" / "cmu_exercises.npz", data / "gait" / "cmu_daily.npz"):
+        with np.load(path) as file:
+            points = file["kp"] * to_metres(str(file["units"]))
+            xyz = to_layout((points @ to_z_up(str(file["axes"])).T).astype(np.float32), file["layout"], BODY21)
+            offsets, label, fps, name = file["offsets"], file["label"], file["fps"], file["name"]
+            frame = file.get("frame_label")
+            names = [str(n) for n in file["frame_label_names"]] if frame is not None else []
+        for k in range(len(offsets) - 1):
+            span = slice(int(offsets[k]), int(offsets[k + 1]))
+            if frame is None:
+                yield _resampled(xyz[span], float(fps[k]), WALKING if label[k] == "walking" else OTHER, "cmu", name[k])
+                continue
+            known = {"Squat": "squat", "JumpJack": "jumping_jack"}
+            of = np.array([LABELS.index(known.get(n, OTHER)) for n in names] + [LABELS.index(OTHER)])
+            take = _resampled(xyz[span], float(fps[k]), OTHER, "cmu", str(name[k]))
+            nearest = np.clip(np.round(take.time_s * fps[k]).astype(int), 0, span.stop - span.start - 1)
+            yield _True(take.time_s, take.xyz_m, of[frame[span][nearest]], "cmu", str(name[k]))
+
+
+def _resampled(xyz: NDArray[np.float32], fps_hz: float, label: str, kind: str, name: str) -> _True:
+    """At the pool's rate; joints that a set lacks are guessed from their neighbours."""
+    time_s = np.arange(max(2, int(len(xyz) / fps_hz * RATE_HZ))) / RATE_HZ
+    old = np.arange(len(xyz)) / fps_hz
+    full = _complete(xyz.astype(np.float64))
+    flat = full.reshape(len(xyz), -1)
+    out = np.stack([np.interp(time_s, old, column) for column in flat.T], axis=1).reshape(-1, *xyz.shape[1:])
+    return _True(time_s, out, np.full(len(time_s), LABELS.index(label)), kind, name)
+
+
+def _complete(xyz: Array) -> Array:
+    """Head, nose and feet where a set has none, from shoulders, ankles and knees."""
+    i = BODY21.index
+    up = xyz[:, i("thorax")] - xyz[:, i("pelvis")]
+    up = up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
+    across = xyz[:, i("left_shoulder")] - xyz[:, i("right_shoulder")]
+    front = np.cross(across, up)
+    front = front / np.maximum(np.linalg.norm(front, axis=1, keepdims=True), 1e-6)
+    head = xyz[:, i("thorax")] + 0.21 * up + 0.03 * front
+    guess = {"head": head, "nose": head + 0.1 * front - 0.03 * up}
+    for side in ("left", "right"):
+        ankle, shank = xyz[:, i(f"{side}_ankle")], xyz[:, i(f"{side}_ankle")] - xyz[:, i(f"{side}_knee")]
+        down = shank / np.maximum(np.linalg.norm(shank, axis=1, keepdims=True), 1e-6)
+        ahead = front - (front * down).sum(axis=1, keepdims=True) * down
+        ahead = ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
+        guess[f"{side}_heel"] = ankle + 0.05 * down - 0.05 * ahead
+        guess[f"{side}_foot_index"] = ankle + 0.06 * down + 0.14 * ahead
+    for joint, value in guess.items():
+        missing = np.isnan(xyz[:, i(joint)]).any(axis=1)
+        xyz[missing, i(joint)] = value[missing]
+    return xyz
+
+
+def build_pool(stages: Film, takes: Iterator[_True], seed: int) -> Pool:
+    """Film every take once."""
+    rows: list[tuple[_True, Array, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+    for k, take in enumerate(takes):
+        if not np.isfinite(take.xyz_m).all() or len(take.time_s) < 8:
+            continue
+        pose = film(stages, take.time_s, take.xyz_m, np.random.default_rng([seed, 7, k]))
+        if pose is not None:
+            rows.append((take, pose.time_s, pose.xyz_m, pose.sigma_m, pose.root_m))
+    return Pool(
+        np.concatenate([r[1] for r in rows]),
+        np.concatenate([r[2] for r in rows]).astype(np.float16),
+        np.concatenate([r[3] for r in rows]).astype(np.float16),
+        np.concatenate([r[4] for r in rows]),
+        np.concatenate([r[0].label for r in rows]).astype(np.int16),
+        np.cumsum([0, *(len(r[1]) for r in rows)]),
+        np.array([r[0].kind for r in rows]),
+        np.array([r[0].name for r in rows]),
+    )
+
+
+def save_pool(pool: Pool, path: Path) -> None:
+    """Write a pool, compressed, under its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: getattr(pool, name) for name in Pool.__slots__})
+
+
+def load_pool(paths: list[Path]) -> Pool:
+    """Read pools and put them behind each other."""
+    parts = []
+    for path in paths:
+        with np.load(path) as data:
+            parts.append({name: data[name] for name in Pool.__slots__})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in Pool.__slots__ if name != "start"}
+    length = np.concatenate([np.diff(part["start"]) for part in parts])
+    return Pool(start=np.concatenate([[0], np.cumsum(length)]), **joined)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Film takes for the training of recognition.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--takes", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--real", choices=("train", "val", "none"), default="none")
+    parser.add_argument("--held", action="store_true", help="For calibration: the name says so.")
+    args = parser.parse_args(argv)
+    stages = open_film()
+    if args.real != "none":
+        save_pool(
+            build_pool(stages, real_takes(args.data, args.real, args.seed), args.seed),
+            args.out / f"real_{args.real}_{args.seed}.npz",
+        )
+    if args.takes:
+        save_pool(
+            build_pool(stages, synthetic_takes(args.takes, args.seed), args.seed),
+            args.out / f"{'val' if args.held else 'synth'}_{args.seed}.npz",
+        )
+
+
+if __name__ == "__main__":
+    main()

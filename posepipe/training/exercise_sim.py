@@ -1,0 +1,218 @@
+"""From a true motion to what the pipeline would make of it on film: camera, detector's errors, lifter, steady bones.
+
+The detector's errors are drawn in pixels: jitter, slow drift, joints understood a little differently, a far limb put on
+the near one, sides exchanged, legs or head out of the picture. The lifter is the real one, so its errors are too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.lifting.lifter import Lifter, assumed_camera
+from posepipe.lifting.refine import RefineConfig, Refiner
+from posepipe.motion.smooth import smooth
+from posepipe.skeleton import BODY21
+from posepipe.synth.camera import SynthCamera
+from posepipe.synth.exercises.tempo import wander
+from posepipe.types import Camera, KeypointTrack, PoseTrack
+
+__all__ = ["Film", "detect", "film", "open_film"]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+
+_J = {name: i for i, name in enumerate(BODY21.joints)}
+_PARENTS = {
+    "pelvis": ("left_hip", "right_hip"),
+    "thorax": ("left_shoulder", "right_shoulder"),
+    "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
+}
+_ARM = ("elbow", "wrist")
+_LEG = ("knee", "ankle", "heel", "foot_index")
+_OUTER = np.array([1.6 if name.rsplit("_", 1)[-1] in ("wrist", "ankle", "heel", "index") else 1.0 for name in _J])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """The pipeline's own stages, opened once."""
+
+    lifter: Lifter
+    refiner: Refiner
+
+
+def open_film() -> Film:
+    """Open the lifter and the clip refinement that the pipeline uses."""
+    return Film(Lifter(threads=1), Refiner(threads=1, config=RefineConfig(latent=False)))
+
+
+def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng) -> PoseTrack | None:
+    """See a motion with a random camera and detector, and lift it; None if it can't be seen at all.
+
+    Args:
+        stages: from `open_film`.
+        time_s: (F,).
+        xyz_m: (F, 21, 3) world, z up.
+        rng: source of chance.
+    """
+    camera = _camera(xyz_m, rng)
+    keypoints = detect(time_s, xyz_m, camera, rng)
+    if keypoints.valid.any(axis=1).mean() < 0.5:
+        return None
+    lens = assumed_camera(camera.width_px, camera.height_px) if rng.random() < 0.85 else camera.intrinsics
+    lens = Camera(lens.width_px, lens.height_px, lens.focal_px, lens.focal_source)
+    lifted = stages.lifter.lift(keypoints, lens)
+    return smooth(stages.refiner.refine(keypoints, lifted).pose, 6.0)
+
+
+def _camera(xyz: Array, rng: Rng) -> SynthCamera:
+    middle = np.median(xyz[:, 0], axis=0)
+    extent = float(np.abs(xyz[:, 0, :2] - middle[:2]).max())
+    wide = rng.random() < 0.6
+    size = (640, 360) if wide else (360, 640)
+    camera = SynthCamera.random(
+        rng,
+        middle,
+        width_px=size[0],
+        height_px=size[1],
+        distance_m=(1.8 + extent, 6.0 + extent),
+        camera_height_m=(0.3, 2.4),
+        fov_deg=(38.0, 80.0),
+        max_roll_deg=14.0,
+    )
+    return camera
+
+
+def detect(time_s: Array, xyz_m: Array, camera: SynthCamera, rng: Rng) -> KeypointTrack:
+    """Keypoints (Body21) as a detector would give them."""
+    seen = _as_understood(xyz_m, rng)
+    xy, depth = camera.project(seen)
+    # One metre in pixels, where the person is.
+    unit = camera.focal_px / np.maximum(np.median(depth, axis=1), 0.5)
+    xy, doubt = _mistakes(xy, depth, unit, time_s, rng)
+    level = float(np.exp(rng.normal(np.log(0.016), 0.45)))
+    sigma = level * _OUTER * np.exp(0.25 * rng.standard_normal((1, len(BODY21)))) + doubt
+    noise = 0.4 * _jitter(rng, time_s, xy.shape) + 0.85 * _drift(rng, time_s, xy.shape)
+    xy = xy + noise * (sigma * unit[:, None])[..., None]
+    stated = sigma * unit[:, None] * np.exp(0.25 * rng.standard_normal((len(xy), 1)) + 0.2 * rng.standard_normal())
+    stated = stated * rng.uniform(0.8, 2.2)
+    for name, parents in _PARENTS.items():
+        index = BODY21.indices(*parents)
+        xy[:, _J[name]] = xy[:, index].mean(axis=1)
+        stated[:, _J[name]] = np.sqrt((stated[:, index] ** 2).sum(axis=1)) / len(index)
+    valid = np.isfinite(xy).all(axis=-1) & (depth > 0.3)
+    if rng.random() < 0.3:
+        _lose(valid, time_s, rng)
+    shape = valid.shape
+    return KeypointTrack(
+        0, BODY21, np.arange(len(time_s), dtype=np.int32), np.asarray(time_s, np.float64),
+        np.where(valid[..., None], xy, np.nan).astype(np.float32), np.where(valid, stated, np.nan).astype(np.float32),
+        np.full(shape, 0.9, np.float32), valid, np.zeros(shape, bool),
+    )  # fmt: skip
+
+
+def _as_understood(xyz: Array, rng: Rng) -> Array:
+    """Joints where this detector thinks they are: hips and shoulders wider or narrower, all a little off."""
+    out = xyz + 0.012 * rng.standard_normal((1, len(BODY21), 3))
+    for joint, low, high in (("hip", 0.85, 1.45), ("shoulder", 0.88, 1.1)):
+        left, right = _J[f"left_{joint}"], _J[f"right_{joint}"]
+        half = (out[:, left] - out[:, right]) / 2 * (rng.uniform(low, high) - 1.0)
+        out[:, left] += half
+        out[:, right] -= half
+    return out
+
+
+def _jitter(rng: Rng, time_s: Array, shape: tuple[int, ...]) -> Array:
+    """Fresh noise with now and then a bigger jump (Student's t)."""
+    heavy = np.sqrt(3.0 / np.maximum(rng.chisquare(4.0, shape[:2]), 0.4))
+    return np.asarray(rng.standard_normal(shape) * np.minimum(heavy, 2.5)[..., None] * 0.7)
+
+
+def _drift(rng: Rng, time_s: Array, shape: tuple[int, ...]) -> Array:
+    return wander(rng, time_s, shape[1] * 2, 0.6).reshape(shape)
+
+
+def _spell(rng: Rng, time_s: Array, whole: float) -> Array:
+    """When something lasts, as weights (F,) 0 to 1: the whole clip with chance `whole`, else a stretch."""
+    if rng.random() < whole:
+        return np.ones(len(time_s))
+    span = time_s[-1] - time_s[0]
+    start = time_s[0] + rng.uniform(-0.1, 0.9) * span
+    return np.asarray((time_s >= start) & (time_s < start + rng.uniform(0.2, 1.5)), np.float64)
+
+
+def _mistakes(xy: Array, depth: Array, unit: Array, time_s: Array, rng: Rng) -> tuple[Array, Array]:
+    """Pixels (F, 21, 2) with gross errors, and the doubt (F, 21) in metres that the detector would state."""
+    xy = xy.copy()
+    doubt = np.zeros(xy.shape[:2])
+    metre = unit[:, None, None]
+    for parts, corner in ((_ARM, "shoulder"), (_LEG, "hip")):
+        sides = BODY21.indices(f"left_{corner}", f"right_{corner}")
+        gap = np.median(depth[:, sides[0]] - depth[:, sides[1]])
+        across = np.median(np.linalg.norm(xy[:, sides[0]] - xy[:, sides[1]], axis=-1) / unit)
+        far, near = ("left", "right") if gap > 0 else ("right", "left")
+        hidden = BODY21.indices(*(f"{far}_{p}" for p in parts))
+        shown = BODY21.indices(*(f"{near}_{p}" for p in parts))
+        if across < 0.2 and rng.random() < 0.75:
+            # Seen from the side: the far limb is guessed, often drawn to the near one.
+            pull = rng.uniform(0.0, 1.0) * _spell(rng, time_s, 0.7)[:, None, None]
+            xy[:, hidden] += pull * (xy[:, shown] - xy[:, hidden])
+            xy[:, hidden] += 0.05 * metre * wander(rng, time_s, len(parts) * 2, 0.8).reshape(-1, len(parts), 2)
+            doubt[:, hidden] += rng.uniform(0.02, 0.12)
+        for side in ("left", "right"):
+            if rng.random() < 0.09:
+                index = BODY21.indices(*(f"{side}_{p}" for p in parts))
+                when = _spell(rng, time_s, 0.3)[:, None, None]
+                size = rng.uniform(0.05, 0.22)
+                xy[:, index] += (
+                    when * size * metre * wander(rng, time_s, len(parts) * 2, 0.7).reshape(-1, len(parts), 2)
+                )
+                doubt[:, index] += 0.7 * size * when[..., 0]
+    _swap(xy, time_s, rng)
+    if rng.random() < 0.18:
+        _crop_legs(xy, doubt, unit, time_s, rng)
+    if rng.random() < 0.1:
+        # Out of the picture above.
+        index = BODY21.indices("head", "nose")
+        xy[:, index] += 0.06 * metre * wander(rng, time_s, 4, 0.8).reshape(-1, 2, 2)
+        doubt[:, index] += 0.1
+    return xy, doubt
+
+
+def _swap(xy: Array, time_s: Array, rng: Rng) -> None:
+    """Sides exchanged for a while, or arms or legs alone, in place."""
+    lower = np.array([any(p in name for p in ("hip", *_LEG)) for name in BODY21.joints])
+    for group, chance in ((np.ones(len(lower), bool), 0.07), (lower, 0.05), (~lower, 0.03)):
+        if rng.random() < chance:
+            rows = np.flatnonzero(_spell(rng, time_s, 0.25))
+            columns = np.flatnonzero(group)
+            xy[np.ix_(rows, columns)] = xy[np.ix_(rows, BODY21.mirror[columns])]
+
+
+def _crop_legs(xy: Array, doubt: Array, unit: Array, time_s: Array, rng: Rng) -> None:
+    """Legs out of the picture: the detector makes up hanging or folded ones, in place."""
+    keep = rng.choice([0.0, 0.5])  # Knees may still be seen.
+    for side in ("left", "right"):
+        hip = xy[:, _J[f"{side}_hip"]]
+        way = rng.normal(0.0, 0.25, 2) + np.array([0.0, rng.uniform(0.2, 1.0)])
+        for k, part in enumerate(_LEG):
+            if k == 0 and keep:
+                continue
+            index = _J[f"{side}_{part}"]
+            length = (0.4, 0.78, 0.82, 0.85)[k]
+            guess = hip + length * way * unit[:, None] + (0.1 if k > 2 else 0.0) * unit[:, None]
+            xy[:, index] = guess + 0.05 * unit[:, None] * wander(rng, time_s, 2, 0.9)
+            doubt[:, index] += rng.uniform(0.1, 0.3)
+
+
+def _lose(valid: NDArray[np.bool_], time_s: Array, rng: Rng) -> None:
+    """Some joints, or the whole person, not found for a while, in place."""
+    when = _spell(rng, time_s, 0.1) > 0
+    if rng.random() < 0.3:
+        valid[when & (np.cumsum(when) < 8)] = False
+        return
+    parts = _ARM if rng.random() < 0.5 else _LEG
+    index = BODY21.indices(*(f"{('left', 'right')[int(rng.integers(2))]}_{p}" for p in parts))
+    valid[np.ix_(np.flatnonzero(when), np.array(index))] = False

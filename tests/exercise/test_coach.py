@@ -1,0 +1,148 @@
+"""The live coach: the same counts as afterwards, one thing said at a time, lowest step first."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from exercise_kit import exercise, filmed, frame_of, keypoints_of, take_of
+
+from posepipe.errors import UsageError
+from posepipe.exercise.coach import Coach
+from posepipe.exercise.count import count_exercise
+from posepipe.exercise.labels import LABELS
+from posepipe.exercise.types import CoachState, Level
+from posepipe.motion.clip import Motion
+from posepipe.skeleton import Layout
+from posepipe.synth.exercises import ExerciseTake
+from posepipe.types import FloatArray, PoseTrack
+
+SIZE = (640, 480)
+
+
+class _Knows:
+    """A recogniser that is told, and takes its time as a real one does."""
+
+    def __init__(self, label: str, after_s: float = 1.5) -> None:
+        self.label = label
+        self.after_s = after_s
+
+    def start(self, layout: Layout) -> _Knows:
+        return self
+
+    def step(
+        self,
+        time_s: float,
+        xyz_m: FloatArray,
+        sigma_m: FloatArray | None = None,
+        root_m: FloatArray | None = None,
+    ) -> FloatArray | None:
+        if time_s < self.after_s:
+            return None
+        found = np.full(len(LABELS), 0.1 / (len(LABELS) - 1), np.float32)
+        found[LABELS.index(self.label)] = 0.9
+        return found
+
+
+def _session(coach: Coach, pose: PoseTrack, motion: Motion) -> list[CoachState]:
+    states = []
+    for i in range(len(pose)):
+        single, angles = frame_of(pose, motion.angles, i)
+        states.append(coach.step(float(pose.time_s[i]), single, angles, keypoints_of(pose, i), SIZE))
+    return states
+
+
+def _take(label: str, seed: int, reps: int = 4) -> tuple[ExerciseTake, PoseTrack, Motion]:
+    take = take_of(label, seed, reps=reps)
+    pose, motion = filmed(take, seed, noise_m=0.006)
+    return take, pose, motion
+
+
+@pytest.mark.parametrize("label", ["squat", "bicep_curl", "jumping_jack", "lunge"])
+def test_live_and_afterwards_agree(label: str) -> None:
+    _, pose, motion = _take(label, 31)
+    coach = Coach(label)
+    states = _session(coach, pose, motion)
+    assert states[-1].reps == len(count_exercise(motion, exercise(label)))
+    assert all(b.reps >= a.reps for a, b in itertools.pairwise(states))
+
+
+def test_recognised_late_still_counts_the_first() -> None:
+    take, pose, motion = _take("squat", 32)
+    coach = Coach(recogniser=_Knows("squat", after_s=float(take.rep_bounds[0, 1])))
+    states = _session(coach, pose, motion)
+    assert states[0].label is None
+    assert states[-1].label == "squat"
+    assert states[-1].reps == 4
+
+
+def test_walking_is_no_exercise() -> None:
+    _, pose, motion = _take("walking", 33)
+    coach = Coach(recogniser=_Knows("walking"))
+    states = _session(coach, pose, motion)
+    assert {state.label for state in states} == {None}
+    assert coach.summary().section == {"segments": [], "reps_total": 0}
+
+
+def test_summary_has_the_form_of_the_results() -> None:
+    _, pose, motion = _take("squat", 34)
+    coach = Coach("squat")
+    states = _session(coach, pose, motion)
+    summary = coach.summary()
+    assert summary.section["reps_total"] == states[-1].reps == len(summary.bouts[0].reps)
+    rep = summary.section["segments"][0]["rep_list"][0]
+    assert {"start_s", "end_s", "rom_deg", "rom_sigma_deg", "tempo_s", "faults"} <= set(rep)
+
+
+def test_ladder_frame_before_joint_before_form() -> None:
+    _, pose, _motion = _take("squat", 35, reps=1)
+    coach = Coach("squat")
+    dark = replace(pose, valid=np.zeros_like(pose.valid))
+    from posepipe.motion.angles import joint_angles
+
+    unseen = joint_angles(dark)
+    states = []
+    for i in range(len(pose)):
+        single, angles = frame_of(dark, unseen, i)
+        keypoints = keypoints_of(pose, i)
+        if i > len(pose) // 2:
+            keypoints = replace(keypoints, xy_px=keypoints.xy_px + np.float32(2000))
+        states.append(coach.step(float(pose.time_s[i]), single, angles, keypoints, SIZE))
+    assert states[0].feedback.level is Level.GOOD
+    assert states[len(pose) // 2 - 1].feedback.level is Level.JOINT
+    assert states[-1].feedback.level is Level.FRAME
+    assert states[-1].reps == 0
+
+
+def test_asks_to_turn_before_it_judges() -> None:
+    codes = []
+    for yaw_deg in (0.0, 90.0, 180.0, 270.0):
+        take = take_of("jumping_jack", 37, reps=2)
+        pose, motion = filmed(take, noise_m=0.003, yaw_deg=yaw_deg)
+        coach = Coach("jumping_jack")
+        codes.append({state.feedback.code for state in _session(coach, pose, motion)})
+    # Sideways twice; a jack is seen from the front and from behind.
+    assert sum("wrong_view" in found for found in codes) == 2
+
+
+def test_nobody_is_asked_in() -> None:
+    coach = Coach("squat")
+    states = [coach.nobody(t / 10) for t in range(10)]
+    assert states[0].feedback.code == ""
+    assert states[-1].feedback.code == "nobody_found"
+
+
+def test_time_that_stands_still_changes_nothing() -> None:
+    _, pose, motion = _take("squat", 36, reps=1)
+    coach = Coach("squat")
+    states = _session(coach, pose, motion)
+    single, angles = frame_of(pose, motion.angles, 0)
+    again = coach.step(float(pose.time_s[0]), single, angles, keypoints_of(pose, 0), SIZE)
+    assert again.reps == states[-1].reps
+
+
+def test_unknown_exercise_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'lunge'"):
+        Coach("lungs")

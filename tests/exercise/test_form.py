@@ -1,0 +1,116 @@
+"""Ranges, faults and their error bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from exercise_kit import exercise, filmed, take_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posepipe.exercise.count import count_exercise
+from posepipe.exercise.form import consistency, describe
+from posepipe.exercise.quality import FEATURE_COUNT, QualityModel, rep_features
+from posepipe.exercise.signal import measure
+from posepipe.exercise.types import Repetition
+from posepipe.motion.angles import joint_angles
+from posepipe.motion.clip import Motion
+
+
+def _reps(sigma_m: float | None = None, yaw_deg: float = 0.0) -> tuple[tuple[Repetition, ...], Motion]:
+    take = take_of("squat", 61, reps=3)
+    pose, motion = filmed(take, noise_m=0.003, yaw_deg=yaw_deg)
+    if sigma_m is not None:
+        pose = replace(pose, sigma_m=np.full_like(pose.sigma_m, sigma_m))
+        motion = Motion.from_pose(pose, joint_angles(pose))
+    squat = exercise("squat")
+    return describe(motion, squat, count_exercise(motion, squat)), motion
+
+
+def test_range_is_the_curve_s() -> None:
+    reps, motion = _reps()
+    knee = measure(motion, "knee_flexion").deg.mean(axis=1)
+    for rep in reps:
+        inside = (motion.time_s >= rep.start_s - 0.2) & (motion.time_s <= rep.end_s + 0.2)
+        assert abs(rep.rom_deg - np.ptp(knee[inside])) < 0.2 * rep.rom_deg + 3.0
+
+
+def test_sigma_grows_with_the_joints() -> None:
+    fine, rough = _reps(0.005)[0], _reps(0.03)[0]
+    assert all(a.rom_sigma_deg < b.rom_sigma_deg for a, b in zip(fine, rough, strict=True))
+
+
+def test_what_is_too_uncertain_is_not_judged() -> None:
+    reps, _ = _reps(0.2)
+    assert all(not rep.faults for rep in reps)
+    assert all(rep.withheld for rep in reps)
+
+
+def test_a_view_that_hides_it_is_not_judged() -> None:
+    said = []
+    for yaw_deg in (0.0, 90.0, 180.0, 270.0):
+        reps, _ = _reps(0.003, yaw_deg)
+        said.append({rep.withheld.get("knees_in") for rep in reps} == {"wrong_view"})
+    # From the front only.
+    assert said.count(False) == 1
+
+
+def test_faults_need_more_than_the_error_bar() -> None:
+    """More noise in sigma can only take faults away (trap 7)."""
+    sure = _reps(0.003)[0]
+    for sigma_m in (0.01, 0.03, 0.1):
+        unsure = _reps(sigma_m)[0]
+        assert all(set(b.faults) <= set(a.faults) for a, b in zip(sure, unsure, strict=True))
+
+
+def test_mirrored_person_has_the_other_side() -> None:
+    take = take_of("squat", 62, reps=3)
+    squat = exercise("squat")
+    plain, other = (filmed(take, noise_m=0.003, mirrored=flag)[1] for flag in (False, True))
+    a, b = (describe(motion, squat, count_exercise(motion, squat)) for motion in (plain, other))
+    for one, two in zip(a, b, strict=True):
+        assert abs(one.rom_deg - two.rom_deg) < 1.0
+        assert abs(one.left_right_deg + two.left_right_deg) < 1.0
+
+
+def test_consistency() -> None:
+    reps = tuple(Repetition(i, i + 0.5, i + 1.0, rom_deg=100.0 + i) for i in range(3))
+    alike = consistency(reps)
+    assert alike is not None and alike.rom_mean_deg == 101.0 and alike.rom_sd_deg == 1.0
+    assert consistency(reps[:1]) is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.floats(0.1, 20.0))
+def test_noise_never_raises_the_score(seed: int, size: float) -> None:
+    """Whatever the repetition, noise to one side and the other deviates more on average than none (trap 7)."""
+    rng = np.random.default_rng(seed)
+    model = QualityModel()
+    clean, noise = rng.normal(40, 30, FEATURE_COUNT), rng.normal(0, size, FEATURE_COUNT)
+    for movement in ("squat", "scaption"):
+        plain = model.deviation(movement, clean)[0]
+        both = model.deviation(movement, np.stack([clean + noise, clean - noise])).mean()
+        assert both >= plain * (1 - 1e-5)
+
+
+def test_features_are_a_mirrored_person_s_too() -> None:
+    take = take_of("lunge", 63, reps=2)
+    start_s, end_s = (float(t) for t in take.rep_bounds[0])
+    rows = [rep_features(filmed(take, noise_m=0.0, mirrored=flag)[1], start_s, end_s)[0] for flag in (False, True)]
+    assert rows[0].shape == (FEATURE_COUNT,)
+    np.testing.assert_allclose(rows[0], rows[1], atol=0.1)
+
+
+def test_no_score_without_a_model_or_certainty() -> None:
+    _, motion = _reps(0.2)
+    span = [(float(motion.time_s[0]), float(motion.time_s[-1]))]
+    model = QualityModel()
+    assert np.isnan(model.score("squat", motion, span)).all()
+    assert np.isnan(model.score("bicep_curl", motion, span)).all()
+
+
+def test_scores_lie_between_zero_and_one() -> None:
+    reps, motion = _reps(0.003)
+    scores = QualityModel().score("squat", motion, [(rep.start_s, rep.end_s) for rep in reps])
+    assert ((scores > 0) & (scores <= 1)).all()

@@ -1,0 +1,191 @@
+"""Training of recognition: graphs, examples, calibration, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from posepipe.errors import InputError, UsageError
+from posepipe.exercise.features import COLUMNS, FEATURES, SAMPLES, mirror
+from posepipe.exercise.labels import LABELS, OTHER, WALKING
+from posepipe.training.exercise import (
+    ExerciseConfig,
+    config_from_dict,
+    draw_weights,
+    export_exercise,
+    fit,
+    load_config,
+    pool_files,
+    temperature_of,
+    train_exercise,
+    write_onnx,
+)
+from posepipe.training.exercise_nets import NODES, STREAMS, NetConfig, PartNet, adjacency, build_net, cosines
+from posepipe.training.exercise_pool import build_pool, load_pool, save_pool, synthetic_takes
+from posepipe.training.exercise_sim import open_film
+from posepipe.training.exercise_windows import Examples, augment, cut_pool
+from posepipe.weights import load_card
+
+CONFIGS = Path(__file__).resolve().parents[2] / "posepipe" / "training" / "configs"
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small pools, one of them to calibrate on."""
+    folder = tmp_path_factory.mktemp("pools")
+    stages = open_film()
+    for name, seed in (("synth_1", 1), ("val_2", 2)):
+        save_pool(build_pool(stages, synthetic_takes(10, seed), seed), folder / f"{name}.npz")
+    return folder
+
+
+def _examples(count: int = 240) -> Examples:
+    """Windows in which one column tells the label."""
+    rng = np.random.default_rng(0)
+    x = 0.3 * rng.standard_normal((count, SAMPLES, len(FEATURES))).astype(np.float32)
+    label = np.arange(count) % 2
+    x[:, :, 2] += 2.0 * label[:, None] - 1.0
+    target = np.zeros((count, len(LABELS)), np.float32)
+    target[np.arange(count), label] = 1.0
+    return Examples(x.astype(np.float16), target, np.arange(count), np.array(["synth"] * count), np.zeros(count, bool))
+
+
+@pytest.mark.parametrize("name", list(STREAMS))
+def test_graphs_are_whole(name: str) -> None:
+    nodes = STREAMS[name]
+    graph = adjacency(nodes)
+    assert torch.equal(graph[0], torch.eye(len(nodes)))
+    # One joint of each stream has no parent in it; every other has one, and is its parent's child.
+    assert int((graph[1].sum(dim=1) == 0).sum()) == 1
+    assert torch.equal((graph[1] > 0).T, graph[2] > 0)
+    # From there, every joint can be reached.
+    reach = torch.linalg.matrix_power(torch.eye(len(nodes)) + (graph[1] > 0) + (graph[2] > 0), len(nodes))
+    assert (reach > 0).all()
+
+
+def test_streams_are_parts() -> None:
+    assert set(STREAMS["body"]) == set(NODES)
+    assert "left_wrist" in STREAMS["arms"] and "left_ankle" not in STREAMS["arms"]
+    assert "left_ankle" in STREAMS["legs"] and "left_wrist" not in STREAMS["legs"]
+
+
+def test_cosines_take_a_window_apart() -> None:
+    waves = cosines(SAMPLES, 10)
+    time = (torch.arange(SAMPLES) + 0.5) / SAMPLES
+    assert torch.allclose(waves @ torch.full((SAMPLES,), 3.0), torch.tensor([3.0] + [0.0] * 9), atol=1e-5)
+    assert torch.allclose(waves @ torch.cos(4 * torch.pi * time), torch.eye(10)[4], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bilstm", "parts", "paper22"])
+def test_export_gives_the_same_answers(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    assert write_onnx(build_net(NetConfig(kind)).eval(), 1.3, tmp_path / "net.onnx") <= 1e-4
+
+
+def test_the_paper_net_sees_22_features_alone() -> None:
+    net = build_net(NetConfig("paper22")).eval()
+    x = torch.randn(2, SAMPLES, len(FEATURES))
+    other = x.clone()
+    other[..., COLUMNS["joints"]] = 0.0
+    other[..., COLUMNS["trust"]] = 0.0
+    with torch.no_grad():
+        assert torch.equal(net(x), net(other))
+
+
+def test_an_unknown_net_says_so() -> None:
+    with pytest.raises(UsageError, match="no network"):
+        build_net(NetConfig("forest"))
+
+
+@pytest.mark.parametrize("kind", ["bilstm", "parts"])
+def test_fitting_learns(kind: str) -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    data = _examples()
+    config = ExerciseConfig(steps=40, batch=32, lr=5e-3, ema=0.8)
+    net = fit(build_net(NetConfig(kind)), data.x, data.target, np.full(240, 1 / 240), config, vary=lambda x, _: x)
+    with torch.no_grad():
+        said = net(torch.from_numpy(data.x.astype(np.float32))).argmax(dim=-1).numpy()
+    assert (said == data.target.argmax(axis=1)).mean() > 0.9
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((4000, 5)).astype(np.float32) * 2.0
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = np.eye(5, dtype=np.float32)[[rng.choice(5, p=row / row.sum()) for row in p.astype(np.float64)]]
+    assert temperature_of(3.0 * logits, target) == pytest.approx(3.0, rel=0.1)
+
+
+def test_draws_follow_the_shares() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, len(LABELS), 3000)
+    data = Examples(
+        np.zeros((3000, 1, 1), np.float16),
+        np.eye(len(LABELS), dtype=np.float32)[label],
+        np.arange(3000),
+        np.where(rng.random(3000) < 0.1, "cmu", "synth"),
+        rng.random(3000) < 0.5,
+    )
+    config = ExerciseConfig(other_share=0.3, walking_share=0.1, real_share=0.25, beside=0.25)
+    weight = draw_weights(data, config)
+    assert weight.sum() == pytest.approx(1.0)
+    assert weight[label == LABELS.index(OTHER)].sum() == pytest.approx(0.3)
+    assert weight[label == LABELS.index(WALKING)].sum() == pytest.approx(0.1)
+    quiet = (label == LABELS.index(OTHER)) & (data.kind == "synth")
+    assert weight[quiet & data.beside].max() == pytest.approx(0.25 * weight[quiet & ~data.beside].max())
+    squat = label == LABELS.index("squat")
+    assert weight[squat & (data.kind == "cmu")].sum() / weight[squat].sum() == pytest.approx(0.25)
+
+
+def test_augmented_windows_stay_sane() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, SAMPLES, len(FEATURES))).astype(np.float32)
+    x[..., COLUMNS["trust"]] = 0.7
+    assert np.array_equal(mirror(mirror(x)), x)
+    out = augment(x.copy(), rng)
+    assert out.shape == x.shape and out.dtype == np.float32 and np.isfinite(out).all()
+    trust = out[..., COLUMNS["trust"]]
+    assert ((trust == 0) | (trust == np.float32(0.7)) | (trust == np.float32(0.8))).all()
+    assert (trust == 0).any()
+
+
+def test_a_pool_is_cut_into_labelled_windows(pools: Path) -> None:
+    pool = load_pool([pools / "synth_1.npz"])
+    assert len(pool.start) == 11 and pool.start[-1] == len(pool.time_s)
+    cut = cut_pool(pool, 0)
+    assert np.allclose(cut.target.sum(axis=1), 1.0, atol=1e-5)
+    assert np.isfinite(cut.x).all() and cut.x.shape[1:] == (SAMPLES, len(FEATURES))
+    twice = load_pool([pools / "synth_1.npz", pools / "val_2.npz"])
+    assert twice.start[-1] == len(twice.time_s) and len(twice.kind) == 20
+
+
+def test_a_whole_run_leaves_a_model_that_loads(pools: Path, tmp_path: Path) -> None:
+    config = ExerciseConfig(name="tiny", net=NetConfig("parts", width=8), steps=8, batch=16)
+    report = train_exercise(config, pools, tmp_path / "run", lambda line: None)
+    assert 0.0 <= report["metrics"]["held_out_accuracy"] <= 1.0 and report["pools"] == ["synth_1"]
+    card = load_card(export_exercise(tmp_path / "run", tmp_path / "models"))
+    assert card.name == "tiny" and card.model_path.stat().st_size == card.size_bytes < 3e6
+    assert "nosuch" not in card.source and "CMU" in card.source
+
+
+def test_pools_without_held_out_takes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "synth_1.npz").touch()
+    with pytest.raises(InputError, match="val"):
+        pool_files(tmp_path)
+
+
+def test_shipped_configs_load_and_mistakes_are_named() -> None:
+    for name in ("exercise", "exercise_bilstm"):
+        assert load_config(CONFIGS / f"{name}.toml").name == name
+    with pytest.raises(UsageError, match="stepps"):
+        config_from_dict({"stepps": 3})
+    with pytest.raises(UsageError):
+        load_config(CONFIGS / "absent.toml")
+
+
+def test_part_net_is_light() -> None:
+    assert sum(p.numel() for p in PartNet().parameters()) < 400_000
