@@ -1,0 +1,430 @@
+"""The walks that norms and classifier are made from: as features, each walk seen by simulated cameras and sensors.
+
+Normal walks are motion-captured (CMU, subjects' own or scaled skeletons) and synthetic; abnormal ones are synthetic.
+Motion-captured walks are split by recording session, synthetic ones by body.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.errors import InputError, UsageError
+from posepipe.gait.curves import SAGITTAL, mean_curves
+from posepipe.gait.cycles import POINTS, cut_cycles
+from posepipe.gait.events import find_walk
+from posepipe.gait.features import FEATURES, gait_features
+from posepipe.gait.gates import choose_strides, count_of
+from posepipe.gait.norms import SEEN, feature_norms
+from posepipe.motion.clip import Motion
+from posepipe.training.gait_films import Film
+from posepipe.training.gait_seen import VIEWS, Studio, filmed, sensed
+from posepipe.training.mocap import body21_from_h36m
+
+__all__ = [
+    "CURVES",
+    "NORMAL",
+    "WalkTable",
+    "Walks",
+    "captured_walks",
+    "film_walks",
+    "make_table",
+    "measure_films",
+    "see",
+    "straighten_captured",
+    "synthetic_walks",
+    "write_norms",
+]
+
+Array = NDArray[np.float64]
+FloatArray = NDArray[np.float32]
+
+NORMAL = "normal"
+CURVES = tuple((side, angle) for angle in ("trunk_flexion", *SAGITTAL) for side in ("left", "right"))
+"""Order of the curves in `Walks.curves`."""
+
+_TIERS = ("A", "B")
+_SPLITS = ("train", "train", "train", "calibrate", "test")
+_SEVERITY = (0.4, 1.0)
+_VIEW_SHARES = (0.45, 0.3, 0.25)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walks:
+    """Walks as they were seen, one row for each walk and way of seeing it.
+
+    Attributes:
+        values: (N, F) features in the order of `posepipe.gait.features.FEATURES`; NaN where missing.
+        curves: (N, 8, 101) mean curves in degrees, in the order of `CURVES`.
+        seen: (N,) one of "side", "oblique", "front", "3d", "sensor".
+        pattern: (N,) "normal" or the pattern that was put in.
+        severity: (N,) 0 to 1.
+        split: (N,) "train", "calibrate" or "test".
+        source: (N,) "cmu" or "synthetic".
+        strides: (N,) on the side that has fewer.
+        stride_sd: (N, F) spread of each feature from stride to stride; NaN where not worked out.
+    """
+
+    values: FloatArray
+    curves: FloatArray
+    seen: NDArray[np.str_]
+    pattern: NDArray[np.str_]
+    severity: FloatArray
+    split: NDArray[np.str_]
+    source: NDArray[np.str_]
+    strides: NDArray[np.int64]
+    stride_sd: FloatArray
+
+    def save(self, path: Path) -> None:
+        """Write as npz."""
+        np.savez_compressed(path, **{name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def load(cls, path: Path) -> Walks:
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            return cls(**{name: data[name] for name in cls.__slots__})
+
+    @classmethod
+    def join(cls, parts: Sequence[Walks]) -> Walks:
+        """Rows of several."""
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WalkTable:
+    """Walks as the classifier takes them.
+
+    Attributes:
+        z: (N, F) distances from normal walks seen the same way, in standard deviations; 0 where missing.
+        known: (N, F) 1 or 0.
+        pattern, split, seen, severity: (N,) as in `Walks`.
+        patterns: names of the abnormal patterns.
+    """
+
+    z: FloatArray
+    known: FloatArray
+    pattern: NDArray[np.str_]
+    split: NDArray[np.str_]
+    seen: NDArray[np.str_]
+    severity: FloatArray
+    patterns: tuple[str, ...]
+
+    @property
+    def seen_flags(self) -> FloatArray:
+        """(N, S) one where a walk was seen so, in the order of `posepipe.gait.norms.SEEN`."""
+        return np.asarray(self.seen[:, None] == np.array(SEEN), dtype=np.float32)
+
+    def part(self, split: str) -> WalkTable:
+        """The rows of one split."""
+        rows = self.split == split
+        return WalkTable(
+            self.z[rows],
+            self.known[rows],
+            self.pattern[rows],
+            self.split[rows],
+            self.seen[rows],
+            self.severity[rows],
+            self.patterns,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorldWalk:
+    """A walk before it's seen: Body21 joints (F, 21, 3) in a world with z up, and what is true of it."""
+
+    time_s: Array
+    xyz_m: Array
+    pattern: str
+    severity: float
+    side: str
+    split: str
+    source: str
+
+
+def captured_walks(folder: Path) -> Iterator[WorldWalk]:
+    """Normal walks of the motion capture.
+
+    Args:
+        folder: with ``walks.csv``, ``train.npz`` and ``val.npz``.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    listing = folder / "walks.csv"
+    if not listing.is_file():
+        raise InputError("no such file", where=str(listing), hint="Give the folder of motion capture")
+    with listing.open(encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["walk"].startswith("normal") and r["tier"] in _TIERS]
+    for part in ("train", "val"):
+        wanted = {row["name"] for row in rows if row["split"] == part}
+        with np.load(folder / f"{part}.npz") as data:
+            xyz = body21_from_h36m(data["positions"], data["extra"])
+            bounds, names, fps = data["seq_start"], data["seq_name"], data["fps"]
+        for number, name in enumerate(names):
+            if str(name) in wanted:
+                frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
+                time_s = np.arange(len(frames)) / float(fps[number])
+                yield WorldWalk(time_s, frames, NORMAL, 0.0, "left", _session_split(str(name)), "cmu")
+
+
+def _session_split(name: str) -> str:
+    """Takes that follow each other are one person's: those numbered 36 to 47 are held out."""
+    number = name.rsplit("_", 1)[-1]
+    late = name.startswith("conv") and number.isdigit() and 36 <= int(number) <= 47
+    if not late:
+        return "train"
+    return "calibrate" if int(number) < 42 else "test"
+
+
+def synthetic_walks(count: int, seed: int, patterns: Sequence[str], normal_share: float = 0.35) -> Iterator[WorldWalk]:
+    """Synthetic walks: normal ones and every pattern, severities from slight to full.
+
+    Args:
+        count: how many.
+        seed: of everything.
+        patterns: abnormal ones, names of `posepipe.synth.gait.PATTERNS`.
+        normal_share: part of them that is normal.
+    """
+    from posepipe.synth.gait import make_walk
+
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        pattern = NORMAL if rng.random() < normal_share else str(rng.choice(list(patterns)))
+        severity = 0.0 if pattern == NORMAL else float(rng.uniform(*_SEVERITY))
+        side, seconds = str(rng.choice(["left", "right"])), float(rng.uniform(4.0, 8.0))
+        fps_hz = float(rng.choice([24.0, 25.0, 30.0, 30.0, 30.0, 50.0]))
+        try:
+            walk = make_walk(
+                rng, pattern=pattern, severity=severity, side=side, duration_s=seconds, fps_hz=fps_hz,
+                heading_deg=float(rng.uniform(0.0, 360.0)),
+            )  # fmt: skip
+        except UsageError:  # Steps too long for these legs: another draw.
+            continue
+        yield WorldWalk(walk.time_s, walk.xyz_m, pattern, severity, side, _SPLITS[number % len(_SPLITS)], "synthetic")
+
+
+def film_walks(
+    walks: Iterator[WorldWalk], seed: int, studio: Studio, *, views: Sequence[str] | None = None
+) -> Iterator[Film]:
+    """Every walk filmed and taken by a sensor.
+
+    Args:
+        walks: to be seen.
+        seed: of cameras and noise.
+        studio: the opened lifter.
+        views: all of them for every walk; one by chance if None.
+    """
+    rng = np.random.default_rng(seed)
+    for walk in walks:
+        chosen = views if views is not None else [str(rng.choice(VIEWS, p=_VIEW_SHARES))]
+        for view in (*chosen, "3d", "sensor"):
+            if view in ("3d", "sensor"):
+                motion = sensed(walk.time_s, walk.xyz_m, rng, kind=view)
+            else:
+                motion = filmed(walk.time_s, walk.xyz_m, view, rng, studio)
+            yield Film(motion, view, walk.pattern, walk.severity, walk.side, walk.split, walk.source)
+
+
+def measure_films(films: Iterator[Film], least: int = 1) -> Walks:
+    """Features and curves of every film whose strides were found."""
+    found, kept = [], []
+    for film in films:
+        one = see(film.motion, least, errors=film.pattern == NORMAL)
+        if one is not None:
+            found.append(one)
+            kept.append((one.view, film.pattern, film.severity, film.split, film.source))
+    seen, pattern, severity, split, source = (np.array(column) for column in zip(*kept, strict=True))
+    return Walks(
+        np.stack([one.values for one in found]),
+        np.stack([one.curves for one in found]),
+        seen,
+        pattern,
+        severity.astype(np.float32),
+        split,
+        source,
+        np.array([one.strides for one in found]),
+        np.stack([one.stride_sd for one in found]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """A walk's features (F,), their spread from stride to stride (F,), curves (8, 101), strides a side, and view."""
+
+    values: FloatArray
+    stride_sd: FloatArray
+    curves: FloatArray
+    strides: int
+    view: str
+
+
+def see(motion: Motion, least: int = 1, *, errors: bool = False) -> Measured | None:
+    """Measure a motion; None where its strides weren't found.
+
+    Args:
+        motion: as filmed or sensed.
+        least: strides needed on each side.
+        errors: also work out the spread from stride to stride.
+    """
+    chosen = choose_strides(motion, find_walk(motion))
+    strides = chosen.strides
+    count = min(count_of(strides, side) for side in ("left", "right"))
+    if count < least:
+        return None
+    cycles = cut_cycles(motion, strides)
+    found = gait_features(cycles, errors=errors)
+    values = [found[spec.name].value if spec.name in found else np.nan for spec in FEATURES]
+    sigmas = [found[spec.name].sigma if spec.name in found else np.nan for spec in FEATURES]
+    curves = {(curve.side, curve.angle): curve.mean_deg for curve in mean_curves(cycles)}
+    blank = np.full(POINTS, np.nan)
+    return Measured(
+        np.array(values, dtype=np.float32),
+        np.array(sigmas, dtype=np.float32) * np.float32(np.sqrt(count)),
+        np.stack([curves.get(key, blank) for key in CURVES]).astype(np.float32),
+        count,
+        chosen.view,
+    )
+
+
+def straighten_captured(walks: Walks) -> Walks:
+    """Take off what captured knees read too much.
+
+    CMU's standing knees read 11 to 15 degrees of flexion in several subjects: markers, not people. For each way of
+    seeing, captured knee curves and the knee in stance are lowered by as much as their minimum is above the synthetic
+    walkers', whose knees are right by construction.
+    """
+    values, curves = walks.values.copy(), walks.curves.copy()
+    knees = [index for index, (_, angle) in enumerate(CURVES) if angle == "knee_flexion"]
+    column = [spec.name for spec in FEATURES].index("knee_stance_deg")
+    for seen in SEEN:
+        normal = (walks.seen == seen) & (walks.pattern == NORMAL)
+        captured, made = normal & (walks.source == "cmu"), normal & (walks.source == "synthetic")
+        if captured.any() and made.any():
+            lowest = [float(np.nanmedian(np.nanmin(curves[rows][:, knees], axis=2))) for rows in (captured, made)]
+            offset = max(lowest[0] - lowest[1], 0.0)
+            rows = np.flatnonzero(captured)
+            curves[np.ix_(rows, np.array(knees))] -= np.float32(offset)
+            values[rows, column] -= np.float32(offset)
+    return replace(walks, values=values, curves=curves)
+
+
+def write_norms(walks: Walks, folder: Path) -> None:
+    """Write ``curves.csv``, ``features.csv`` and ``deviation.csv`` from the normal training walks.
+
+    Motion-captured and synthetic walks count the same altogether. Spread is half of the 16th to 84th percentile, so
+    that a failed event doesn't widen the band.
+    """
+    curves, features, deviations = [], [], []
+    for seen in SEEN:
+        rows = (walks.seen == seen) & (walks.pattern == NORMAL) & (walks.split == "train")
+        if rows.sum() < 20:
+            raise UsageError(f"only {rows.sum()} normal walks seen {seen!r}", hint="Make more")
+        weight = _even(walks.source[rows])
+        means = {}
+        for angle in dict.fromkeys(name for _, name in CURVES):
+            columns = [index for index, (_, name) in enumerate(CURVES) if name == angle]
+            both = walks.curves[rows][:, columns].reshape(-1, POINTS)
+            mean, sd = _mean_sd(both, np.repeat(weight, len(columns)))
+            means[angle] = mean
+            curves += [("posepipe", seen, angle, p, f"{mean[p]:.2f}", f"{sd[p]:.2f}") for p in range(POINTS)]
+        mean, sd = _mean_sd(walks.values[rows], weight)
+        counts = np.isfinite(walks.values[rows]).sum(axis=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            stride_sd = np.nan_to_num(np.nanmedian(walks.stride_sd[rows], axis=0))
+        strides = int(np.median(walks.strides[rows]))
+        features += [
+            ("posepipe", seen, spec.name, f"{mean[i]:.5g}", f"{max(sd[i], 1e-4):.5g}", f"{stride_sd[i]:.4g}", strides,
+             int(counts[i]))
+            for i, spec in enumerate(FEATURES)
+        ]  # fmt: skip
+        log = np.log([_rms(row, means) for row in walks.curves[rows]])
+        mean, sd = _mean_sd(log[:, None], weight)
+        deviations.append(("posepipe", seen, f"{mean[0]:.4f}", f"{sd[0]:.4f}", int(rows.sum())))
+    _write(folder / "curves.csv", ("source", "seen", "angle", "percent", "mean_deg", "sd_deg"), curves)
+    _write(
+        folder / "features.csv", ("source", "seen", "feature", "mean", "sd", "stride_sd", "strides", "walks"), features
+    )
+    _write(folder / "deviation.csv", ("source", "seen", "log_mean", "log_sd", "walks"), deviations)
+
+
+def make_table(walks: Walks, patterns: Sequence[str]) -> WalkTable:
+    """Features as distances from the norms that ship; write those first."""
+    z = np.full(walks.values.shape, np.nan, np.float32)
+    feature_norms.cache_clear()
+    for seen in SEEN:
+        norms = feature_norms(seen)
+        for row in np.flatnonzero(walks.seen == seen):
+            for column, spec in enumerate(FEATURES):
+                norm = norms[spec.name]
+                away = (walks.values[row, column] - norm.mean) / norm.spread(int(walks.strides[row]))
+                z[row, column] = np.clip(away, -12.0, 12.0)
+    known = np.isfinite(z)
+    return WalkTable(
+        np.where(known, z, 0.0).astype(np.float32),
+        known.astype(np.float32),
+        walks.pattern,
+        walks.split,
+        walks.seen,
+        walks.severity,
+        tuple(patterns),
+    )
+
+
+def _rms(curves: FloatArray, means: dict[str, Array]) -> float:
+    squares = [
+        float(np.nanmean((curves[i] - means[angle]) ** 2))
+        for i, (_, angle) in enumerate(CURVES)
+        if angle in SAGITTAL and np.isfinite(curves[i]).any()
+    ]
+    return float(np.sqrt(np.mean(squares)))
+
+
+def _even(source: NDArray[np.str_]) -> Array:
+    """Weights (N,) that give every source the same sum."""
+    weight = np.zeros(len(source))
+    for name in np.unique(source):
+        weight[source == name] = 1.0 / (source == name).sum()
+    return weight
+
+
+def _mean_sd(values: NDArray[np.floating[Any]], weight: Array) -> tuple[Array, Array]:
+    """Weighted median and half of the weighted 16th to 84th percentile of each column."""
+    low, middle, high = (
+        np.array([_percentile(values[:, c], weight, p) for c in range(values.shape[1])]) for p in (0.16, 0.5, 0.84)
+    )
+    return middle, (high - low) / 2.0
+
+
+def _percentile(values: NDArray[np.floating[Any]], weight: Array, share: float) -> float:
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan")
+    order = np.argsort(values[known])
+    running = np.cumsum(weight[known][order])
+    return float(np.interp(share * running[-1], running - 0.5 * weight[known][order], values[known][order]))
+
+
+def _write(path: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def describe(walks: Walks) -> str:
+    """Counts by way of seeing and pattern, as JSON."""
+    counts: dict[str, dict[str, int]] = {}
+    for seen, pattern in zip(walks.seen, walks.pattern, strict=True):
+        row = counts.setdefault(str(seen), {})
+        row[str(pattern)] = row.get(str(pattern), 0) + 1
+    return json.dumps(counts)

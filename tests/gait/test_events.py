@@ -1,0 +1,209 @@
+"""Heel strikes and toe offs against exact truth, whatever the camera does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posepipe.evaluation.gait import match_events
+from posepipe.gait.events import find_walk, step_period
+from posepipe.gait.legs import exchanged_frames, untangle_legs
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF
+from posepipe.reasons import Reason
+from posepipe.synth.body import BodyShape
+from posepipe.synth.gait import PATTERNS, SynthWalk
+from posepipe.synth.gait_motion import walk_motion
+from posepipe.synth.motion import idle, squat
+from posepipe.types import KeypointTrack
+from tests.gait.filmed import mirrored, seen, times, walker
+
+
+def _errors(walk: SynthWalk, motion: object) -> tuple[np.ndarray, int, int]:
+    found = find_walk(motion)  # type: ignore[arg-type]
+    pairs, counts = match_events(walk, found, float(walk.time_s[0]), float(walk.time_s[-1]))
+    return np.array([error for _, error in pairs]), counts["missed"], counts["false"]
+
+
+@pytest.mark.parametrize("fps_hz", [30.0, 60.0])
+@pytest.mark.parametrize("view", ["file", "side", "oblique"])
+def test_events_are_where_they_are(view: str, fps_hz: float) -> None:
+    errors, missed, false = [], 0, 0
+    for seed in range(4):
+        walk = walker(seed, fps_hz=fps_hz)
+        yaw_deg = (1 if seed % 2 else -1) * (90.0 if view == "side" else 42.0)
+        e, m, f = _errors(walk, walk_motion(walk) if view == "file" else seen(walk, yaw_deg))
+        errors.append(e)
+        missed, false = missed + m, false + f
+    every = np.concatenate(errors)
+    assert missed <= 0.02 * len(every)
+    assert false == 0
+    assert np.median(np.abs(every)) < 0.010
+    assert np.percentile(np.abs(every), 95) < 0.030
+    assert abs(np.median(every)) < 0.006
+
+
+@pytest.mark.parametrize("pattern", sorted(set(PATTERNS) - {"normal"}))
+def test_abnormal_walks_too(pattern: str) -> None:
+    walk = walker(21, pattern, 0.7)
+    errors, missed, false = _errors(walk, seen(walk))
+    assert missed <= 1
+    assert false == 0
+    assert np.median(np.abs(errors)) < 0.016
+    assert np.percentile(np.abs(errors), 95) < 0.040
+
+
+@pytest.mark.parametrize("kind", ["static", "pan", "follow"])
+@pytest.mark.parametrize("yaw_deg", [90.0, -90.0])
+def test_the_camera_may_move(kind: str, yaw_deg: float) -> None:
+    """Direction comes from the feet: with a camera that goes along, hips don't move at all."""
+    walk = walker(3)
+    found = find_walk(seen(walk, yaw_deg, kind))
+    assert [span.direction for span in found.passes] == [-1 if yaw_deg > 0 else 1]
+    assert found.passes[0].kind == ("overground" if kind == "static" else "in_place")
+    errors, missed, false = _errors(walk, seen(walk, yaw_deg, kind))
+    assert (missed, false) == (0, 0)
+    assert np.percentile(np.abs(errors), 95) < 0.030
+
+
+def test_a_treadmill_is_like_the_ground() -> None:
+    ground, belt = walker(4), walker(4, treadmill=True)
+    a, b = find_walk(seen(ground)), find_walk(seen(belt, kind="static"))
+    assert len(a.events) == len(b.events)
+    for x, y in zip(a.events, b.events, strict=True):
+        assert (x.side, x.type) == (y.side, y.type)
+        assert x.time_s == pytest.approx(y.time_s, abs=0.012)
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 500), yaw_deg=st.sampled_from([90.0, -90.0, 50.0, 0.0]))
+def test_a_mirror_exchanges_the_sides(seed: int, yaw_deg: float) -> None:
+    motion = seen(walker(seed, seconds=4.0), yaw_deg)
+    plain, turned = find_walk(motion), find_walk(mirrored(motion))
+    other = {"left": "right", "right": "left"}
+    assert len(plain.events) == len(turned.events)
+    for a, b in zip(plain.events, turned.events, strict=True):
+        assert (b.side, b.type) == (other[a.side], a.type)
+        assert b.time_s == pytest.approx(a.time_s, abs=1e-3)
+
+
+def test_the_shape_of_the_picture_doesnt_matter() -> None:
+    walk = walker(5)
+    found = []
+    for size_px in ((1280, 720), (720, 1280), (720, 720)):
+        motion = seen(walk, size_px=size_px, distance_m=6.0)
+        found.append(find_walk(motion))
+    for other in found[1:]:
+        for a, b in zip(found[0].events, other.events, strict=True):
+            assert a.time_s == pytest.approx(b.time_s, abs=2e-3)
+
+
+@pytest.mark.parametrize("fps_hz", [30000 / 1001, 60000 / 1001, 25.0, 24.0])
+def test_odd_frame_rates(fps_hz: float) -> None:
+    walk = walker(6, fps_hz=fps_hz)
+    errors, missed, false = _errors(walk, seen(walk))
+    assert (missed, false) == (0, 0)
+    assert np.median(np.abs(errors)) < 0.010
+
+
+def test_sigma_tells_of_noise() -> None:
+    walk = walker(7)
+    sigmas, rms = [], []
+    for noise_m in (0.0, 0.01, 0.02):
+        found = find_walk(seen(walk, noise_m=noise_m))
+        pairs, _ = match_events(walk, found, 0.0, 6.0)
+        sigmas.append(float(np.mean([event.sigma_s for event, _ in pairs])))
+        rms.append(float(np.sqrt(np.mean([error**2 for _, error in pairs]))))
+    assert sigmas[0] < sigmas[1] < sigmas[2]
+    assert all(s > 0.35 * r for s, r in zip(sigmas, rms, strict=True))
+
+
+def test_without_feet_the_ankles_do() -> None:
+    walk = walker(8)
+    motion = walk_motion(walk)
+    feet = [i for i, joint in enumerate(motion.layout.joints) if "heel" in joint or "foot" in joint]
+    valid = motion.valid.copy()
+    valid[:, feet] = False
+    errors, missed, _ = _errors(walk, replace(motion, valid=valid))
+    assert missed <= 1
+    assert np.percentile(np.abs(errors), 90) < 0.05
+
+
+def test_whoever_doesnt_walk_has_no_strides() -> None:
+    for motion in (idle(BodyShape(), 5.0), squat(BodyShape(), reps=3)):
+        walk = walker(1)
+        still = replace(walk, time_s=motion.time_s, xyz_m=motion.xyz_m, events=())
+        found = find_walk(walk_motion(still))
+        assert found.withheld == Reason.NOT_WALKING
+        assert found.strides == found.events == ()
+
+
+def test_too_few_frames() -> None:
+    walk = walker(2, seconds=0.2)
+    assert find_walk(walk_motion(walk)).withheld == Reason.TOO_FEW_FRAMES
+
+
+def test_strides_hold_one_toe_off_and_fit_together() -> None:
+    found = find_walk(seen(walker(9)))
+    assert {stride.side for stride in found.strides} == set(SIDES)
+    for stride in found.strides:
+        assert stride.start_s < stride.toe_off_s < stride.end_s
+        assert stride.start_s in times(found, stride.side, HEEL_STRIKE)
+        assert stride.toe_off_s in times(found, stride.side, TOE_OFF)
+        assert 0.0 <= stride.pass_index < len(found.passes)
+    assert all(0.0 < event.confidence <= 1.0 for event in found.events)
+
+
+def test_period_of_a_sine() -> None:
+    grid = np.arange(0.0, 6.0, 0.01)
+    assert step_period(grid, 0.3 * np.sin(2 * np.pi * grid / 1.3) + 0.1) == pytest.approx(1.3, abs=0.02)
+    assert np.isnan(step_period(grid, 0.01 * grid))
+
+
+def _exchanged(walk: SynthWalk, wrong: np.ndarray) -> object:
+    """What the pipeline makes of a track whose legs were exchanged in some frames."""
+    motion = seen(walk)
+    track = motion.keypoints
+    assert isinstance(track, KeypointTrack)
+    order = np.arange(len(track.layout))
+    for part in ("knee", "ankle", "heel", "foot_index"):
+        pair = track.layout.indices(f"left_{part}", f"right_{part}")
+        order[pair] = pair[::-1]
+    xy, xyz = track.xy_px.copy(), motion.xyz_m.copy()
+    xy[wrong], xyz[wrong] = xy[wrong][:, order], xyz[wrong][:, order]
+    return replace(motion, xyz_m=xyz, keypoints=replace(track, xy_px=xy))
+
+
+def test_exchanged_legs_are_put_right() -> None:
+    walk = walker(10)
+    motion = seen(walk)
+    ankles = walk.xyz_m[:, motion.layout.indices("left_ankle", "right_ankle"), 0]
+    crossing = walk.time_s[np.flatnonzero(np.diff(np.sign(ankles[:, 0] - ankles[:, 1])))]
+    wrong = (walk.time_s > crossing[3]) & (walk.time_s <= crossing[5])
+    tangled = _exchanged(walk, wrong)
+    before, missed_before, _ = _errors(walk, tangled)
+    after, missed_after, false_after = _errors(walk, untangle_legs(tangled))  # type: ignore[arg-type]
+    assert missed_before >= 3
+    assert (missed_after, false_after) == (0, 0)
+    assert np.median(np.abs(after)) < 0.012
+    assert len(before) < len(after)
+
+
+def test_right_legs_are_left_alone() -> None:
+    for seed, pattern in ((11, "normal"), (12, "hemiplegic"), (13, "antalgic"), (14, "parkinsonian")):
+        motion = seen(walker(seed, pattern, 0.8 if pattern != "normal" else 0.0))
+        assert untangle_legs(motion) is motion
+
+
+def test_a_foot_drawn_up_isnt_an_exchange() -> None:
+    time_s = np.arange(0.0, 8.0, 1 / 30)
+    step_to = 0.2 * (1.0 + np.cos(2 * np.pi * time_s / 1.4))  # The right foot never passes the left one.
+    assert not exchanged_frames(time_s, step_to).any()
+    passing = 0.3 * np.cos(2 * np.pi * time_s / 1.2)
+    assert not exchanged_frames(time_s, passing).any()
+    wrong = exchanged_frames(time_s, np.where((time_s > 3.3) & (time_s <= 4.5), -passing, passing))
+    assert wrong[(time_s > 3.4) & (time_s < 4.4)].all()
+    assert not wrong[(time_s < 3.2) | (time_s > 4.6)].any()

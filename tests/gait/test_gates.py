@@ -1,0 +1,93 @@
+"""Abstaining: for the right reason, and never for none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posepipe.gait.curves import mean_curves
+from posepipe.gait.cycles import coarse_strides, cut_cycles
+from posepipe.gait.gates import choose_strides, picture_gate, score_gate, stride_gate
+from posepipe.gait.types import Pass, Stride, Walk
+from posepipe.motion.clip import Motion
+from posepipe.reasons import Reason
+from posepipe.skeleton import BODY21
+from posepipe.types import KeypointTrack
+from tests.gait.walks import noisy, straight_motion, without
+
+
+def _strides(left: int, right: int, pass_index: int = 0) -> tuple[Stride, ...]:
+    return tuple(
+        Stride(side, i + 0.0, i + 0.6, i + 1.0, pass_index)  # type: ignore[arg-type]
+        for side, count in (("left", left), ("right", right))
+        for i in range(count)
+    )
+
+
+def _filmed(motion: Motion, xy_px: np.ndarray) -> Motion:
+    flags = np.ones(xy_px.shape[:2], dtype=bool)
+    track = KeypointTrack(
+        person=1,
+        layout=BODY21,
+        frame=np.arange(len(motion), dtype=np.int32),
+        time_s=motion.time_s,
+        xy_px=xy_px.astype(np.float32),
+        sigma_px=np.ones(flags.shape, np.float32),
+        score=np.ones(flags.shape, np.float32),
+        valid=flags,
+        interpolated=~flags,
+    )
+    return replace(motion, keypoints=track, size_px=(640, 480))
+
+
+@pytest.fixture(scope="module")
+def motion() -> Motion:
+    return straight_motion(2)
+
+
+def test_three_clean_strides_a_side() -> None:
+    assert stride_gate(_strides(3, 3)) is None
+    assert stride_gate(_strides(9, 2)) is Reason.TOO_FEW_STRIDES
+    assert stride_gate(()) is Reason.TOO_FEW_STRIDES
+
+
+def test_views_are_not_mixed(motion: Motion) -> None:
+    passes = tuple(Pass(0.0, 9.0, 1, "overground", view, 0.0) for view in ("side", "back", "front"))
+    strides = (*_strides(2, 2, 0), *_strides(2, 1, 1), *_strides(2, 2, 2))
+    filmed = _filmed(motion, np.full((len(motion), 21, 2), 100.0))
+    seen = choose_strides(filmed, Walk(passes, (), strides))
+    assert seen.view == "front"
+    assert len(seen.strides) == 7
+    assert choose_strides(motion, Walk(passes, (), strides)).view == "3d"
+
+
+def test_legs_outside_the_picture(motion: Motion) -> None:
+    xy = np.full((len(motion), 21, 2), 100.0)
+    xy[:, [BODY21.index(f"{s}_{p}") for s in ("left", "right") for p in ("knee", "ankle")]] = (100.0, 500.0)
+    strides = coarse_strides(motion)
+    assert picture_gate(_filmed(motion, xy), strides) is Reason.OUT_OF_FRAME
+    assert picture_gate(_filmed(motion, np.full_like(xy, 100.0)), strides) is None
+
+
+def test_slow_frame_rates(motion: Motion) -> None:
+    slow = replace(motion, time_s=motion.time_s * 3.0)
+    strides = [replace(s, start_s=3 * s.start_s, end_s=3 * s.end_s) for s in coarse_strides(motion)]
+    assert picture_gate(slow, strides) is Reason.FRAME_RATE_TOO_LOW
+
+
+def test_hidden_legs(motion: Motion) -> None:
+    strides = coarse_strides(motion)
+    legs = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("knee", "ankle"))
+    hidden = without(motion, np.arange(len(motion)) % 5 > 0, legs)
+    assert picture_gate(hidden, strides) is Reason.JOINT_UNSEEN
+
+
+def test_the_score_needs_a_side_view_and_sure_knees(motion: Motion) -> None:
+    curves = mean_curves(cut_cycles(motion, coarse_strides(motion)))
+    assert score_gate(curves, "side") is None
+    assert score_gate(curves, "front") is Reason.WRONG_VIEW
+    assert score_gate([c for c in curves if c.angle != "knee_flexion"], "side") is Reason.JOINT_UNSEEN
+    unsure = mean_curves(cut_cycles(noisy(motion, 0.15), coarse_strides(motion)))
+    assert score_gate(unsure, "side") in (Reason.TOO_UNCERTAIN, Reason.JOINT_UNSEEN)

@@ -1,0 +1,108 @@
+"""Runs of walking: gaps, turns, directions, views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posepipe.gait.direction import find_heading, view_of
+from posepipe.gait.events import find_walk
+from posepipe.gait.passes import pieces
+from posepipe.reasons import Reason
+from posepipe.synth.gait_motion import walk_motion
+from tests.gait.filmed import remade, seen, walker, without
+
+
+def test_an_absence_isnt_walked_through() -> None:
+    walk = walker(31, seconds=8.0)
+    found = find_walk(without(seen(walk), 3.6, 4.1))
+    assert len(found.passes) == 2
+    assert found.passes[0].end_s <= 3.6 <= 4.1 <= found.passes[1].start_s + 0.01
+    assert not any(3.6 < event.time_s < 4.1 for event in found.events)
+    assert not any(stride.start_s < 3.6 < stride.end_s for stride in found.strides)
+    whole = find_walk(seen(walk))
+    assert len(found.strides) < len(whole.strides)
+    mean = [np.mean([s.duration_s for s in w.strides]) for w in (found, whole)]
+    assert mean[0] == pytest.approx(mean[1], rel=0.02)
+
+
+def test_a_blink_is_bridged() -> None:
+    walk = walker(31, seconds=8.0)
+    found = find_walk(without(seen(walk), 4.0, 4.09))
+    assert len(found.passes) == 1
+
+
+def test_always_gone_again() -> None:
+    motion = seen(walker(32))
+    for at in np.arange(0.0, 6.0, 0.8):
+        motion = without(motion, at, at + 0.3)
+    assert find_walk(motion).withheld == Reason.GAPS
+
+
+def test_too_short() -> None:
+    assert find_walk(seen(walker(33, seconds=0.7))).withheld == Reason.TOO_SHORT
+
+
+def test_never_seen() -> None:
+    motion = seen(walker(33))
+    assert find_walk(without(motion, -1.0, 99.0)).withheld == Reason.JOINT_UNSEEN
+
+
+def test_turning_round_makes_two_passes() -> None:
+    walk = walker(34, seconds=10.0, turn_m=4.0)
+    found = find_walk(seen(walk, 90.0, "pan"))
+    assert [span.direction for span in found.passes] == [-1, 1]
+    assert abs(found.passes[0].yaw_deg - 90.0) < 40.0
+    assert abs(found.passes[1].yaw_deg + 90.0) < 40.0
+    turn = 0.5 * (found.passes[0].end_s + found.passes[1].start_s)
+    assert not any(stride.start_s < turn < stride.end_s for stride in found.strides)
+    assert {stride.pass_index for stride in found.strides} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("yaw_deg", "view", "direction"),
+    [(90.0, "side", -1), (-90.0, "side", 1), (0.0, "front", -1), (180.0, "back", 1), (45.0, "oblique", -1)],
+)
+def test_views(yaw_deg: float, view: str, direction: int) -> None:
+    found = find_walk(seen(walker(35), yaw_deg))
+    assert [(span.view, span.direction) for span in found.passes] == [(view, direction)]
+    turn = (found.passes[0].yaw_deg - yaw_deg + 180.0) % 360.0 - 180.0
+    assert abs(turn) < 8.0
+
+
+@pytest.mark.parametrize(
+    ("yaw_deg", "view"),
+    [(0.0, "front"), (-20.0, "front"), (30.0, "oblique"), (-75.0, "side"), (130.0, "oblique"), (-170.0, "back")],
+)
+def test_view_names(yaw_deg: float, view: str) -> None:
+    assert view_of(yaw_deg) == view_of(yaw_deg + 360.0) == view
+
+
+def test_heading_needs_no_picture() -> None:
+    motion = walk_motion(walker(36))
+    heading = find_heading(motion)
+    assert np.nanmax(np.abs(heading.forward @ motion.up)) < 1e-6
+    assert np.nanmedian(heading.forward[:, 0]) > 0.99  # The walk goes along x.
+    assert find_walk(motion).passes[0].kind == "unknown"
+
+
+def test_marching_with_high_knees_isnt_walking() -> None:
+    walk = walker(37)
+    motion = walk_motion(walk)
+    assert find_walk(motion).strides
+    xyz = motion.xyz_m.copy()
+    for side in ("left", "right"):
+        ankle = motion.layout.index(f"{side}_ankle")
+        ahead = xyz[:, ankle, 0] - xyz[:, 0, 0]
+        xyz[:, motion.layout.indices(f"{side}_ankle", f"{side}_heel", f"{side}_foot_index"), 1] -= np.clip(
+            1.6 * ahead, 0.0, 0.5
+        )[:, None]
+    assert find_walk(remade(motion, xyz, motion.valid)).withheld == Reason.NOT_WALKING
+
+
+def test_pieces_split_at_gaps_only() -> None:
+    time_s = np.arange(10) / 30.0
+    seen_frames = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
+    assert [(run.start, run.stop) for run in pieces(time_s, seen_frames)] == [(0, 6)]
+    time_s[4:] += 1.0
+    assert [(run.start, run.stop) for run in pieces(time_s, seen_frames)] == [(0, 4), (4, 6)]
