@@ -1,0 +1,1 @@
+"""The app: Streamlit pages over the pipeline. Pages only show; every number comes from the rooms below."""

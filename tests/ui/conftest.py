@@ -1,0 +1,123 @@
+"""A server of the app and a real browser."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posepipe.results.folder import save
+from tests.results.factory import make_recording
+from tests.ui.clips import fake_camera, squat_film
+
+CHROMIUM = Path("/usr/bin/chromium")
+OpenPage = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with two made-up results."""
+    root = tmp_path_factory.mktemp("library")
+    for name in ("first", "second"):
+        save(make_recording(path=f"{name}.mp4"), root / name)
+    return root
+
+
+def start_server(
+    library: Path, log: Path, temporary: Path, more: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the app; returns its process and address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "posepipe.cli.main", "app", "--port", str(port), "--no-browser"]
+    environment = {**os.environ, "TMPDIR": str(temporary), **(more or {})}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, "--library", str(library), "--max-upload-mb", "20"],
+            stdout=file,
+            stderr=file,
+            env=environment,
+            cwd=temporary,
+        )
+    until_s = time.monotonic() + 60.0
+    while time.monotonic() < until_s and process.poll() is None:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return process, f"http://localhost:{port}"
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def app(
+    library: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path, Path, subprocess.Popen[bytes]]]:
+    """Address of a running app, its log, its folder for temporary files, its process."""
+    if find_spec("streamlit") is None or find_spec("streamlit_webrtc") is None:
+        pytest.skip("the extra app isn't installed")
+    folder = tmp_path_factory.mktemp("app")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    log = folder / "server.log"
+    process, url = start_server(library, log, temporary)
+    yield url, log, temporary, process
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def open_page(tmp_path: Path) -> Iterator[OpenPage]:
+    """Opens a page in a browser of its own; `camera` is a film, None refuses the camera."""
+    if not CHROMIUM.exists() or find_spec("playwright") is None:
+        pytest.skip("no chromium or no playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browsers, pages = [], []
+
+        def opened(
+            camera: Path | None = None, *, browser: Any = None, arguments: Sequence[str] = (), **context: Any
+        ) -> Any:
+            if browser is None:
+                given = ["--no-sandbox", *arguments]
+                if camera is not None:
+                    given += ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+                    given += [f"--use-file-for-fake-video-capture={camera}"]
+                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=given)
+                browsers.append(browser)
+            allowed = {"permissions": ["camera"]} if camera is not None else {}
+            page = browser.new_context(viewport={"width": 1280, "height": 900}, **allowed, **context).new_page()
+            page.set_default_timeout(60_000)
+            pages.append(page)
+            page.posepipe_requests = []
+            page.on("request", lambda request: page.posepipe_requests.append(request.url))
+            return page
+
+        yield opened
+        for number, page in enumerate(pages):
+            page.screenshot(path=tmp_path / f"page-{number}.png")
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def squat_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five rendered squats, then standing still, for the fake camera."""
+    folder = tmp_path_factory.mktemp("camera")
+    film = squat_film(folder / "squats.mp4", reps=5)
+    return fake_camera(film, folder / "squats.mjpeg", lead_s=8.0, still_s=40.0)

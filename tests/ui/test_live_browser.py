@@ -1,0 +1,153 @@
+"""The live page with a film for a camera: counts, speed, delay, memory. Slow: it plays in real time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.ui.clips import fake_camera, squat_film
+from tests.ui.conftest import OpenPage, start_server
+from tests.ui.looking import Panel, panel, rtc, start, watch
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
+LEAD_S = 8.0
+
+
+def _film_s(camera_film: Path, still_s: float) -> float:
+    probe = ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v", "-show_entries"]
+    command = [*probe, "stream=nb_read_packets", "-of", "csv=p=0", "-f", "mjpeg", str(camera_film)]
+    return int(subprocess.check_output(command).decode().strip().strip(",")) / 30.0 - still_s
+
+
+def _count(page: Any, url: str, camera_film: Path, still_s: float, exercise: str) -> list[Panel]:
+    """Play the film once and look at the panel until it is over."""
+    start(page, url, exercise)
+    return watch(page, _film_s(camera_film, still_s) + 6.0)
+
+
+def _speed(said: str) -> tuple[float, float, float]:
+    """Pictures a second, median and 95 % delay in ms, as the page says them."""
+    numbers = re.findall(r"\d+", said)
+    assert len(numbers) == 4, said
+    return float(numbers[0]), float(numbers[1]), float(numbers[3])
+
+
+def test_rendered_squats_are_counted_exactly(app: App, open_page: OpenPage, squat_camera: Path) -> None:
+    page = open_page(squat_camera)
+    seen = _count(page, app[0], squat_camera, 40.0, "Squat")
+    counts = [look.count for look in seen]
+    assert counts[-1] == 5
+    assert counts == sorted(counts)
+    assert "Squat" in {look.exercise for look in seen}
+    assert any(look.verdict for look in seen)
+    # Pause, go on, reset, end: summary and download.
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    rtc(page).get_by_role("button", name="Stop").click()
+    page.get_by_role("heading", name="This session").wait_for()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download the session").click()
+    assert waiting.value.suggested_filename == "posepipe-session.json"
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(2000)
+    assert panel(page).count == 0
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "exercise", "reps"),
+    [
+        ("squat_01_barbell_side", "Squat", 3),
+        ("curl_01_barbell_side", "Biceps curl", 3),
+        ("jacks_01_front", "Jumping jack", 5),
+        ("squat_11_air_side", "Squat", 3),
+    ],
+)
+def test_filmed_repetitions_within_one(
+    app: App, open_page: OpenPage, shared_videos: Path, tmp_path: Path, name: str, exercise: str, reps: int
+) -> None:
+    film = fake_camera(shared_videos / f"{name}.mp4", tmp_path / "film.mjpeg", lead_s=LEAD_S, still_s=30.0)
+    seen = _count(open_page(film), app[0], film, 30.0, exercise)
+    assert abs(seen[-1].count - reps) <= 1, [(look.exercise, look.count) for look in seen]
+
+
+def test_two_sessions_at_once(app: App, open_page: OpenPage, squat_camera: Path) -> None:
+    one, two = open_page(squat_camera), open_page(squat_camera)
+    start(one, app[0])
+    start(two, app[0])
+    watch(one, 15.0)
+    two.reload()
+    two.get_by_text("live in another tab").wait_for()
+    start(two, app[0])
+    watch(one, 15.0)
+    speeds = [_speed(look.speed)[0] for page in (one, two) for look in watch(page, 5.0)]
+    assert min(speeds) >= 10.0
+
+
+def test_five_minutes(app: App, open_page: OpenPage, squat_camera: Path, record_property: Callable[..., None]) -> None:
+    url, _, _, process = app
+    page = open_page(squat_camera)
+    start(page, url)
+    watch(page, 60.0, 5.0)
+    server = psutil.Process(process.pid)
+    before_mb = server.memory_info().rss / 1e6
+    said = [_speed(look.speed) for look in watch(page, 240.0, 5.0)]
+    after_mb = server.memory_info().rss / 1e6
+    rates, slow_ms = sorted(one[0] for one in said), max(one[2] for one in said)
+    figures = f"{rates[len(rates) // 2]} fps (least {rates[0]}), p95 {slow_ms} ms, {before_mb:.0f} to {after_mb:.0f} MB"
+    record_property("live", figures)
+    assert after_mb < 1.05 * before_mb, figures
+    assert rates[len(rates) // 2] >= 20.0, figures
+    assert slow_ms <= 150.0, figures
+
+
+def test_camera_of_the_apps_machine(open_page: OpenPage, library: Path, tmp_path: Path) -> None:
+    """Without WebRTC: the app reads the camera itself, here a film that plays at its own speed."""
+    film = squat_film(tmp_path / "film.mp4", reps=3, lead_s=5.0)
+    process, url = start_server(library, tmp_path / "log", tmp_path, {"POSEPIPE_CAMERA": str(film)})
+    try:
+        page = open_page()
+        page.goto(url)
+        page.get_by_role("combobox", name="Exercise").click()
+        page.keyboard.type("Squat")
+        page.keyboard.press("Enter")
+        page.get_by_text("App's machine", exact=True).click()
+        page.locator(".st-key-live_start button").click()
+        page.wait_for_function(_PICTURE)
+        seen = watch(page, 18.0)
+        assert seen[-1].count == 3
+        page.get_by_role("heading", name="This session").wait_for()
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+_PICTURE = """() => [...document.querySelectorAll('*')].some(
+  element => element.shadowRoot && element.shadowRoot.querySelector('img')?.naturalWidth > 600)"""
+
+
+def test_temporary_files_go_after_the_page_was_closed(app: App, open_page: OpenPage, person_clip: Path) -> None:
+    url, _, temporary, _ = app
+    before = set(temporary.glob("posepipe-app-*"))
+    page = open_page()
+    page.goto(f"{url}/analyze")
+    page.locator("input[type=file]").set_input_files([person_clip])
+    page.get_by_test_id("stMain").get_by_role("button", name="Analyze").click()
+    page.get_by_text("Video, curves and 3D view").wait_for(timeout=120_000)
+    mine = set(temporary.glob("posepipe-app-*")) - before
+    assert len(mine) == 1
+    page.goto("about:blank")
+    until_s = time.monotonic() + 170.0
+    while any(folder.exists() for folder in mine):
+        assert time.monotonic() < until_s
+        time.sleep(2.0)
