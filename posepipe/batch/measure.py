@@ -1,0 +1,147 @@
+"""How much computing a second of video takes, and how well workers share it.
+
+    python -m posepipe.batch.measure ../shared/videos --pattern 'squat_*' --figures docs/figures
+
+runs ``posepipe batch`` with one and with several workers in turn, and writes ``docs/figures/scale.json`` for
+`posepipe.evaluation.publish`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+
+from posepipe.batch.state import Identity
+from posepipe.errors import PosePipeError
+from posepipe.watch import cores
+
+__all__ = ["cluster_cost", "main", "measure_scale"]
+
+HOURS = 10_000.0
+PRICE_PER_CORE_HOUR = 0.04
+"""An assumed price in dollars, for the arithmetic only; put your own in."""
+
+
+def measure_scale(
+    source: Path, *, patterns: Sequence[str] = (), workers: Sequence[int] = (1, 2), repeats: int = 3
+) -> dict[str, Any]:
+    """Run one set of videos with different numbers of workers, in turn.
+
+    Args:
+        source: folder or list.
+        patterns: see `posepipe.batch.find_jobs`.
+        workers: numbers of workers; the first is what others are compared with.
+        repeats: how often each runs; medians count.
+
+    Returns:
+        ``{"metrics", "rows", "versions"}``; times in seconds, of the whole command and without the start of Dask.
+
+    Raises:
+        PosePipeError: a run failed.
+    """
+    rows = [_run(source, patterns, count, repeat) for repeat in range(repeats) for count in workers]
+    first = [row for row in rows if row["workers"] == workers[0]]
+    most = [row for row in rows if row["workers"] == max(workers)]
+    per_second = median(row["cpu_s"] / row["video_s"] for row in first)
+    pairs = list(zip(first, most, strict=True))
+    metrics = {
+        "videos": first[0]["videos"],
+        "video_s": first[0]["video_s"],
+        "cpu_s_per_video_s": per_second,
+        "wall_s_per_video_s_one_worker": median(row["work_s"] / row["video_s"] for row in first),
+        f"speedup_{max(workers)}_workers": median(a["work_s"] / b["work_s"] for a, b in pairs),
+        # A worker is bound to one core: on cores that nobody else uses, its processor time is its time.
+        f"speedup_{max(workers)}_workers_by_cpu_time": median(
+            a["busiest_worker_cpu_s"] / b["busiest_worker_cpu_s"] for a, b in pairs
+        ),
+        "cores_here": cores(),
+        **cluster_cost(per_second),
+    }
+    return {"metrics": metrics, "rows": rows, "versions": dict(Identity.of_this_program().versions)}
+
+
+def cluster_cost(
+    cpu_s_per_video_s: float, hours: float = HOURS, price_per_core_hour: float = PRICE_PER_CORE_HOUR
+) -> dict[str, float]:
+    """What many hours of video cost, by arithmetic.
+
+    Args:
+        cpu_s_per_video_s: measured seconds of one core for each second of video.
+        hours: of video.
+        price_per_core_hour: in dollars.
+    """
+    core_hours = hours * cpu_s_per_video_s
+    return {
+        "hours_of_video": hours,
+        "core_hours": core_hours,
+        "hours_on_100_cores": core_hours / 100.0,
+        "hours_on_1000_cores": core_hours / 1000.0,
+        "assumed_dollars_per_core_hour": price_per_core_hour,
+        "dollars": core_hours * price_per_core_hour,
+    }
+
+
+def _run(source: Path, patterns: Sequence[str], workers: int, repeat: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="posepipe-scale-") as folder, tempfile.TemporaryFile() as stdout:
+        command = [sys.executable, "-m", "posepipe.cli.main", "batch", str(source), "--out", folder, "--json"]
+        command += ["--workers", str(workers), *(word for pattern in patterns for word in ("--pattern", pattern))]
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
+        # Of the command and of all workers that it waited for.
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        stdout.seek(0)
+        text = stdout.read().decode()
+    if process.returncode:
+        raise PosePipeError("a measured run failed", where=str(source), hint=text.strip()[-300:])
+    outcome = json.loads(text)
+    done = [state for state in outcome["states"] if state["duration_s"]]
+    by_worker: Counter[str] = Counter()
+    for state in outcome["states"]:
+        by_worker[state["worker"]] += state["cpu_s"]
+    return {
+        "repeat": repeat + 1,
+        "workers": workers,
+        "videos": outcome["videos"],
+        "video_s": sum(state["duration_s"] for state in done),
+        "wall_s": wall_s,
+        "start_s": outcome["startup_s"],
+        "work_s": outcome["seconds"] - outcome["startup_s"],
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "busiest_worker_cpu_s": max(by_worker.values()),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def main(
+    source: Annotated[Path, typer.Argument(help="Folder of videos, or a list.")],
+    pattern: Annotated[list[str] | None, typer.Option(help="Only files like this.")] = None,
+    workers: Annotated[str, typer.Option(help="Numbers of workers, with commas between.")] = "1,2",
+    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    figures: Annotated[Path | None, typer.Option(help="Folder for scale.json.")] = None,
+) -> None:
+    """Measure, print, and keep."""
+    counts = [int(word) for word in workers.split(",")]
+    result = measure_scale(source, patterns=pattern or (), workers=counts, repeats=repeats)
+    shown = " ".join(f"--pattern '{word}'" for word in pattern or ())
+    command = f"python -m posepipe.batch.measure {source} {shown} --workers {workers} --repeats {repeats}"
+    text = json.dumps({"command": command} | result, indent=1) + "\n"
+    if figures is not None:
+        (figures / "scale.json").write_text(text, encoding="utf-8")
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
