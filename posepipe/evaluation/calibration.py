@@ -14,14 +14,17 @@ from posepipe.evaluation.metrics import ause, coverage, drop_gain, ence, spearma
 from posepipe.evaluation.simulate import simulate
 from posepipe.lifting.calibration import LEVELS
 from posepipe.lifting.lifter import Lifter
+from posepipe.motion.angles import joint_angles
 from posepipe.skeleton import BODY21, H36M17
 from posepipe.training.pairs import load_pairs
+from posepipe.types import PoseTrack
 
-__all__ = ["evaluate_calibration"]
+__all__ = ["angle_rows", "evaluate_calibration"]
 
 FloatArray = NDArray[np.float32]
 
 _NOISE_M = (0.0, 0.01, 0.025, 0.05)
+_ANGLES = ("knee_flexion", "elbow_flexion", "hip_flexion", "shoulder_elevation", "trunk_flexion")
 _INNER = slice(1, len(H36M17))
 
 
@@ -43,8 +46,8 @@ def evaluate_calibration(
         seed: of cameras and noise.
 
     Returns:
-        ``{"metrics", "rows", "versions"}``: one row for each noise level, for the pairs, then for each joint with all
-        noise levels pooled; metrics pool all noise levels.
+        ``{"metrics", "rows", "versions"}``: one row for each noise level, for the pairs, for each joint with all
+        noise levels pooled, then for joint angles, exact 2D and rendered; metrics pool all noise levels.
     """
     lifter = lifter or Lifter()
     path = data / "val.npz" if data.is_dir() else data
@@ -53,9 +56,12 @@ def evaluate_calibration(
         motion = motion.select(np.isin(np.arange(len(motion)), np.linspace(0, len(motion) - 1, max_frames).astype(int)))
     rows: list[dict[str, Any]] = []
     pool: list[tuple[FloatArray, FloatArray]] = []
+    angles: list[dict[str, Any]] = []
     for number, noise_m in enumerate(_NOISE_M):
         seen = simulate(motion, np.random.default_rng((seed, number)), crooked=number % 2 == 1, noise_m=noise_m)
         pool.append(_predict(lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m))
+        if number == 0:
+            angles = angle_rows("exact 2D", lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m)
         rows.append({"data": f"2D noise {1000 * noise_m:.0f} mm"} | _figures(lifter, *pool[-1]))
     if pairs is not None:
         loop = load_pairs(sorted(pairs.glob("loop_val*.npz")))
@@ -70,8 +76,58 @@ def evaluate_calibration(
             {"data": BODY21.joints[joint], "coverage_90": coverage(error[:, joint], radius[:, joint])}
             | {"ence": ence(error[:, joint], sigma[:, joint])}
         )
+    rows += angles
+    if pairs is not None:
+        rows += angle_rows("rendered", lifter, loop.rays, loop.sigma, valid, loop.xyz_m)
     versions = {"posepipe": version("posepipe"), "data": path.name}
     return {"metrics": _figures(lifter, error, sigma), "rows": rows, "versions": versions}
+
+
+def angle_rows(
+    name: str,
+    lifter: Lifter,
+    rays: FloatArray,
+    ray_sigma: FloatArray,
+    valid: NDArray[np.bool_],
+    truth: FloatArray,
+) -> list[dict[str, Any]]:
+    """Joint angles against their sigma, with joint errors as they really are: together, not each by itself.
+
+    `error_over_sigma` is the root mean square of error over stated sigma (1 if true), `independent` the same for errors
+    drawn independently with each joint's sigma (the linear formula alone), `coverage_90` within 1.645 sigma.
+    """
+    xyz, sigma, usable = lifter.lift_rays(rays, ray_sigma, valid, np.zeros(len(rays), dtype=bool))
+    xyz, sigma, truth = xyz[usable], sigma[usable], truth[usable]
+    ours, right = joint_angles(_track(xyz, sigma)), joint_angles(_track(truth, np.zeros_like(sigma)))
+    noise = np.random.default_rng(0).standard_normal(xyz.shape).astype(np.float32)
+    shaken = joint_angles(_track(xyz + sigma[..., None] * noise, sigma))
+    rows = []
+    for angle in _ANGLES:
+        columns = [i for i, full in enumerate(ours.names) if full.removeprefix("left_").removeprefix("right_") == angle]
+        spread = ours.sigma_deg[:, columns]
+        gap = (ours.deg - right.deg)[:, columns]
+        drawn = (shaken.deg - ours.deg)[:, columns] / spread
+        seen = np.isfinite(gap / spread)
+        if not seen.any():
+            continue
+        rows.append(
+            {
+                "data": f"{angle}, {name}",
+                "error_deg": float(np.abs(gap[seen]).mean()),
+                "sigma_deg": float(spread[seen].mean()),
+                "error_over_sigma": float(np.sqrt(np.mean((gap[seen] / spread[seen]) ** 2))),
+                "independent": float(np.sqrt(np.nanmean(drawn**2))),
+                "coverage_90": float((np.abs(gap[seen]) <= 1.645 * spread[seen]).mean()),
+            }
+        )
+    return rows
+
+
+def _track(xyz_m: FloatArray, sigma_m: FloatArray) -> PoseTrack:
+    frames = len(xyz_m)
+    there = ~np.isnan(xyz_m).any(axis=-1)
+    zeros = np.zeros((frames, 3), dtype=np.float32)
+    return PoseTrack(BODY21, np.arange(frames) / 30.0, xyz_m, sigma_m, zeros, zeros, there, ~there)
 
 
 def _predict(

@@ -15,6 +15,7 @@ from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
 from posepipe.evaluation.metrics import ause, bootstrap_ci, coverage, drop_gain, ence, joint_errors_m, spearman
 from posepipe.evaluation.simulate import Simulation, simulate
 from posepipe.lifting.lifter import Lifter
+from posepipe.lifting.stature import measure_stature
 from posepipe.skeleton import BODY21, H36M17
 from posepipe.training.mocap import Mocap, body21_from_h36m
 
@@ -28,6 +29,7 @@ _CAMERAS: Mapping[str, Mapping[str, Any]] = {
     "level, 2D noise 25 mm": {"crooked": False, "noise_m": 0.025},
 }
 _BODY = len(H36M17)
+_KNOWN = ", height known"
 
 
 def read_motion(path: Path) -> Mocap:
@@ -80,6 +82,8 @@ def evaluate_lifter(
 
     Every frame gets one random camera of each kind (see `posepipe.evaluation.simulate`). Errors are over Human3.6M's 17
     joints, the pelvis as root (and counted); sigma's figures leave the pelvis out. Intervals are 95 %, over subjects.
+    Rows "height known" give each subject's stature, as ``--height-m`` does: one picture doesn't show how large a person
+    is, and this is the part of the error that no network can take away.
 
     Args:
         data: npz, or a folder with val.npz.
@@ -88,7 +92,8 @@ def evaluate_lifter(
         seed: of cameras and noise.
 
     Returns:
-        ``{"metrics", "rows", "versions"}``; metrics are those of level cameras and exact 2D.
+        ``{"metrics", "rows", "versions"}``; metrics are those of level cameras and exact 2D, and
+        ``height_known_mpjpe_mm`` beside them.
     """
     path = data / "val.npz" if data.is_dir() else data
     motion = read_motion(path)
@@ -100,6 +105,8 @@ def evaluate_lifter(
         data_ = simulate(motion, np.random.default_rng((seed, number)), **options)
         rows += _rows(name, data_, lifter)
     metrics = {key: value for key, value in rows[0].items() if key not in ("cameras", "part")}
+    known = next(row for row in rows if row["cameras"] == f"level{_KNOWN}")
+    metrics["height_known_mpjpe_mm"] = known["mpjpe_mm"]
     return {"metrics": metrics, "rows": rows, "versions": {"posepipe": version("posepipe"), "data": path.name}}
 
 
@@ -115,6 +122,13 @@ def _rows(name: str, data: Simulation, lifter: Lifter) -> list[dict[str, Any]]:
         | _figures(xyz[mask], data.xyz_m[mask], sigma[mask], radius[mask], data.subject[mask])
         for part, mask in parts.items()
     ]
+    factor = _height_factor(xyz, data)
+    tall, doubt, reach = xyz * factor[:, None, None], sigma * factor[:, None], radius * factor[:, None]
+    rows += [
+        {"cameras": name + _KNOWN, "part": part}
+        | _figures(tall[mask], data.xyz_m[mask], doubt[mask], reach[mask], data.subject[mask])
+        for part, mask in parts.items()
+    ]
     if name == "level":
         errors = 1000 * joint_errors_m(xyz, data.xyz_m)
         for joint in np.flatnonzero(~np.isnan(errors).all(axis=0))[1:]:
@@ -122,6 +136,17 @@ def _rows(name: str, data: Simulation, lifter: Lifter) -> list[dict[str, Any]]:
             row["coverage_90"] = coverage(errors[:, joint], 1000 * radius[:, joint])
             rows.append(row)
     return rows
+
+
+def _height_factor(xyz: NDArray[np.float32], data: Simulation) -> NDArray[np.float32]:
+    """(N,) true stature over the lifted one, both measured alike over all frames of a subject."""
+    factor = np.ones(len(xyz), dtype=np.float32)
+    for subject in np.unique(data.subject):
+        mine = data.subject == subject
+        true, lifted = (measure_stature(x[mine], data.valid[mine]) for x in (data.xyz_m, xyz))
+        if true is not None and lifted is not None:
+            factor[mine] = true / lifted
+    return factor
 
 
 def _figures(

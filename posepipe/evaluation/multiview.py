@@ -17,6 +17,7 @@ from posepipe.geometry.camera import CalibratedCamera, load_pose2sim
 from posepipe.geometry.procrustes import align
 from posepipe.keypoints import open_detector
 from posepipe.lifting.lifter import Lifter, assumed_camera
+from posepipe.lifting.refine import RefineConfig, Refiner
 from posepipe.media.sources import open_source
 from posepipe.motion.swaps import repair_swaps
 from posepipe.skeleton import BLAZEPOSE33, BODY21
@@ -171,16 +172,22 @@ def score(ours: NDArray[np.floating[Any]], truth: FloatArray) -> dict[str, float
 def _rows(recording: Recording, lifter: Lifter, mediapipe: bool) -> Iterator[dict[str, Any]]:
     limbs = BODY21.indices(*LIMB12)
     hips = [LIMB12.index("left_hip"), LIMB12.index("right_hip")]
+    refiner = Refiner(config=RefineConfig(latent=False))
     for video, camera in zip(recording.videos, recording.cameras, strict=True):
         seen = detect_person(video, camera, recording.world_m)
         track, swaps = repair_swaps(seen)
         truth = camera.to_camera(recording.world_m)[: len(track)]
-        lifted = lifter.lift(track, camera.pinhole())
+        single = lifter.lift(track, camera.pinhole())
+        lifted = refiner.refine(track, single)
         ours = lifted.pose.xyz_m[:, limbs].astype(np.float64)
         row: dict[str, Any] = {"camera": camera.name} | score(ours, truth)
-        raw = lifter.lift(seen, camera.pinhole()).pose.xyz_m[:, limbs] if swaps else ours
+        alone = score(single.pose.xyz_m[:, limbs], truth)
+        row["pa_mpjpe_frame_mm"] = alone["pa_mpjpe_mm"]
+        row |= {f"{joint}_error_frame_deg": alone[f"{joint}_error_deg"] for joint in _ANGLES}
+        raw = lifter.lift(seen, camera.pinhole()).pose.xyz_m[:, limbs] if swaps else single.pose.xyz_m[:, limbs]
         row["pa_mpjpe_unrepaired_mm"] = score(raw, truth)["pa_mpjpe_mm"]
-        guessed = lifter.lift(track, assumed_camera(camera.width_px, camera.height_px)).pose.xyz_m[:, limbs]
+        guess = lifter.lift(track, assumed_camera(camera.width_px, camera.height_px))
+        guessed = refiner.refine(track, guess).pose.xyz_m[:, limbs]
         row["pa_mpjpe_assumed_focal_mm"] = score(guessed, truth)["pa_mpjpe_mm"]
         relative = truth - truth[:, hips].mean(axis=1, keepdims=True)
         error = np.linalg.norm(ours - relative, axis=-1)
@@ -206,8 +213,9 @@ def evaluate_multiview(folder: Path, *, lifter: Lifter | None = None, mediapipe:
         lifter: ours; the shipped one if None.
         mediapipe: also measure MediaPipe's world landmarks on the same frames.
 
-    Every camera is lifted on its own, frame by frame, after the pipeline's left/right repair; columns without the
-    repair and with an assumed focal length stand beside it. Nothing is smoothed.
+    Every camera is lifted on its own, as `posepipe analyze` does it: left/right repair, lifter, steady bones and motion
+    over the clip (MediaPipe smooths over time too). Columns ending in ``frame`` are the lifter frame by frame; columns
+    without the repair (frame by frame) and with an assumed focal length stand beside them.
 
     Returns:
         ``{"metrics", "rows", "versions"}``; one row for each camera, metrics are means over cameras.
@@ -217,4 +225,6 @@ def evaluate_multiview(folder: Path, *, lifter: Lifter | None = None, mediapipe:
     metrics = {key: float(np.mean([row[key] for row in rows])) for key in numbers}
     if mediapipe:
         metrics["ratio"] = metrics["pa_mpjpe_mm"] / metrics["mediapipe_pa_mpjpe_mm"]
+        for joint in _ANGLES:
+            metrics[f"{joint}_ratio"] = metrics[f"{joint}_error_deg"] / metrics[f"mediapipe_{joint}_error_deg"]
     return {"metrics": metrics, "rows": rows, "versions": {"posepipe": version("posepipe"), "data": folder.name}}

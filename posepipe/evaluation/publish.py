@@ -22,13 +22,21 @@ from posepipe.evaluation.tables import markdown
 
 __all__ = ["COMMANDS", "filled", "main", "measure"]
 
+# Made by: python -m posepipe.synth.detector_loop --data ../shared/data/mocap/val.npz --out runs/loop/loop_val.npz
+# --frames 3000 --shard 1000 --seed 2
+_LOOP = "runs/loop/loop_val_000.npz runs/loop/loop_val_001.npz runs/loop/loop_val_002.npz"
+
 COMMANDS: Mapping[str, str] = {
     "speed": "bench ../shared/videos/lateralraise_01_front.mp4",
     "speed-sample": "bench",
     "detector": "evaluate detector --data ../shared/videos --max-frames 25",
     "multiview": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single",
+    "edge": "export compare",
     "lifter": "evaluate lifter --data ../shared/data/mocap/val.npz",
-    "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz",
+    "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz --pairs runs/loop",
+    "rendered": f"evaluate rendered --data {_LOOP}",
+    "refine": f"evaluate refine --data {_LOOP}",
+    "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
 }
 """What makes each figure, after the word posepipe."""
 

@@ -18,12 +18,15 @@ from posepipe.lifting.lifter import Lifter, LiftResult
 from posepipe.lifting.refine import RefineConfig, Refiner
 from posepipe.motion.smooth import smooth
 from posepipe.skeleton import BLAZEPOSE33, H36M17
+from posepipe.training.pairs import stated_sigma
 from posepipe.types import Camera, KeypointTrack
 
 __all__ = ["LoopClip", "evaluate_refine", "load_clips"]
 
 FloatArray = NDArray[np.float32]
 
+_KEYS = {"xy_px", "features", "roi", "score", "presence", "camera", "xyz_m", "fps_hz", "run", "world_m"}
+_KEYS |= {"xy_true_px", "subject"}
 _JOINTS = slice(0, len(H36M17))
 _CUTOFF_HZ = 6.0
 _UAO = RefineConfig(clip=False, bones=0.0, symmetry=0.0)
@@ -53,12 +56,18 @@ class LoopClip:
         camera: the true camera.
         xyz_m: (F, 21, 3) true pose relative to the pelvis.
         root_m: (F, 3) true pelvis.
+        world_m: (F, 33, 3) the detector's own 3D guess, in the camera's axes.
+        xy_true_px: (F, 21, 2) where the joints really are in the picture.
+        subject: whose motion it is.
     """
 
     track: KeypointTrack
     camera: Camera
     xyz_m: FloatArray
     root_m: FloatArray
+    world_m: FloatArray
+    xy_true_px: FloatArray
+    subject: str
 
 
 def load_clips(files: Sequence[Path], min_presence: float = 0.5) -> list[LoopClip]:
@@ -72,10 +81,9 @@ def load_clips(files: Sequence[Path], min_presence: float = 0.5) -> list[LoopCli
     clips = []
     for file in files:
         with np.load(file) as data:
-            keys = ("xy_px", "sigma_px", "score", "presence", "camera", "xyz_m", "fps_hz", "run")
-            if missing := set(keys) - set(data.files):
+            if missing := _KEYS - set(data.files):
                 raise InputError(f"lacks {', '.join(sorted(missing))}", where=str(file))
-            table = {key: data[key] for key in keys}
+            table = {key: data[key] for key in _KEYS}
         cuts = np.flatnonzero(np.diff(table["run"])) + 1
         for rows in np.split(np.arange(len(table["run"])), cuts):
             clips.append(_clip({key: value[rows] for key, value in table.items()}, min_presence))
@@ -92,14 +100,22 @@ def _clip(rows: dict[str, NDArray[Any]], min_presence: float) -> LoopClip:
         frame=np.arange(frames, dtype=np.int32),
         time_s=np.arange(frames) / float(rows["fps_hz"][0]),
         xy_px=np.where(seen[..., None], rows["xy_px"], np.nan).astype(np.float32),
-        sigma_px=np.where(seen, rows["sigma_px"], np.nan).astype(np.float32),
+        sigma_px=np.where(seen, stated_sigma(rows["features"], rows["roi"]), np.nan).astype(np.float32),
         score=rows["score"].astype(np.float32),
         valid=seen,
         interpolated=np.zeros_like(seen),
     )
     camera = Camera(round(width), round(height), focal, "given", (x, y))
     root = rows["xyz_m"][:, :1]
-    return LoopClip(track, camera, (rows["xyz_m"] - root).astype(np.float32), root[:, 0].astype(np.float32))
+    return LoopClip(
+        track,
+        camera,
+        (rows["xyz_m"] - root).astype(np.float32),
+        root[:, 0].astype(np.float32),
+        rows["world_m"].astype(np.float32),
+        rows["xy_true_px"].astype(np.float32),
+        str(rows["subject"][0]),
+    )
 
 
 def evaluate_refine(

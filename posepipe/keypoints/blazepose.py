@@ -21,7 +21,7 @@ from posepipe.keypoints.blazepose_models import BlazePoseFiles, from_task, from_
 from posepipe.keypoints.finder import Area, PersonFinder, areas
 from posepipe.keypoints.heatmaps import refine, sigmoid
 from posepipe.keypoints.roi import Roi
-from posepipe.keypoints.sigma import SigmaFeatures, pixel_sigma
+from posepipe.keypoints.sigma import SigmaFeatures, capped_sigma
 from posepipe.keypoints.steady import Steady, steady
 from posepipe.skeleton import BLAZEPOSE33, Layout
 from posepipe.types import Frame, Keypoints
@@ -101,7 +101,7 @@ class Networks:
         keypoints = Keypoints(
             BLAZEPOSE33,
             xy_px[:33],
-            pixel_sigma(features),
+            capped_sigma(features),
             score,
             float(presence[0, 0]) * _clear_half(score),
         )

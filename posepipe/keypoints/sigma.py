@@ -9,18 +9,35 @@ The formula, in crop cells (one cell of a 64-cell heat map is 1/64 of the crop's
 It falls with the peak, the visibility and the presence, and grows with the spread and the size of the person in the
 picture. The constants are round numbers that follow from what their terms mean: BLUR is the width of the blobs that
 BlazePose draws for a sharp joint (1.0 to 1.3 cells), FLOOR half a cell, where its landmarks and its heat maps part
-ways. They are not fitted to footage, and they know nothing of gross errors such as left taken for right. A calibration
-can replace them, see `SigmaConstants`.
+ways. They are not fitted to footage.
+
+On top of it, for BlazePose's 33 points, a cap in the manner of BayesCap: per kind of joint, the scale and shape of the
+errors that the frozen detector really makes, fitted on rendered motion capture (`posepipe.training.sigma_cap`)::
+
+    scale  = gain * first ** power * exp(hidden * (1 - visibility))         generalised Gaussian, shape between 1 and 2
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SigmaConstants", "SigmaFeatures", "pixel_sigma", "sigma_from_score"]
+from posepipe.skeleton import BLAZEPOSE33
+
+__all__ = [
+    "CAP_JOINTS",
+    "CapRow",
+    "SigmaConstants",
+    "SigmaFeatures",
+    "capped_sigma",
+    "pixel_sigma",
+    "sigma_from_score",
+]
 
 FloatArray = NDArray[np.float32]
 
@@ -67,7 +84,68 @@ class SigmaConstants:
     most: float = 16.0
 
 
+@dataclass(frozen=True, slots=True)
+class CapRow:
+    """Errors of one kind of joint, given its first sigma in cells.
+
+    Attributes:
+        gain, power, hidden: scale of the generalised Gaussian, see the module.
+        shape: its exponent; 1 is Laplace, 2 is Gauss.
+    """
+
+    gain: float
+    power: float
+    hidden: float
+    shape: float
+
+    def sigma(self, first: NDArray[np.floating[Any]], visibility: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Standard deviation in cells, from first sigma in cells and visibility of the same shape."""
+        return _capped(np.array([self.gain, self.power, self.hidden, self.spread]), first, visibility)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the generalised Gaussian of scale 1."""
+        return math.exp(0.5 * (math.lgamma(3.0 / self.shape) - math.lgamma(1.0 / self.shape)))
+
+
+def _capped(
+    row: NDArray[np.float64], first: NDArray[np.floating[Any]], visibility: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Gain, power, hidden, spread (4,) or (4, J) applied to first sigma and visibility (..., J)."""
+    gain, power, hidden, spread = row
+    veil = 1.0 - np.clip(visibility, 0.0, 1.0)
+    return np.asarray(gain * spread * np.maximum(first, 1e-3) ** power * np.exp(hidden * veil), dtype=np.float64)
+
+
+_CAP: Mapping[str, CapRow] = {
+    "nose": CapRow(2.03, 1.39, 0.0, 1.572),
+    "shoulder": CapRow(1.019, 0.9, 1.99, 1.0),
+    "elbow": CapRow(0.943, 0.681, 0.0, 1.0),
+    "wrist": CapRow(0.953, 0.75, 0.0, 1.0),
+    "hip": CapRow(1.01, 1.149, 0.099, 1.074),
+    "knee": CapRow(0.738, 0.945, 0.0, 1.0),
+    "ankle": CapRow(1.124, 0.737, 0.0, 1.0),
+    "heel": CapRow(0.915, 0.904, 0.0, 1.0),
+    "foot_index": CapRow(0.911, 0.761, 0.0, 1.0),
+}
+"""Printed by ``python -m posepipe.training.sigma_cap`` on 32,000 rendered frames of training subjects."""
+
+CAP_JOINTS = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "foot_index")
+"""Kinds of joint that have a row; eyes, ears and mouth take the nose's, fingers the wrist's."""
+
 _DEFAULT = SigmaConstants()
+
+
+def _kind(joint: str) -> str:
+    bare = joint.removeprefix("left_").removeprefix("right_")
+    if bare in CAP_JOINTS:
+        return bare
+    return "wrist" if bare in ("pinky", "index", "thumb") else "nose"
+
+
+_CAP33 = np.array(
+    [[row.gain, row.power, row.hidden, row.spread] for row in (_CAP[_kind(joint)] for joint in BLAZEPOSE33.joints)]
+).T
 
 
 def pixel_sigma(features: SigmaFeatures, constants: SigmaConstants = _DEFAULT) -> FloatArray:
@@ -83,6 +161,18 @@ def pixel_sigma(features: SigmaFeatures, constants: SigmaConstants = _DEFAULT) -
     )
     result: FloatArray = (features.cell_px * np.minimum(sharp * doubt, c.most)).astype(np.float32)
     return result
+
+
+def capped_sigma(features: SigmaFeatures, constants: SigmaConstants = _DEFAULT) -> FloatArray:
+    """Standard deviation (..., 33) of each coordinate of BlazePose's points, in pixels of the picture.
+
+    Args:
+        features: (..., 33) in BlazePose's order.
+        constants: of the first sigma.
+    """
+    first = pixel_sigma(features, constants) / np.float32(features.cell_px)
+    capped = np.minimum(_capped(_CAP33, first, features.visibility), constants.most)
+    return np.asarray(features.cell_px * capped, dtype=np.float32)
 
 
 def sigma_from_score(score: FloatArray, cell_px: float, constants: SigmaConstants = _DEFAULT) -> FloatArray:

@@ -74,7 +74,7 @@ class RefineConfig:
     acceleration: float = 0.0
     limits: float = 0.0
     rate: float = 0.5
-    keep: float = 0.5
+    keep: float = 0.25
     ray_floor: float = 0.02
     bone_tolerance_m: float = 0.03
 

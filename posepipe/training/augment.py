@@ -18,7 +18,7 @@ from posepipe.lifting.inputs import encode
 from posepipe.skeleton import BODY21
 from posepipe.training.mocap import Mocap
 
-__all__ = ["AugmentConfig", "Batch", "make_batch"]
+__all__ = ["AugmentConfig", "Batch", "camera_poses", "make_batch"]
 
 FloatArray = NDArray[np.float32]
 
@@ -288,6 +288,11 @@ def _swap(rays: FloatArray, noisy: NDArray[np.bool_], config: AugmentConfig, rng
         rays[np.ix_(rows, joints)] = rays[np.ix_(rows, BODY21.mirror[joints])]
 
 
+def camera_poses(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
+    """Varied bodies in front of random cameras: absolute poses (B, 21, 3) in the camera frames."""
+    return _place_cameras(_vary_bodies(mocap, count, config, rng), config, rng)
+
+
 def make_batch(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random.Generator) -> Batch:
     """Draw one batch.
 
@@ -297,7 +302,7 @@ def make_batch(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random.G
         config: amounts.
         rng: source of every random number.
     """
-    absolute = _place_cameras(_vary_bodies(mocap, count, config, rng), config, rng)
+    absolute = camera_poses(mocap, count, config, rng)
     noisy = rng.random(count) >= config.exact
     rays = project(_definition_shift(absolute, noisy, rng))
     _swap(rays, noisy, config, rng)

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from posepipe.errors import InputError
+from posepipe.errors import InputError, UsageError
 from posepipe.evaluation.simulate import Simulation, simulate
 from posepipe.lifting.baselines import build_baseline
 from posepipe.lifting.inputs import encode
@@ -31,7 +31,7 @@ from posepipe.skeleton import BODY21, H36M17
 from posepipe.training.augment import Batch, make_batch
 from posepipe.training.config import LifterConfig, config_from_dict, load_config
 from posepipe.training.mocap import Mocap, load_mocap
-from posepipe.training.pairs import Pairs, load_pairs, pair_batch
+from posepipe.training.pairs import Pairs, load_pairs, pair_batch, transfer_batch
 
 __all__ = [
     "LifterConfig",
@@ -41,6 +41,7 @@ __all__ = [
     "load_config",
     "load_weights",
     "train_lifter",
+    "train_on_pairs",
     "validate",
     "validation_sets",
 ]
@@ -179,12 +180,16 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     partial.replace(path)
 
 
-def _batch(config: LifterConfig, mocap: Mocap, pairs: Pairs | None, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(config: LifterConfig, mocap: Mocap | None, pairs: Pairs | None, step: int) -> tuple[Tensor, Tensor, Tensor]:
     rng = np.random.default_rng((config.seed, step))
-    drawn = round(config.batch * config.pairs_share) if pairs is not None else 0
-    parts: list[Batch] = [make_batch(mocap, config.batch - drawn, config.augment, rng)]
+    shares = (config.pairs_share, config.transfer_share) if pairs is not None else (0.0, 0.0)
+    drawn, taken = (round(config.batch * share) for share in shares)
+    rest = config.batch - drawn - taken
+    parts: list[Batch] = [] if mocap is None or not rest else [make_batch(mocap, rest, config.augment, rng)]
     if pairs is not None and drawn:
         parts.append(pair_batch(pairs, drawn, rng))
+    if pairs is not None and mocap is not None and taken:
+        parts.append(transfer_batch(mocap, pairs, taken, config.augment, rng))
     features = np.concatenate([part.features for part in parts])
     target = np.concatenate([part.xyz_m for part in parts])
     feet = torch.tensor([config.feet_weight if j >= len(H36M17) else float(j > 0) for j in range(len(BODY21))])
@@ -193,7 +198,7 @@ def _batch(config: LifterConfig, mocap: Mocap, pairs: Pairs | None, step: int) -
     return torch.from_numpy(features), torch.from_numpy(np.nan_to_num(target)), weight
 
 
-def _train_steps(run: _Run, mocap: Mocap, pairs: Pairs | None) -> Iterator[float]:
+def _train_steps(run: _Run, mocap: Mocap | None, pairs: Pairs | None) -> Iterator[float]:
     """Endless training steps; yields the loss of each."""
     config = run.config
     forward: Callable[..., tuple[Tensor, Tensor]] = run.network
@@ -271,7 +276,7 @@ def train_lifter(
         out: folder for checkpoint, weights and log.jsonl.
         resume: go on from the checkpoint in `out`, under this config.
         minutes: stop after so many minutes of this call.
-        pairs: folder of detector-in-the-loop pairs (loop_train_*.npz).
+        pairs: folder of detector-in-the-loop pairs (loop*train*.npz).
     """
     torch.set_num_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -280,7 +285,7 @@ def train_lifter(
     simulations = validation_sets(data, 1500, config.seed)
     loop = None
     if pairs is not None and config.pairs_share > 0:
-        loop = load_pairs(sorted(pairs.glob("loop_train*.npz")))
+        loop = load_pairs(sorted(pairs.glob("loop*train*.npz")))
         loop = loop.select(~np.isin(loop.subject, config.holdout))
     run = _Run(config, out)
     if resume:
@@ -298,6 +303,36 @@ def train_lifter(
             run.save()
         if late:
             break
+    run.save()
+    return TrainResult(run.step, losses, out / "weights.safetensors")
+
+
+def train_on_pairs(
+    config: LifterConfig, pairs: Pairs, out: Path, *, start: Path | None = None, mocap: Mocap | None = None
+) -> TrainResult:
+    """Train on pairs of keypoints and poses, from the beginning or from given weights.
+
+    Args:
+        config: the run; `pairs_share` of each batch are pairs, all of it without `mocap`.
+        pairs: what to learn from.
+        out: folder for checkpoint and weights.
+        start: safetensors file of weights to go on from.
+        mocap: motion capture for the rest of each batch, so that it isn't forgotten.
+
+    Raises:
+        UsageError: not enough to fill a batch with.
+    """
+    if not len(pairs) or (mocap is None and config.pairs_share < 1.0):
+        raise UsageError("no pairs, or no motion capture beside them", where="train_on_pairs", hint="pairs_share = 1")
+    torch.set_num_threads(config.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(config, out)
+    if start is not None:
+        state = load_file(start)
+        run.network.load_state_dict(state)
+        run.average = {key: value.clone() for key, value in state.items()}
+    steps = _train_steps(run, mocap, pairs)
+    losses = [next(steps) for _ in range(config.steps)]
     run.save()
     return TrainResult(run.step, losses, out / "weights.safetensors")
 
@@ -323,7 +358,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--pairs", type=Path, help="folder with loop_train_*.npz")
+    parser.add_argument("--pairs", type=Path, help="folder with loop*train*.npz")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args(argv)
     config = load_config(args.config)

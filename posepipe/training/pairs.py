@@ -13,15 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.errors import InputError
+from posepipe.geometry.rays import project
+from posepipe.keypoints.sigma import SigmaFeatures, capped_sigma
 from posepipe.lifting.inputs import encode
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
-from posepipe.training.augment import Batch
+from posepipe.training.augment import AugmentConfig, Batch, camera_poses
+from posepipe.training.mocap import Mocap
 
-__all__ = ["Pairs", "load_pairs", "pair_batch", "pair_features"]
+__all__ = ["Pairs", "load_pairs", "pair_batch", "pair_features", "stated_sigma", "transfer_batch"]
 
 FloatArray = NDArray[np.float32]
 
 _MIN_PRESENCE = 0.5
+_MAP_CELLS = 64
+# Half of these are an arm's length apart in pose; among so many the body faces the same way within some 20 degrees.
+_CANDIDATES = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +35,10 @@ class Pairs:
     """Detected keypoints and true poses.
 
     Attributes:
-        rays: (N, 21, 2) x/z and y/z in the camera frame.
+        rays: (N, 21, 2) x/z and y/z in the camera frame; NaN where not seen.
         sigma: (N, 21) in ray units.
-        xyz_m: (N, 21, 3) truth relative to the pelvis, camera frame.
+        xyz_m: (N, 21, 3) truth relative to the pelvis, camera frame; NaN where unknown.
+        root_m: (N, 3) true pelvis, camera frame.
         world_m: (N, 33, 3) the detector's own 3D guess.
         subject: (N,) whose motion it is.
         source: (N,) "ui" or "cmu".
@@ -40,6 +47,7 @@ class Pairs:
     rays: FloatArray
     sigma: FloatArray
     xyz_m: FloatArray
+    root_m: FloatArray
     world_m: FloatArray
     subject: NDArray[np.str_]
     source: NDArray[np.str_]
@@ -53,6 +61,7 @@ class Pairs:
             self.rays[mask],
             self.sigma[mask],
             self.xyz_m[mask],
+            self.root_m[mask],
             self.world_m[mask],
             self.subject[mask],
             self.source[mask],
@@ -67,12 +76,14 @@ def load_pairs(files: Sequence[Path]) -> Pairs:
     """
     if not files:
         raise InputError("no detector-in-the-loop pairs", hint="Make them: python -m posepipe.synth.detector_loop")
-    keys = ("xy_px", "sigma_px", "camera", "xyz_m", "world_m", "subject", "sequence", "presence")
+    keys = ("xy_px", "features", "roi", "camera", "xyz_m", "world_m", "subject", "sequence", "presence")
     parts = []
     for file in files:
         with np.load(file) as data:
             parts.append([data[key] for key in keys])
-    xy, sigma, camera, xyz, world, subject, sequence, presence = (np.concatenate(c) for c in zip(*parts, strict=True))
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    xy, features, roi, camera, xyz, world, subject, sequence, presence = columns
+    sigma = stated_sigma(features, roi)
     matrix = conversion(BLAZEPOSE33, BODY21)
     rays = (matrix @ xy - camera[:, None, 1:3]) / camera[:, None, :1]
     ray_sigma = np.sqrt((sigma**2) @ (matrix**2).T) / camera[:, :1]
@@ -80,11 +91,19 @@ def load_pairs(files: Sequence[Path]) -> Pairs:
         rays.astype(np.float32),
         ray_sigma.astype(np.float32),
         xyz - xyz[:, :1],
+        xyz[:, 0],
         world,
         subject,
         np.where(np.char.startswith(sequence, "ui_"), "ui", "cmu"),
     )
     return pairs.select(presence >= _MIN_PRESENCE)
+
+
+def stated_sigma(features: FloatArray, roi: FloatArray) -> FloatArray:
+    """Sigma (N, 33) in pixels as the detector states it today, whatever it said when the pictures were made."""
+    peak, spread, visibility, presence = np.moveaxis(features, 2, 0)
+    in_cells = capped_sigma(SigmaFeatures(peak, spread, visibility, presence, 1.0))
+    return np.asarray(in_cells * roi[:, 2:3] / _MAP_CELLS, dtype=np.float32)
 
 
 def pair_batch(pairs: Pairs, count: int, rng: np.random.Generator) -> Batch:
@@ -107,12 +126,43 @@ def pair_batch(pairs: Pairs, count: int, rng: np.random.Generator) -> Batch:
     ratio = np.where(guess, np.exp(0.2 * rng.standard_normal(count)), 1.0).astype(np.float32)
     rays = rays + 0.25 * sigma[..., None] * rng.standard_normal(rays.shape)
     rays, sigma = (rays * ratio[:, None, None]).astype(np.float32), sigma * ratio[:, None]
-    encoded = encode(rays, sigma.astype(np.float32), np.ones(rays.shape[:2], dtype=bool), guess)
+    encoded = encode(rays, sigma.astype(np.float32), ~np.isnan(rays).any(axis=-1), guess)
     return Batch(encoded.features, (xyz @ np.swapaxes(encoded.rotation, 1, 2)).astype(np.float32))
+
+
+def transfer_batch(mocap: Mocap, pairs: Pairs, count: int, config: AugmentConfig, rng: np.random.Generator) -> Batch:
+    """Motion capture with the detector's real errors: those it made on the most similar of some pairs.
+
+    The error of all joints together is taken over, in metres at the person's distance, with its sigma: what belongs
+    together (a hip in front, both shoulders, swapped sides) stays together, on far more bodies and poses than were
+    ever rendered.
+
+    Args:
+        mocap: where poses come from.
+        pairs: where errors come from.
+        count: batch size B.
+        config: of bodies and cameras.
+        rng: source of every random number.
+    """
+    absolute = camera_poses(mocap, count, config, rng)
+    relative = absolute - absolute[:, :1]
+    pick = rng.integers(0, len(pairs), (count, _CANDIDATES))
+    gap = ((pairs.xyz_m[pick] - relative[:, None]) ** 2).sum(axis=(2, 3))
+    chosen = pick[np.arange(count), np.argmin(gap, axis=1)]
+    truth = pairs.xyz_m[chosen] + pairs.root_m[chosen][:, None]
+    ratio = (pairs.root_m[chosen, 2] / absolute[:, 0, 2]).astype(np.float32)[:, None, None]
+    error = (pairs.rays[chosen] - project(truth)) * ratio
+    sigma = pairs.sigma[chosen] * ratio[..., 0]
+    rays = project(absolute) + np.nan_to_num(error) + 0.25 * sigma[..., None] * rng.standard_normal(error.shape)
+    guess = rng.random(count) < config.focal_unknown
+    focal = np.where(guess, np.exp(config.focal_sigma * rng.standard_normal(count)), 1.0).astype(np.float32)
+    seen = ~np.isnan(rays).any(axis=-1)
+    encoded = encode((rays * focal[:, None, None]).astype(np.float32), sigma * focal[:, None], seen, guess)
+    return Batch(encoded.features, (relative @ np.swapaxes(encoded.rotation, 1, 2)).astype(np.float32))
 
 
 def pair_features(pairs: Pairs) -> tuple[FloatArray, FloatArray]:
     """All pairs as they are: the network's input (N, 21, 6) and target (N, 21, 3), focal length known."""
-    seen = np.ones(pairs.sigma.shape, dtype=bool)
+    seen = ~np.isnan(pairs.rays).any(axis=-1)
     encoded = encode(pairs.rays, pairs.sigma, seen, np.zeros(len(pairs), dtype=bool))
     return encoded.features, (pairs.xyz_m @ np.swapaxes(encoded.rotation, 1, 2)).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.keypoints.sigma import SigmaFeatures, pixel_sigma, sigma_from_score
+from posepipe.keypoints.sigma import CapRow, SigmaFeatures, capped_sigma, pixel_sigma, sigma_from_score
 
 unit = st.floats(0.0, 1.0)
 
@@ -66,3 +66,45 @@ def test_scale() -> None:
 def test_from_score_falls_with_the_score() -> None:
     sigma = sigma_from_score(np.linspace(0, 1, 11, dtype=np.float32), 5.0)
     assert (np.diff(sigma) < 0).all()
+
+
+def test_cap_falls_with_what_the_detector_sees() -> None:
+    """All 33 points at once; less spread and more visibility never raise a sigma."""
+    ones = np.ones(33, np.float32)
+    clear = capped_sigma(SigmaFeatures(0.95 * ones, 1.15 * ones, 0.99 * ones, ones, 10.0))
+    wide = capped_sigma(SigmaFeatures(0.5 * ones, 3.0 * ones, 0.99 * ones, ones, 10.0))
+    hidden = capped_sigma(SigmaFeatures(0.5 * ones, 3.0 * ones, 0.2 * ones, ones, 10.0))
+    assert clear.shape == (33,)
+    assert (clear > 0).all()
+    assert (wide > clear).all()
+    assert (hidden >= wide).all()
+    near = capped_sigma(SigmaFeatures(0.95 * ones, 1.15 * ones, 0.99 * ones, ones, 20.0))
+    assert np.allclose(near, 2 * clear, rtol=1e-5)
+
+
+def test_cap_over_frames_is_the_cap_of_each_frame() -> None:
+    rng = np.random.default_rng(3)
+    peak, spread, visibility, presence = rng.random((4, 5, 33)).astype(np.float32)
+    together = capped_sigma(SigmaFeatures(peak, 3 * spread, visibility, presence, 7.0))
+    for row in range(5):
+        one_frame = SigmaFeatures(peak[row], 3 * spread[row], visibility[row], presence[row], 7.0)
+        assert np.allclose(capped_sigma(one_frame), together[row])
+
+
+@pytest.mark.parametrize("shape", [1.0, 2.0])
+def test_cap_is_found_again(shape: float) -> None:
+    """Errors drawn from a known cap: the fit states their standard deviation within five percent."""
+    pytest.importorskip("scipy")
+    from posepipe.training.sigma_cap import fit_row, honesty
+
+    rng = np.random.default_rng(0)
+    first, visibility = rng.uniform(0.5, 3.0, 6000), rng.random(6000)
+    truth = CapRow(1.3, 0.8, 0.7, shape)
+    scale = truth.sigma(first, visibility)[:, None]
+    noise = rng.laplace(0, 1 / np.sqrt(2), (6000, 2)) if shape == 1.0 else rng.standard_normal((6000, 2))
+    found = fit_row(scale * noise, first, visibility)
+    assert found.sigma(first, visibility) == pytest.approx(scale[:, 0], rel=0.08)
+    assert found.shape == pytest.approx(shape, abs=0.15)
+    honest, wrong = (honesty(scale * noise, s) for s in (found.sigma(first, visibility), first))
+    assert honest["laplace_loss"] < wrong["laplace_loss"]
+    assert 0.88 < honest["within_1.645"] < 0.93

@@ -217,6 +217,77 @@ def test_evaluation_of_calibration(tmp_path: Path) -> None:
     assert 0 <= result["metrics"]["coverage_50"] <= result["metrics"]["coverage_95"] <= 1
 
 
+def _loop(path: Path, world_error_m: float) -> Path:
+    """Two runs of a standing body, seen exactly; the detector's own 3D is off by as much in every joint."""
+    from tests.lifting.bodies import turned
+
+    runs, length = 2, 6
+    rows: dict[str, list[np.ndarray]] = {key: [] for key in ("xyz_m", "xy_px", "xy_true_px", "world_m", "run")}
+    for run, angle in enumerate((0.0, 70.0)):
+        body = np.repeat(turned(angle)[None], length, axis=0)
+        place = body + np.array([0.1, 0.0, 4.0])
+        xy = place[..., :2] / place[..., 2:] * 900 + [640, 360]
+        index = [BODY21.index(name) if name in BODY21.joints else BODY21.index("nose") for name in BLAZEPOSE33.joints]
+        world = body[:, index].copy()
+        world[:, :, 2] += np.where(np.isin(BLAZEPOSE33.joints, ["left_hip", "right_hip"]), 0.0, world_error_m)
+        rows["xyz_m"].append(place)
+        rows["xy_true_px"].append(xy)
+        rows["xy_px"].append(xy[:, index])
+        rows["world_m"].append(world)
+        rows["run"].append(np.full(length, run))
+    count = runs * length
+    table = {key: np.concatenate(value) for key, value in rows.items()}
+    np.savez(
+        path,
+        **{k: v.astype(np.float32) for k, v in table.items() if k != "run"},
+        run=table["run"],
+        features=np.tile(np.array([0.95, 1.2, 0.99, 1.0], np.float32), (count, 33, 1)),
+        roi=np.tile(np.array([640, 360, 500, 0], np.float32), (count, 1)),
+        score=np.ones((count, 33), np.float32),
+        presence=np.ones(count, np.float32),
+        camera=np.tile(np.array([900, 640, 360, 1280, 720], np.float32), (count, 1)),
+        fps_hz=np.full(count, 30.0, np.float32),
+        subject=np.repeat(["a", "b"], length),
+    )
+    return path
+
+
+def test_evaluation_of_rendered_people(tmp_path: Path) -> None:
+    from posepipe.evaluation.rendered import evaluate_rendered, true_yaw_deg
+    from tests.lifting.bodies import turned
+
+    far = evaluate_rendered([_loop(tmp_path / "loop_val_000.npz", 0.3)])
+    near = evaluate_rendered([_loop(tmp_path / "loop_val_001.npz", 0.1)])
+    assert far["metrics"]["frames"] == 12
+    assert far["metrics"]["mpjpe_mm"] == near["metrics"]["mpjpe_mm"]
+    # Head and nose are made of other points than the truth, so the rest is not quite zero.
+    assert near["metrics"]["mediapipe_mpjpe_mm"] == pytest.approx(far["metrics"]["mediapipe_mpjpe_mm"] / 3, rel=0.03)
+    assert 200 < far["metrics"]["mediapipe_mpjpe_mm"] < 300
+    assert far["metrics"]["ratio"] == pytest.approx(
+        far["metrics"]["mpjpe_mm"] / far["metrics"]["mediapipe_mpjpe_mm"], rel=1e-6
+    )
+    assert far["metrics"]["yaw_within_22"] == 1.0
+    assert true_yaw_deg(turned(0.0)[None])[0] == pytest.approx(0.0, abs=1e-6)
+    assert abs(true_yaw_deg(turned(70.0)[None])[0]) == pytest.approx(70.0, abs=1e-6)
+    with pytest.raises(InputError):
+        evaluate_rendered([])
+
+
+@pytest.mark.parametrize("height_m", [0.8, 1.7, 3.0])
+@pytest.mark.parametrize("yaw_deg", [-157.5, -90.0, 0.0, 22.5, 180.0])
+def test_a_turntable_stops_at_the_angle(height_m: float, yaw_deg: float) -> None:
+    from posepipe.evaluation.rendered import true_yaw_deg
+    from posepipe.evaluation.yaw import turned_to
+    from posepipe.synth.camera import SynthCamera
+    from tests.lifting.bodies import standing
+
+    body = standing()
+    world = np.stack([body[:, 0], -body[:, 2], 0.9 - body[:, 1]], axis=-1)
+    camera = SynthCamera((2.0, -3.0, height_m), (0.1, 0.0, 0.9), 500.0, 640, 480)
+    seen = true_yaw_deg(camera.to_camera(turned_to(world, camera, yaw_deg))[None])[0]
+    assert abs((seen - yaw_deg + 180.0) % 360.0 - 180.0) < 0.5
+
+
 def _trc(names: list[str], points: np.ndarray, units: str = "m") -> str:
     count = len(names)
     head = "PathFileType\t4\t(X/Y/Z)\tx.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\n"

@@ -299,7 +299,8 @@ def test_pairs_read_and_project(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "loop_train_000.npz",
         xy_px=np.stack([places.get(n, places["head"]) for n in BLAZEPOSE33.joints], axis=1).astype(np.float32),
-        sigma_px=np.full((6, 33), 5.0, np.float32),
+        features=np.tile(np.array([0.9, 1.2, 0.9, 1.0], np.float32), (6, 33, 1)),
+        roi=np.tile(np.array([640, 360, 500, 0], np.float32), (6, 1)),
         camera=np.tile(np.array([900, 640, 360, 1280, 720], np.float32), (6, 1)),
         xyz_m=body.astype(np.float32),
         world_m=np.zeros((6, 33, 3), np.float32),
@@ -317,6 +318,63 @@ def test_pairs_read_and_project(tmp_path: Path) -> None:
     assert np.isfinite(drawn.features).all()
     with pytest.raises(InputError, match="pairs"):
         load_pairs([])
+
+
+def test_errors_of_pairs_are_taken_over(data: Path) -> None:
+    """Pairs whose keypoints all lie 4 cm to the right: so do those of motion capture afterwards, at any distance."""
+    from posepipe.training.pairs import Pairs, transfer_batch
+
+    mocap = load_mocap(data / "train.npz")
+    config = AugmentConfig(focal_unknown=0.0)
+    body = np.repeat(standing()[None], 40, axis=0).astype(np.float32)
+    root = np.tile(np.array([0.0, 0.0, 5.0], np.float32), (40, 1))
+    place = body + root[:, None]
+    sigma = np.full((40, 21), 1e-7, np.float32)
+    shift = np.array([0.04, 0.0], np.float32)
+
+    def drawn(offset: np.ndarray) -> np.ndarray:
+        rays = (place[..., :2] / place[..., 2:] + offset / 5.0).astype(np.float32)
+        name = np.full(40, "s1")
+        pairs = Pairs(rays, sigma, body, root, np.zeros((40, 33, 3), np.float32), name, name)
+        return transfer_batch(mocap, pairs, 64, config, np.random.default_rng(5)).features
+
+    clean, moved = drawn(np.zeros(2, np.float32)), drawn(shift)
+    assert clean.shape == (64, 21, 6)
+    assert np.isfinite(clean).all()
+    # The pelvis stays straight ahead, so a shift of everything drops out but for perspective; one of a hand doesn't.
+    assert np.abs(moved[..., :2] - clean[..., :2]).max() < 0.1
+    hand = np.zeros((21, 2), np.float32)
+    hand[BODY21.index("left_wrist")] = shift
+    gap = drawn(hand)[..., :2] - clean[..., :2]
+    wrist = np.linalg.norm(gap[:, BODY21.index("left_wrist")], axis=-1)
+    assert (wrist > 0.02).all()
+    assert np.median(wrist) > 10 * np.median(np.linalg.norm(gap[:, BODY21.index("left_ankle")], axis=-1))
+
+
+def test_networks_side_by_side(data: Path, tmp_path: Path) -> None:
+    """Two small networks: trained once, measured on the same frames, the first as the mark of the second."""
+    from posepipe.evaluation.ablation import NETWORKS, learning_curve, measure_networks
+
+    networks = {
+        "HopFIR": replace(TINY, steps=3),
+        "plain transformer": replace(TINY, steps=3, model="transformer", baseline=BaselineConfig(dim=16, blocks=1)),
+    }
+    result = measure_networks(networks, data, tmp_path, max_frames=30)
+    first, second = result["rows"]
+    assert first["change_pct"] == 0.0
+    assert second["change_pct"] == pytest.approx(100 * (second["mpjpe_mm"] / first["mpjpe_mm"] - 1))
+    assert result["metrics"]["below_best_baseline_pct"] == pytest.approx(
+        100 * (1 - first["mpjpe_mm"] / second["mpjpe_mm"])
+    )
+    written = (tmp_path / "hopfir" / "weights.safetensors").stat().st_mtime_ns
+    assert measure_networks(networks, data, tmp_path, max_frames=30) == result
+    assert (tmp_path / "hopfir" / "weights.safetensors").stat().st_mtime_ns == written
+    curve = learning_curve(tmp_path / "hopfir" / "log.jsonl")
+    assert curve["metrics"]["steps"] == 3
+    sizes = {name: config for name, config in NETWORKS.items() if config.steps > 0}
+    assert len(sizes) == len(NETWORKS) >= 12
+    with pytest.raises(InputError, match="log"):
+        learning_curve(tmp_path / "none.jsonl")
 
 
 def test_shipped_config_reads() -> None:
