@@ -12,6 +12,7 @@ from posepipe.media.draw import draw_angles, draw_caption, draw_pose
 from posepipe.media.sources import open_source
 from posepipe.media.thumbnails import Thumbnail
 from posepipe.media.writer import VideoWriter
+from posepipe.results.exercise_section import exercise_caption
 from posepipe.results.recording import KeyFrame, Person, Recording
 from posepipe.types import Camera, Frame, Keypoints, KeypointTrack
 
@@ -95,7 +96,8 @@ def _drawn(frame: Frame, recording: Recording) -> NDArray[np.uint8]:
         assert row is not None
         image = draw_pose(image, keypoints, person=person.id if several else None)
         image = draw_angles(image, keypoints, *_angles_at(person, row))
-    return draw_caption(image, [f"{frame.time_s:.2f} s"])
+    counts = [text for person in recording.people if (text := exercise_caption(person.exercise, frame.time_s))]
+    return draw_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
 
 
 def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:

@@ -21,6 +21,7 @@ from posepipe.live import LiveSession
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.media.thumbnails import Thumbnail, Thumbnails
 from posepipe.motion.angles import joint_angles
+from posepipe.motion.clip import Motion
 from posepipe.motion.facing import clip_view, facing
 from posepipe.motion.gaps import fill_gaps
 from posepipe.motion.smooth import smooth
@@ -231,21 +232,38 @@ class Pipeline:
         pose = smooth(refiner.refine(track, lifted).pose, self.config.cutoff_hz)
         track = smooth(track, self.config.cutoff_hz)
         yaw_deg, yaw_sigma_deg = facing(pose)
+        size = detection.camera.width_px, detection.camera.height_px
+        motion = Motion.from_pose(pose, joint_angles(pose), track, size)
         return Person(
             id=track.person,
             keypoints=track,
             pose=pose,
-            angles=joint_angles(pose),
+            angles=motion.angles,
             yaw_deg=yaw_deg,
             yaw_sigma_deg=yaw_sigma_deg,
             view=clip_view(yaw_deg, yaw_sigma_deg),
-            exercise={"withheld": Reason.NOT_ANALYSED.value},
-            gait={"withheld": Reason.NOT_ANALYSED.value},
+            exercise=self._exercise(motion),
+            gait=self._gait(motion, lifted.scale.source == "given"),
             scale_source=lifted.scale.source,
             height_m=lifted.scale.height_m,
             swaps=tuple(asdict(swap) for swap in swaps),
             key_frames=key_frames(track, detection.thumbnails, detection.camera),
         )
+
+    def _exercise(self, motion: Motion) -> dict[str, object]:
+        if self.config.task not in ("auto", "exercise"):
+            return {"withheld": Reason.NOT_ANALYSED.value}
+        from posepipe.exercise.analyse import analyse_exercise
+        from posepipe.exercise.recognise import Recogniser
+
+        return analyse_exercise(motion, Recogniser(threads=1))
+
+    def _gait(self, motion: Motion, scale_known: bool) -> dict[str, object]:
+        if self.config.task not in ("auto", "gait"):
+            return {"withheld": Reason.NOT_ANALYSED.value}
+        from posepipe.gait.analyse import analyse_gait
+
+        return analyse_gait(motion, scale_known=scale_known)
 
 
 class _Followed:

@@ -21,6 +21,8 @@ from posepipe.media.writer import VideoWriter
 
 POSEPIPE = [sys.executable, "-m", "posepipe.cli.main"]
 RESULTS = {"summary.json", "poses.parquet", "angles.parquet", "report.html"}
+GAIT = {"gait.html", "gait.pdf"}
+"""Written where the person walks."""
 
 
 def _blank(path: Path, size: tuple[int, int] = (320, 240), frames: int = 12, value: int = 0) -> Path:
@@ -219,7 +221,7 @@ def test_analyze_writes_the_results_folder(person_clip: Path, tmp_path: Path) ->
     shutil.copy(person_clip, clip)
     text = subprocess.check_output([*POSEPIPE, "analyze", str(clip), "--out", str(folder), "--json"], text=True)
     summary = json.loads(text)
-    assert _files(folder) == RESULTS | {"annotated.mp4"}
+    assert _files(folder) == RESULTS | GAIT | {"annotated.mp4"}
     written = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert {k: v for k, v in summary.items() if k not in ("folder", "created")} == {
         k: v for k, v in written.items() if k != "created"
@@ -233,7 +235,7 @@ def test_analyze_writes_the_results_folder(person_clip: Path, tmp_path: Path) ->
 
 def test_no_video(person_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", str(person_clip), "--out", str(tmp_path / "o"), "--no-video", "--height-m", "1.8"]) == 0
-    assert _files(tmp_path / "o") == RESULTS
+    assert _files(tmp_path / "o") == RESULTS | GAIT
     assert "report.html" in capsys.readouterr().out
     summary = json.loads((tmp_path / "o" / "summary.json").read_text(encoding="utf-8"))
     assert summary["people"][0]["scale"] == {"source": "given", "height_m": 1.8}

@@ -15,7 +15,7 @@ FLOORS = {
     1: {"weights", "inference", "media", "geometry"},
     2: {"keypoints", "tracking", "lifting", "motion"},
     3: {"exercise", "gait"},
-    4: {"pipeline", "live", "watch", "annotate", "results", "doctor"},
+    4: {"api", "pipeline", "live", "watch", "annotate", "results", "doctor"},
     5: {"batch", "cli", "ui"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -25,6 +25,7 @@ BESIDE = {"synth", "samples", "training", "evaluation"}
 SAME_FLOOR = {
     *(("pipeline", room) for room in ("annotate", "doctor", "live", "results", "watch")),
     ("annotate", "results"),
+    *(("api", room) for room in ("live", "pipeline", "results")),
 }
 TORCH_ALLOWED = ("training/", "evaluation/", "lifting/network", "lifting/baselines", "lifting/refine_torch")
 HEAVY = {"torch", "streamlit", "mediapipe"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,10 +51,15 @@ def analyze(
     video_out: Annotated[
         bool, typer.Option("--video/--no-video", help="Write annotated.mp4 (not for live inputs).")
     ] = True,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Further formats: csv json coco trc mot c3d bvh rrd npz netcdf."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json, or the error, as JSON.")] = False,
 ) -> None:
     """Analyse one video into a results folder."""
     from posepipe.pipeline import Config
+    from posepipe.results.formats import parse_formats
 
     config = Config(
         task=task.value,
@@ -64,7 +70,8 @@ def analyze(
         refine=refine,
     )
     folder = out if out is not None else Path.cwd() / f"{_stem(video)}-posepipe"
-    recording = analyze_to_folder(video, folder, config, video_out=video_out)
+    wanted = [item.name for item in parse_formats(formats or ())]
+    recording = analyze_to_folder(video, folder, config, video_out=video_out, formats=wanted)
     if as_json:
         from posepipe.results.summary import summary_dict
 
@@ -73,13 +80,14 @@ def analyze(
         print_outcome(recording, folder)
 
 
-def analyze_to_folder(video: str, folder: Path, config: Config, *, video_out: bool) -> Recording:
+def analyze_to_folder(
+    video: str, folder: Path, config: Config, *, video_out: bool, formats: Sequence[str] = ()
+) -> Recording:
     """Run the pipeline with a progress bar on stderr and write the results folder."""
     from posepipe.cli.progress import Progress
     from posepipe.media.atomic import require_writable
     from posepipe.media.sources import is_live
     from posepipe.pipeline import Pipeline
-    from posepipe.results.folder import save
 
     require_writable(folder)
     with Progress() as progress:
@@ -88,7 +96,7 @@ def analyze_to_folder(video: str, folder: Path, config: Config, *, video_out: bo
         if video_out and not is_live(video):
             pipeline.annotate(recording, video, folder / "annotated.mp4", on_progress=progress)
         # The summary comes last: a folder with a summary is whole.
-        save(recording, folder)
+        recording.save(folder, formats=formats)
     return recording
 
 

@@ -69,11 +69,40 @@ def multiview(data: Data, more: More = None, as_json: AsJson = False) -> None:
 
 
 @app.command("calibration", help="Whether the error bars are true.")
-def calibration(data: Data, more: More = None, as_json: AsJson = False) -> None:
-    """Coverage, ENCE and AUSE of the lifter's sigma."""
+def calibration(
+    data: Data,
+    more: More = None,
+    pairs: Annotated[Path | None, typer.Option(help="Folder with loop_val*.npz: rendered people too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Coverage, ENCE and AUSE of the lifter's sigma, and how true the angles' sigma is."""
     from posepipe.evaluation.calibration import evaluate_calibration
 
-    _show(merged(evaluate_calibration, [*data, *(more or [])]), as_json)
+    _show(merged(lambda path: evaluate_calibration(path, pairs=pairs), [*data, *(more or [])]), as_json)
+
+
+@app.command("recognition", help="How often movements are named rightly, clip by clip.")
+def recognition(data: Data, more: More = None, as_json: AsJson = False) -> None:
+    """Folders of videos with videos.csv, or npz files of labelled poses, in; accuracy and macro F1 out."""
+    from posepipe.evaluation.recognition import evaluate_recognition
+
+    _show(merged(evaluate_recognition, [*data, *(more or [])]), as_json)
+
+
+@app.command("reps", help="Repetition counting, the exercise not told: poses with counts, or filmed clips.")
+def reps(data: Data, more: More = None, as_json: AsJson = False) -> None:
+    """Counted poses or a folder with videos.csv in; relative error, off-by-one and exact share out."""
+    from posepipe.evaluation.reps import evaluate_reps
+
+    _show(merged(evaluate_reps, [*data, *(more or [])]), as_json)
+
+
+@app.command("form", help="Whether faulty repetitions of a rehabilitation set stand out.")
+def form(data: Data, more: More = None, as_json: AsJson = False) -> None:
+    """Correct and faulty repetitions in, AUROC of every movement out."""
+    from posepipe.evaluation.form import evaluate_form
+
+    _show(merged(evaluate_form, [*data, *(more or [])]), as_json)
 
 
 @app.command("detector", help="Keypoints on ONNX Runtime against MediaPipe's own, on filmed people.")
@@ -93,9 +122,62 @@ def detector(
     _show(merged(compare, [*data, *(more or [])]), as_json)
 
 
+@app.command("rendered", help="3D error on rendered people that BlazePose saw, against MediaPipe's.")
+def rendered(data: Data, more: More = None, as_json: AsJson = False) -> None:
+    """Files of ``python -m posepipe.synth.detector_loop`` in, error of posepipe and MediaPipe out."""
+    from posepipe.evaluation.rendered import evaluate_rendered
+
+    _show(evaluate_rendered([*data, *(more or [])]), as_json)
+
+
+@app.command("yaw", help="Which way rendered people face, at known angles.")
+def yaw(
+    data: Data,
+    people: Annotated[int, typer.Option(help="Bodies on the turntable, 16 pictures each.")] = 16,
+    as_json: AsJson = False,
+) -> None:
+    """Motion capture in, share of pictures with the right yaw out."""
+    from posepipe.evaluation.yaw import evaluate_yaw
+
+    _show(merged(lambda path: evaluate_yaw(path, people=people), data), as_json)
+
+
 @app.command("refine", help="What test-time optimisation brings on rendered people that BlazePose saw.")
 def refine(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Files of ``python -m posepipe.synth.detector_loop`` in, error before and after each stage out."""
     from posepipe.evaluation.refine import evaluate_refine
 
     _show(evaluate_refine([*data, *(more or [])]), as_json)
+
+
+@app.command("gait", help="Normal or abnormal walking on labelled walks; events, parameters and angles with --walks.")
+def gait(
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Labelled walks or films, or GAVD.", show_default=False)
+    ] = None,
+    more: More = None,
+    walks: Annotated[int, typer.Option(help="Render so many walkers and compare with their truth.")] = 0,
+    counts: Annotated[
+        Path | None, typer.Option(help="Hand-counted strikes (toml) of the films in --data.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Labelled walks in, balanced accuracy and AUROC out; or rendered walkers or counted films, errors out."""
+    from posepipe.errors import UsageError
+
+    paths = [*(data or []), *(more or [])]
+    if walks > 0:
+        from posepipe.evaluation.gait import evaluate_rendered
+
+        _show(evaluate_rendered(walks), as_json)
+        return
+    if not paths:
+        raise UsageError("nothing to measure", where="evaluate gait", hint="Give --data PATH or --walks N")
+    if counts is not None:
+        from posepipe.evaluation.gait import evaluate_counts
+
+        _show(evaluate_counts(paths[0], counts), as_json)
+        return
+    from posepipe.evaluation.gait_abnormal import evaluate_gait_abnormal
+
+    _show(merged(evaluate_gait_abnormal, paths), as_json)

@@ -18,7 +18,8 @@ from typing import Annotated
 import typer
 
 from posepipe import __version__
-from posepipe.cli import analyze, bench, demo, doctor, evaluate, models, train
+from posepipe.cli import analyze, batch, bench, convert, demo, doctor, evaluate, export, models, report, train
+from posepipe.cli.app import app as open_app
 from posepipe.errors import PosePipeError, UsageError
 
 __all__ = ["app", "main"]
@@ -49,12 +50,19 @@ def _root(
 
 
 app.command("analyze", help="Analyse one video: 3D motion, angles, report.")(analyze.analyze)
+app.command("batch", help="Analyse many videos side by side; start again to go on after a stop.")(batch.batch)
+app.command("convert", help="Write a results folder in other programs' formats.")(convert.convert)
+app.command("lift", help="Analyse keypoints that another program found; needs no video.")(convert.lift)
+app.command("app", help="Open the app in a browser.")(open_app)
+app.command("report", help="Write the gait report of a results folder again, for a sex and age.")(report.report)
+app.command("compare", help="Compare two gait sessions of one person.")(report.compare)
 app.command("demo", help="Analyse the sample video that comes with posepipe.")(demo.demo)
 app.command("doctor", help="Say whether this machine is ready, and what to do if not.")(doctor.doctor)
 app.command("bench", help="Measure speed against MediaPipe's own loop on this machine.")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(export.app, name="export")
 
 
 # What Typer makes of Ctrl-C; the contract has no such code.

@@ -20,7 +20,8 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
     """Write ``poses.parquet``, ``angles.parquet``, ``report.html`` and ``summary.json``.
 
     All four are written under hidden temporary names and renamed at the end, the summary last: a folder with a
-    summary is whole.
+    summary is whole. Before them, ``gait.html`` and ``gait.pdf`` of people with a gait result; see
+    `posepipe.results.gait_report_files`.
 
     Args:
         recording: what to write.
@@ -36,6 +37,7 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
     from posepipe.results.tables import write_angles, write_poses
 
     folder = Path(folder)
+    gait = _write_gait(recording, folder)
     writers: dict[str, Callable[[Path], object]] = {
         # Renamed in reverse order.
         "summary.json": lambda path: path.write_text(
@@ -51,7 +53,15 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
     with ExitStack() as stack:
         for name, write in writers.items():
             write(stack.enter_context(atomic_path(folder / name)))
-    return tuple(folder / name for name in writers)
+    return (*(folder / name for name in writers), *gait)
+
+
+def _write_gait(recording: Recording, folder: Path) -> tuple[Path, ...]:
+    if all("withheld" in person.gait for person in recording.people):
+        return ()
+    from posepipe.results.gait_report_files import write_gait_reports
+
+    return write_gait_reports(recording, folder)
 
 
 def write_report(recording: Recording, path: Path | str) -> Path:

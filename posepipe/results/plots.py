@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BAND", "Curve", "angle_plot", "thin"]
+__all__ = ["BAND", "Curve", "Span", "angle_plot", "thin"]
 
 BAND = 1.645
 """Half width of a 90 % error bar, in sigmas."""
@@ -41,6 +41,22 @@ class Curve:
     sigma_deg: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A marked stretch of time behind the lines.
+
+    Attributes:
+        start_s, end_s: when.
+        text: written at its top, and said by screen readers.
+        counted: filled if True, hatched by its outline if not.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    counted: bool = True
+
+
 def thin(values: Array, most: int) -> NDArray[np.intp]:
     """Positions of at most `most` samples that keep a curve's peaks: the least and greatest of each equal piece."""
     count = len(values)
@@ -56,13 +72,14 @@ def thin(values: Array, most: int) -> NDArray[np.intp]:
     return np.array(kept, dtype=np.intp)
 
 
-def angle_plot(title: str, curves: Sequence[Curve], most: int) -> str:
+def angle_plot(title: str, curves: Sequence[Curve], most: int, spans: Sequence[Span] = ()) -> str:
     """One plot as an SVG element.
 
     Args:
         title: said by screen readers.
         curves: lines over each other; at least one has a finite sample.
         most: samples drawn at most for each.
+        spans: stretches marked behind the lines.
     """
     start_s = min(float(curve.time_s[0]) for curve in curves)
     end_s = max(float(curve.time_s[-1]) for curve in curves)
@@ -90,12 +107,24 @@ def angle_plot(title: str, curves: Sequence[Curve], most: int) -> str:
         parts.append(
             f'<text class="tick" x="{at}" y="{_HEIGHT - 110}" text-anchor="middle">{_clock(tick, end_s)}</text>'
         )
+    parts += [_span(span, x, start_s, end_s) for span in spans]
     for layer in (_band, _line):
         for curve in curves:
             kept = thin(curve.deg, most)
             parts += layer(curve, kept, x, y)
     parts.append(f'<path class="cursor" d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}"/></svg>')
     return "".join(parts)
+
+
+def _span(span: Span, x: Any, start_s: float, end_s: float) -> str:
+    low, high = (round(float(x(min(max(t, start_s), end_s)))) for t in (span.start_s, span.end_s))
+    look = "fill:var(--middle);fill-opacity:.16" if span.counted else "fill:none;stroke-dasharray:40 30"
+    return (
+        f'<rect x="{low}" y="{_TOP}" width="{max(high - low, 1)}" height="{_HEIGHT - _TOP - _BOTTOM}" '
+        f'style="{look};stroke:var(--middle);stroke-width:6" aria-label="{escape(span.text)}"/>'
+        f'<text class="tick" x="{(low + high) // 2}" y="{_TOP + 120}" text-anchor="middle">'
+        f"{escape(span.text) if span.counted else '×'}</text>"
+    )
 
 
 def _band(curve: Curve, kept: NDArray[np.intp], x: Any, y: Any) -> list[str]:

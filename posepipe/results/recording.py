@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from posepipe.errors import UsageError
 from posepipe.motion.facing import View
 from posepipe.types import Angles, Camera, FloatArray, KeypointTrack, PoseTrack
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["KeyFrame", "Person", "Recording", "VideoFacts", "View"]
 
@@ -140,3 +145,48 @@ class Recording:
     models: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     created: str = field(default_factory=_now)
+
+    def save(self, folder: Path | str, *, formats: str | Iterable[str] = ()) -> tuple[Path, ...]:
+        """Write a results folder; see `posepipe.results.folder.save`.
+
+        Args:
+            folder: made if it is missing.
+            formats: further formats; see `posepipe.results.formats.write_formats`.
+
+        Returns:
+            The paths written.
+
+        Raises:
+            OutputError: the folder or disk refuses.
+            UsageError: there is no such format, or a package that it needs is missing.
+        """
+        from posepipe.results.folder import save
+        from posepipe.results.formats import parse_formats, write_formats
+
+        wanted = [item for item in parse_formats(formats) if item.name != "parquet"]
+        # The summary comes last: a folder with a summary is whole.
+        return (*write_formats(self, folder, wanted), *save(self, folder))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Recording:
+        """Read a results folder; see `posepipe.results.folder.load`.
+
+        Raises:
+            InputError: a file is missing, damaged or of another schema.
+        """
+        from posepipe.results.folder import load
+
+        return load(folder)
+
+    def to_pandas(self, table: str = "poses") -> DataFrame:
+        """One of the two tables of docs/results-format.md as a data frame.
+
+        Args:
+            table: "poses", a row per frame, person and joint, or "angles", a row per frame and person.
+
+        Raises:
+            UsageError: there is no such table, or pandas isn't installed.
+        """
+        from posepipe.results.frames import data_frame
+
+        return data_frame(self, table)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from posepipe import __version__
 from posepipe.errors import OutputError
 from posepipe.motion.angles import ANGLES
+from posepipe.results.exercise_section import exercise_html
+from posepipe.results.gait_section import gait_html
 from posepipe.results.plots import BAND, Curve, angle_plot
 from posepipe.results.recording import KeyFrame, Person, Recording
 from posepipe.results.sections import (
-    exercise_html,
-    gait_html,
     quality_html,
     sources_html,
     verdict,
@@ -105,7 +105,7 @@ def _person(recording: Recording, person: Person, shown: Array, curves: int, pic
         ("Key frames", _pictures(person.key_frames[:pictures])),
         ("The movement in 3D", viewer),
         ("Joint angles", plots),
-        ("Exercise", exercise_html(person.exercise)),
+        ("Exercise", exercise_html(person)),
         ("Gait", gait_html(person.gait)),
         ("What was withheld, and why", withheld_html(person)),
         ("How sure is this", _how_sure() + sources_html(recording, person)),
