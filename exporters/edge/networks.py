@@ -28,6 +28,7 @@ OPTIONAL = ("refiner",)
 _OURS = ("exercise", "form", "gait")
 _MEDIAPIPE_LICENCE = "Apache-2.0"
 _PICTURES = 64
+_TINY_BYTES = 100_000  # Nothing to gain: such a network stays float32 among int8 ones.
 # Chosen on rendered pictures: the first convolution and the one after it, and the last sixth of the layers (where the
 # picture has shrunk to a few cells) cost little time and most of the accuracy.
 _STEM, _HEAD_SHARE = 4, 6
@@ -140,6 +141,8 @@ def build(network: Network, variant: str) -> ModelProto:
     # The refiner's gradients need the precision; its products are small.
     if variant == "float16" or network.name in OPTIONAL:
         return variants.half_weights(network.model)
+    if network.model.ByteSize() < _TINY_BYTES:
+        return variants.named(network.model)
     if not network.static:
         return variants.half_weights(variants.dynamic_int8(network.model))
     model = variants.static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network.model))

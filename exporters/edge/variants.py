@@ -87,7 +87,13 @@ def static_int8(
             activation_type=QuantType.QUInt8,
             nodes_to_exclude=list(exclude),
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"ActivationSymmetric": False, "QuantizeBias": True},
+            extra_options={
+                "ActivationSymmetric": False,
+                "QuantizeBias": True,
+                # Ranges as a running mean: one odd picture doesn't widen them for all.
+                "CalibMovingAverage": True,
+                "CalibMovingAverageConstant": 0.05,
+            },
         )
         return onnx.load(target)
 
@@ -105,9 +111,15 @@ def dynamic_int8(model: ModelProto, *, exclude: Sequence[str] = ()) -> ModelProt
             op_types_to_quantize=["MatMul", "Gemm", "LSTM", "GRU"],
             per_channel=True,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=list(exclude),
+            nodes_to_exclude=[*exclude, *_stacked(model)],
         )
         return onnx.load(target)
+
+
+def _stacked(model: ModelProto) -> list[str]:
+    """Products with a stack of matrices, which ONNX Runtime can't do in int8 per channel."""
+    stacks = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) > 2}
+    return [node.output[0] for node in model.graph.node if node.op_type == "MatMul" and stacks & set(node.input)]
 
 
 def named(model: ModelProto) -> ModelProto:

@@ -27,9 +27,10 @@ from exporters.edge.measure import (
     truth_error_mm,
     watch_frames,
 )
-from exporters.edge.networks import Network, float_networks
+from exporters.edge.networks import Network, build, float_networks
 from exporters.edge.report import Accuracy, Budget, parse_budget, table
 from posepipe.errors import InputError, UsageError
+from posepipe.inference import open_session
 from posepipe.keypoints.blazepose import BlazePose
 from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.live import LiveSession
@@ -85,6 +86,26 @@ def test_one_file_keeps_what_is_reached_and_renames_what_clashes() -> None:
     # Names of modules that begin with an underscore carry the module.
     assert "axes_Frame" in names and "UsageError" in names
     compile(text, "one", "exec")
+
+
+def test_small_networks_run_in_every_variant(networks: dict[str, Network]) -> None:
+    kinds = {"tensor(float)": np.float32, "tensor(bool)": np.bool_}
+    for name in set(networks) - {"detector", "landmarks", "detector_decode", "landmarks_decode"}:
+        wanted: list[Any] = []
+        for variant in ("float32", "float16", "int8"):
+            session = open_session(build(networks[name], variant).SerializeToString(), threads=1)
+            rng = np.random.default_rng(0)
+            feeds = {
+                port.name: rng.uniform(0.2, 1.0, [n if isinstance(n, int) else 3 for n in port.shape]).astype(
+                    kinds[port.type]
+                )
+                for port in session.get_inputs()
+            }
+            got = session.run(None, feeds)
+            wanted = wanted or got
+            for a, b in zip(wanted, got, strict=True):
+                assert np.isfinite(b).all()
+                assert np.mean(np.abs(a.astype(float) - b.astype(float))) < 0.1 * (0.1 + np.abs(a.astype(float)).mean())
 
 
 def test_manifest_is_true(bundle: Path, manifest: dict[str, Any]) -> None:

@@ -84,6 +84,8 @@ def test_upload_ends_with_report_and_playable_video(
     start.click()
     page.get_by_role("alert").filter(has_text="_b__junk_.mp4").wait_for()
     page.locator("input[type=file]").set_input_files([person_clip])
+    # A click before the file has arrived would start without it.
+    page.get_by_test_id("stFileUploader").get_by_text(person_clip.name).wait_for()
     start.click()
     page.get_by_text("Video, curves and 3D view").wait_for(timeout=120_000)
     report = page.frame_locator("iframe[srcdoc]")
