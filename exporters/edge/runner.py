@@ -120,6 +120,8 @@ class Models:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Threads sleep as soon as a run ends, so that the other networks' threads and the decoder get the cores.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         options.enable_cpu_mem_arena = False
         options.enable_mem_reuse = memory_reuse
         try:

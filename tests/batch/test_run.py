@@ -191,7 +191,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         for _ in range(2)
     ]
     try:
-        _wait(file.exists)
+        _wait(lambda: file.exists() and bool(file.read_text()))
         yield json.loads(file.read_text())["address"], workers
     finally:
         for process in (*workers, scheduler):
