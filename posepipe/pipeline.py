@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +32,7 @@ from posepipe.tracking.subject import choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.types import Camera, KeypointTrack
 from posepipe.watch import Seen, cores, lanes_for, watch, watch_spans
-from posepipe.weights import list_cards
+from posepipe.weights import list_cards, sha256_of_file
 
 __all__ = ["Config", "Detection", "OnProgress", "Pipeline"]
 
@@ -171,7 +170,7 @@ class Pipeline:
             duration_s=followed.frames / fps_hz,
             rotation_deg=info.rotation_deg,
             codec=info.codec,
-            sha256=_sha256(Path(path)) if info.kind == "video" else None,
+            sha256=sha256_of_file(Path(path)) if info.kind == "video" else None,
             truncated=bool(source.truncated),
             time_estimated=followed.estimated,
         )
@@ -330,14 +329,6 @@ def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]
     if not others:
         return ()
     return (f"Other people were seen: {', '.join(others[:8])}. Choose one with --subject ID, or all.",)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _found_versions() -> dict[str, str]:

@@ -21,7 +21,17 @@ from typing import Any
 
 from posepipe.errors import ModelError
 
-__all__ = ["ModelCard", "cache_dir", "find_model", "list_cards", "load_card", "models_dir", "sha256_of", "verify"]
+__all__ = [
+    "ModelCard",
+    "cache_dir",
+    "find_model",
+    "list_cards",
+    "load_card",
+    "models_dir",
+    "sha256_of",
+    "sha256_of_file",
+    "verify",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -173,6 +183,15 @@ def verify(path: Path, sha256: str) -> None:
 def sha256_of(data: bytes) -> str:
     """Lower case hexadecimal sha256."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file of any size, read in pieces; lower case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def cache_dir() -> Path:

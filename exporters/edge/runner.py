@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import sys
@@ -42,6 +41,7 @@ from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
 from posepipe.skeleton import BLAZEPOSE33
 from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
+from posepipe.weights import sha256_of_file
 
 __all__ = ["EdgeLifter", "EdgeNetworks", "Models", "Settings", "Watch", "main"]
 
@@ -109,7 +109,7 @@ class Models:
         path = self.folder / str(entry["file"])
         hint = "Copy the bundle again or make it anew"
         try:
-            size, digest = path.stat().st_size, _sha256(path)
+            size, digest = path.stat().st_size, sha256_of_file(path)
         except OSError as error:
             raise ModelError(f"can't be read ({error.strerror})", where=str(path), hint=hint) from error
         if size != entry["size_bytes"]:
@@ -132,14 +132,6 @@ class Models:
             raise ModelError(f"ONNX Runtime can't use it ({first[:200]})", where=str(path), hint=hint) from error
         _check_ports(session, name, entry, path)
         return session
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _check_ports(session: ort.InferenceSession, name: str, entry: dict[str, Any], path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from posepipe.batch.jobs import Job
 from posepipe.doctor import package_versions
 from posepipe.media.atomic import atomic_path
-from posepipe.weights import list_cards
+from posepipe.weights import list_cards, sha256_of_file
 
 __all__ = ["DONE", "FAILED", "NOBODY", "RUNNING", "Identity", "SourceFile", "State", "read_state", "write_state"]
 
@@ -79,7 +79,7 @@ class SourceFile:
             return False
         if now.mtime_ns == self.mtime_ns:
             return True
-        return self.sha256 is not None and _sha256(video) == self.sha256
+        return self.sha256 is not None and sha256_of_file(video) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +158,3 @@ def read_state(path: Path) -> State | None:
         return State(**values)
     except TypeError:
         return None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

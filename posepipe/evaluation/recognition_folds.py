@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.pool is not None:
         results.append(compare_classifiers(args.pool))
     for result in results:
-        print(json.dumps(result, indent=2) if args.json else markdown(result))  # noqa: T201
+        sys.stdout.write((json.dumps(result, indent=2) if args.json else markdown(result)) + "\n")
 
 
 if __name__ == "__main__":

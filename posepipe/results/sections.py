@@ -19,7 +19,6 @@ from posepipe.types import BoolArray
 
 __all__ = [
     "Withheld",
-    "exercise_html",
     "gait_html",
     "quality_html",
     "sources_html",
@@ -129,33 +128,6 @@ def view_words(person: Person) -> str:
     label = person.view.label.replace("_", "-")
     side = f"from {'the ' if label.startswith(('front', 'back')) else 'their '}{label}"
     return f"seen {side} in {_percent(person.view.share)} of the frames"
-
-
-def exercise_html(section: Mapping[str, Any]) -> str:
-    """The exercise section: a table of repetitions for each bout, and movements that weren't counted."""
-    section = plain(section)
-    if "withheld" in section:
-        return _not_given(section["withheld"])
-    parts = [f"<p>Repetitions in all: <b>{escape(_text(section.get('reps_total')))}</b></p>"]
-    for bout in section.get("segments") or ():
-        head = f"{words(_text(bout.get('label')))}, {_text(bout.get('start_s'))} to {_text(bout.get('end_s'))} s"
-        parts.append(f'<p class="head">{escape(head)}</p>')
-        if isinstance(bout.get("confidence"), (int, float)):
-            parts.append(f'<p class="soft">Recognised with a confidence of {_percent(bout["confidence"])}.</p>')
-        rows = [_rep_row(number, rep) for number, rep in enumerate(bout.get("rep_list") or (), 1)]
-        if rows:
-            head_row = ("No.", "From (s)", "To (s)", "Range of motion", "Down, up (s)", "Form")
-            parts.append(_table("Repetitions counted", head_row, rows))
-        rejected = [
-            (f"{_text(r.get('start_s'))} to {_text(r.get('end_s'))} s", why(_text(r.get("reason"))))
-            for r in bout.get("rejected") or ()
-        ]
-        if rejected:
-            parts.append(_table("Movements not counted", ("When", "Why"), rejected))
-        known = {"label", "confidence", "start_s", "end_s", "reps", "rep_list", "rejected"}
-        parts.append(_rest({key: value for key, value in bout.items() if key not in known}))
-    parts.append(_rest({key: value for key, value in section.items() if key not in ("segments", "reps_total")}))
-    return "".join(parts)
 
 
 def gait_html(section: Mapping[str, Any]) -> str:
@@ -278,21 +250,6 @@ def _nested(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for number, item in enumerate(value, 1):
             yield from _nested((*path, str(number)), item)
-
-
-def _rep_row(number: int, rep: Mapping[str, Any]) -> tuple[str, ...]:
-    rom, sigma = rep.get("rom_deg"), rep.get("rom_sigma_deg")
-    rom_text = "not known" if rom is None else f"{rom:.0f}°" + (f" ± {BAND * sigma:.0f}" if sigma else "")
-    tempo = ", ".join(_text(part) for part in rep.get("tempo_s") or ()) or "not known"
-    remarks = [_text(fault).replace("_", " ") for fault in rep.get("faults") or ()]
-    return (
-        str(number),
-        _text(rep.get("start_s")),
-        _text(rep.get("end_s")),
-        rom_text,
-        tempo,
-        ", ".join(remarks) or "none",
-    )
 
 
 def _rest(values: Mapping[str, Any], caption: str = "") -> str:
