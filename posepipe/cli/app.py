@@ -59,6 +59,8 @@ def options(*, port: int, address: str, browser: bool, max_upload_mb: int = _MAX
         "server.maxUploadSize": max_upload_mb,
         "server.fileWatcherType": "none",
         "server.showEmailPrompt": False,
+        # A full collection after each look at the live panel would hold up the pictures for a tenth of a second.
+        "runner.postScriptGC": False,
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.showErrorLinks": False,

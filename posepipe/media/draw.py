@@ -224,20 +224,23 @@ def _blend(
 def _halos(canvas: Image, joints: _Joints, palette: Palette) -> None:
     """A disc for each joint, the widest first, so that none hides another."""
     order = np.argsort(-joints.halo_px, kind="stable")
-    for i in order[joints.near[order] & (joints.halo_px[order] > 0.5)]:
+    centers = _fixed(joints)
+    for i in order[joints.near[order] & (joints.halo_px[order] > 0.5)].tolist():
         color = _color(joints.layout.joints[i], palette)
-        cv2.circle(canvas, _fixed(joints.xy_px[i]), _fixed_length(joints.halo_px[i]), color, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, centers[i], _fixed_length(joints.halo_px[i]), color, -1, cv2.LINE_AA, _SHIFT)
 
 
 def _strokes(canvas: Image, joints: _Joints, palette: Palette, line_px: int, *, faint: bool) -> None:
     """Bones and joints, either the faint or the well-known ones."""
     names = joints.layout.joints
+    centers, radius = _fixed(joints), _fixed_length(1.2 * line_px)
+    near_joints, faint_joints = joints.near.tolist(), joints.faint.tolist()
     for a, b in _edges(joints.layout):
-        if joints.near[a] and joints.near[b] and (joints.faint[a] or joints.faint[b]) == faint:
+        if near_joints[a] and near_joints[b] and (faint_joints[a] or faint_joints[b]) == faint:
             color = _bone_color(names[a], names[b], palette)
-            cv2.line(canvas, _fixed(joints.xy_px[a]), _fixed(joints.xy_px[b]), color, line_px, cv2.LINE_AA, _SHIFT)
-    for i in np.flatnonzero(joints.near & (joints.faint == faint)):
-        center, radius = _fixed(joints.xy_px[i]), _fixed_length(1.2 * line_px)
+            cv2.line(canvas, centers[a], centers[b], color, line_px, cv2.LINE_AA, _SHIFT)
+    for i in np.flatnonzero(joints.near & (joints.faint == faint)).tolist():
+        center = centers[i]
         cv2.circle(canvas, center, radius, (255, 255, 255), -1, cv2.LINE_AA, _SHIFT)
         cv2.circle(canvas, center, radius, _color(names[i], palette), max(1, line_px // 2), cv2.LINE_AA, _SHIFT)
 
@@ -285,9 +288,10 @@ def _line_px(image: Image) -> int:
     return max(1, round(min(image.shape[:2]) / 240))
 
 
-def _fixed(xy_px: NDArray[np.float64]) -> tuple[int, int]:
-    x, y = np.round(xy_px * (1 << _SHIFT)).astype(int)
-    return int(x), int(y)
+def _fixed(joints: _Joints) -> list[tuple[int, int]]:
+    """OpenCV's fixed-point pixels; nonsense for joints that aren't near the picture."""
+    near = np.where(joints.near[:, None], joints.xy_px, 0.0)
+    return [(x, y) for x, y in np.round(near * (1 << _SHIFT)).astype(int).tolist()]
 
 
 def _fixed_length(length_px: float) -> int:

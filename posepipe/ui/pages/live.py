@@ -46,7 +46,11 @@ _LOOK_S = 0.25
 _stages: WeakSet[Stage] = WeakSet()  # Of all sessions of this server.
 _PICTURE_LOOK_S = 0.1
 _JPEG_QUALITY = 75
-_WANTED = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 30}}, "audio": False}
+# 24 pictures a second show and count as well as 30; the rest of the processor is for coding and decoding them.
+_WANTED = {
+    "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 24, "max": 24}},
+    "audio": False,
+}
 
 
 @cache
@@ -73,8 +77,11 @@ def page() -> None:
     url = st.context.url
     browser = _options(text, url)
     stage = _stage()
+    # A place of its own: were elements below it to move when it comes and goes, the browser would load the camera's
+    # frame anew and hang up.
+    notice = st.empty()
     if any(other is not stage and other.look().running for other in list(_stages)):
-        st.info(text("live.shared"), icon=":material/tab_duplicate:")
+        notice.info(text("live.shared"), icon=":material/tab_duplicate:")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         playing = _browser_camera(text, stage, url) if browser else _local_camera(text, stage)
