@@ -133,11 +133,20 @@ class Pipeline:
             detection = self.detect(video, on_progress=on_progress)
             return self.describe(detection, lifter=lifter.result())
 
-    def detect(self, video: str | Path | int, *, on_progress: OnProgress | None = None) -> Detection:
-        """Find and follow everyone in a video. Raises as `run`, but for the subject."""
+    def detect(
+        self, video: str | Path | int, *, detector: Detector | None = None, on_progress: OnProgress | None = None
+    ) -> Detection:
+        """Find and follow everyone in a video. Raises as `run`, but for the subject.
+
+        Args:
+            video: as in `run`.
+            detector: one that is open already, for many videos; a file isn't watched in several parts then.
+            on_progress: called after every frame.
+        """
         with ThreadPoolExecutor(1) as aside, open_source(video) as source:
             aside.submit(_load_libraries)
-            lanes = lanes_for(source.info, self.config.workers or cores()) if self.config.detector != "mediapipe" else 1
+            alone = detector is not None or self.config.detector == "mediapipe"
+            lanes = 1 if alone else lanes_for(source.info, self.config.workers or cores())
             if lanes > 1:
                 followed = _Followed(source.info)
                 frames = watch_spans(str(video), source.info, self._detector(1), followed.wanted, lanes)
@@ -145,7 +154,7 @@ class Pipeline:
                     followed.take(frames, on_progress)
                     return self._detection(str(video), source, followed)
             followed = _Followed(source.info)
-            followed.take(watch(source, self._detector(), followed.wanted), on_progress)
+            followed.take(watch(source, detector or self._detector(), followed.wanted), on_progress)
             return self._detection(str(video), source, followed)
 
     def _detector(self, threads: int | None = None) -> Detector:
@@ -209,14 +218,20 @@ class Pipeline:
             warnings=detection.warnings + _others(detection.tracks, chosen),
         )
 
-    def start(self, width_px: int, height_px: int) -> LiveSession:
+    def start(self, width_px: int, height_px: int, *, threads: int | None = None) -> LiveSession:
         """A live session for pictures of one size; feed it frames with `LiveSession.step`.
+
+        Args:
+            width_px: of the pictures.
+            height_px: of the pictures.
+            threads: of each network; see `posepipe.inference.default_threads`. 1 where other work needs the cores:
+                threads of a network then wait for each other.
 
         Raises:
             ModelError: a model is missing or damaged.
         """
         camera = self._camera(width_px, height_px, None)
-        return LiveSession(self._detector().start(), Lifter(), camera, self.config.height_m)
+        return LiveSession(self._detector(threads).start(), Lifter(), camera, self.config.height_m)
 
     def annotate(
         self, recording: Recording, video: str | Path, path: Path, *, on_progress: OnProgress | None = None
@@ -325,10 +340,12 @@ def _warnings(source: Source, followed: _Followed) -> tuple[str, ...]:
 
 def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]) -> tuple[str, ...]:
     ids = {track.person for track in chosen}
-    others = [f"{track.person} ({len(track)} frames)" for track in tracks if track.person not in ids]
+    others = [
+        f"{track.person} ({track.time_s[-1] - track.time_s[0]:.1f} s)" for track in tracks if track.person not in ids
+    ]
     if not others:
         return ()
-    return (f"Other people were seen: {', '.join(others[:8])}. Choose one with --subject ID, or all.",)
+    return (f"Other people were seen: {', '.join(others[:8])}. Another subject can be chosen.",)
 
 
 def _found_versions() -> dict[str, str]:

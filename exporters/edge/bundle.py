@@ -16,7 +16,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto
 
-from exporters.edge import graphs
+from exporters.edge import graph_kit
 from exporters.edge.amalgamate import amalgamate
 from exporters.edge.networks import OPTIONAL, Network, build, float_networks, to_ort
 from exporters.edge.notes import notice, readme
@@ -34,6 +34,7 @@ __all__ = ["SCHEMA", "Plan", "bundle_bytes", "runner_text", "write_bundle"]
 SCHEMA = 1
 _FORMATS = ("onnx", "ort")
 _SCIPY = "exporters.edge.scipy_parts"
+_MODELS = "exporters.edge.runner_models"
 _REPLACED = {
     "scipy.optimize.linear_sum_assignment": f"{_SCIPY}.linear_sum_assignment",
     "scipy.signal.find_peaks": f"{_SCIPY}.find_peaks",
@@ -41,13 +42,12 @@ _REPLACED = {
     "scipy.linalg.solveh_banded": f"{_SCIPY}.solveh_banded",
     "scipy.ndimage.median_filter": f"{_SCIPY}.median_filter",
     "scipy.ndimage.uniform_filter1d": f"{_SCIPY}.uniform_filter1d",
-    "importlib.resources.files": "files",
-    "posepipe.exercise.catalogue._read": "read_catalogue",
-    "posepipe.weights.find_model": "find_model",
-    "posepipe.inference.open_session": "open_session",
+    "importlib.resources.files": f"{_MODELS}.files",
+    "posepipe.exercise.catalogue._read": f"{_MODELS}.read_catalogue",
+    "posepipe.weights.find_model": f"{_MODELS}.find_model",
+    "posepipe.inference.open_session": f"{_MODELS}.open_session",
 }
 _WITHOUT = ("posepipe.lifting.lifter.Lifter.__init__", "posepipe.lifting.lifter.Lifter.lift_rays")
-_TABLES = ("curves.csv", "features.csv", "deviation.csv")
 _HEADER = '''#!/usr/bin/env python3
 """posepipe on the edge: pixels in, JSON lines out. Needs NumPy, OpenCV and ONNX Runtime only.
 
@@ -104,6 +104,7 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
     """
     _check_folder(out)
     networks = networks if networks is not None else float_networks(refiner=plan.refiner)
+    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         made = Path(temporary) / "bundle"
         (made / "models").mkdir(parents=True)
@@ -134,9 +135,9 @@ def _write_tables(folder: Path) -> None:
     folder.mkdir()
     catalogue = yaml.safe_load((files("posepipe.exercise") / "catalogue.yaml").read_text(encoding="utf-8"))
     (folder / "catalogue.yaml").write_text(json.dumps(catalogue, indent=1) + "\n", encoding="utf-8")
-    for name in _TABLES:
-        text = (files("posepipe.gait.norms") / name).read_text(encoding="utf-8")
-        (folder / name).write_text(text, encoding="utf-8")
+    for table in files("posepipe.gait.norms").iterdir():
+        if table.name.endswith(".csv"):
+            (folder / table.name).write_text(table.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _check_folder(out: Path) -> None:
@@ -146,7 +147,7 @@ def _check_folder(out: Path) -> None:
 
 
 def _write_network(network: Network, plan: Plan, folder: Path) -> dict[str, Any]:
-    model = graphs.metadata(
+    model = graph_kit.metadata(
         build(network, plan.variant),
         **{entry.key: entry.value for entry in network.model.metadata_props if entry.key != "calibration"},
         posepipe_name=network.name,

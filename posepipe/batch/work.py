@@ -37,13 +37,6 @@ from posepipe.results.recording import Recording
 __all__ = ["work"]
 
 
-class _OneCore(Pipeline):
-    """A pipeline that keeps to one core: other cores have other videos. Networks stay open from video to video."""
-
-    def _detector(self, threads: int | None = None) -> Detector:
-        return _detector(self.config.detector, self.config.max_people)
-
-
 class _Clock:
     """Wall-clock and processor time since it was made."""
 
@@ -57,6 +50,7 @@ class _Clock:
         )
 
 
+# One core each: other cores have other videos. Networks stay open from video to video.
 @lru_cache(maxsize=2)
 def _detector(name: str, max_people: int) -> Detector:
     return open_detector(name, max_people=max_people, threads=1)
@@ -117,10 +111,9 @@ def work(job: Job, out: str, identity: Identity, run: str) -> State:
 
 def _analyse(job: Job, places: Places, state: State, start: _Clock) -> State:
     cv2.setNumThreads(1)
-    pipeline = _OneCore(replace(job.config, workers=1))
-    recording = pipeline.describe(pipeline.detect(job.video), lifter=_lifter())
-    # Its own words for the settings: how many cores worked on it is no choice of the user's.
-    recording = replace(recording, config={**recording.config, "workers": job.config.workers})
+    pipeline = Pipeline(job.config)
+    detector = _detector(job.config.detector, job.config.max_people)
+    recording = pipeline.describe(pipeline.detect(job.video, detector=detector), lifter=_lifter())
     with places.fresh() as folder:
         if job.video_out:
             pipeline.annotate(recording, job.video, folder / "annotated.mp4")

@@ -110,11 +110,10 @@ def _stem(video: str) -> str:
 
 def print_outcome(recording: Recording, folder: Path) -> None:
     """Say in a few lines what was found and where it lies."""
+    from posepipe.results.sections import verdict
+
     for warning in recording.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for person in recording.people:
-        seconds = float(person.keypoints.time_s[-1] - person.keypoints.time_s[0])
-        typer.echo(
-            f"person {person.id}: {len(person.keypoints)} frames, {seconds:.1f} s, seen from {person.view.label}"
-        )
+        typer.echo(verdict(recording, person))
     typer.echo(f"results in {folder}; start with {folder / 'report.html'}")

@@ -15,6 +15,10 @@ app = typer.Typer(no_args_is_help=True, help="Measure accuracy on your own data 
 
 Data = Annotated[list[Path], typer.Option("--data", help="npz file, or folder of videos; several may follow.")]
 More = Annotated[list[Path] | None, typer.Argument(help="Further files or folders.", show_default=False)]
+Results = Annotated[
+    Path | None,
+    typer.Option(help="Folder of results folders named like the videos; their poses are taken.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")]
 
 
@@ -82,19 +86,19 @@ def calibration(
 
 
 @app.command("recognition", help="How often movements are named rightly, clip by clip.")
-def recognition(data: Data, more: More = None, as_json: AsJson = False) -> None:
+def recognition(data: Data, more: More = None, results: Results = None, as_json: AsJson = False) -> None:
     """Folders of videos with videos.csv, or npz files of labelled poses, in; accuracy and macro F1 out."""
     from posepipe.evaluation.recognition import evaluate_recognition
 
-    _show(merged(evaluate_recognition, [*data, *(more or [])]), as_json)
+    _show(merged(lambda path: evaluate_recognition(path, results=results), [*data, *(more or [])]), as_json)
 
 
 @app.command("reps", help="Repetition counting, the exercise not told: poses with counts, or filmed clips.")
-def reps(data: Data, more: More = None, as_json: AsJson = False) -> None:
+def reps(data: Data, more: More = None, results: Results = None, as_json: AsJson = False) -> None:
     """Counted poses or a folder with videos.csv in; relative error, off-by-one and exact share out."""
     from posepipe.evaluation.reps import evaluate_reps
 
-    _show(merged(evaluate_reps, [*data, *(more or [])]), as_json)
+    _show(merged(lambda path: evaluate_reps(path, results=results), [*data, *(more or [])]), as_json)
 
 
 @app.command("form", help="Whether faulty repetitions of a rehabilitation set stand out.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from posepipe.errors import UsageError
 
 __all__ = ["app"]
 
@@ -56,9 +59,7 @@ def edge(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write a bundle and its parity and latency report."""
-    from posepipe.cli.extras import need
-
-    need("exporters", extra="export")
+    _need_exporters()
     from exporters.edge.export import export_edge
 
     result = export_edge(
@@ -85,11 +86,18 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")] = False,
 ) -> None:
     """Measure float32, float16 and int8 beside each other."""
-    from posepipe.cli.extras import need
     from posepipe.evaluation.tables import markdown
 
-    need("exporters", extra="export")
+    _need_exporters()
     from exporters.edge.export import compare_variants
 
     result = compare_variants(rounds=rounds, clips=clips, say=lambda text: typer.echo(text, err=True))
     typer.echo(json.dumps(result, indent=2) if as_json else markdown(result))
+
+
+def _need_exporters() -> None:
+    """Raise `UsageError` if this installation can't export."""
+    if find_spec("exporters") is None:
+        raise UsageError(
+            "this installation came without the exporters", hint="Run the command in the folder of posepipe's sources"
+        )

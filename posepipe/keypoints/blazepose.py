@@ -7,7 +7,7 @@ Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking (2020).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from posepipe.types import Frame, Keypoints
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["BlazePose", "BlazePoseStream", "Networks", "Person"]
+__all__ = ["BlazePose", "BlazePoseStream", "Networks", "Person", "read_person"]
 
 FloatArray = NDArray[np.float32]
 
@@ -49,18 +49,19 @@ class Person:
         keypoints: the 33 landmarks in the picture; their presence is `presence` times the mean score of the surer half
             of the joints. It separates people from furniture better, and a body half out of the picture doesn't suffer.
         presence: the landmark network's own.
-        world_m: (33, 3) MediaPipe's own guess in metres: hips at the origin, x right, y down, z away.
         features: what the sigmas were made of.
         roi: where it looked.
         body_px: (2, 2) hips and end of the body's circle, which the next region of interest stands on.
+        world_m: (33, 3) MediaPipe's own guess in metres: hips at the origin, x right, y down, z away; None if the
+            network wasn't asked for it.
     """
 
     keypoints: Keypoints
     presence: float
-    world_m: FloatArray
     features: SigmaFeatures
     roi: Roi
     body_px: FloatArray
+    world_m: FloatArray | None = None
 
 
 class Networks:
@@ -92,27 +93,27 @@ class Networks:
         raw, presence, maps, world = self._landmarks.run(
             ["landmarks", "presence", "heatmaps", "world"], {"image": tensor}
         )
-        table = raw.reshape(_LANDMARKS, 5)
-        points, peak, spread = refine(table[:, :2] / np.float32(_CROP_PX), maps[0])
-        xy_px = roi.to_picture(points)
-        confidence = sigmoid(table[:33, 3:5])
-        score = confidence[:, 0] * confidence[:, 1]
-        features = SigmaFeatures(peak[:33], spread[:33], confidence[:, 0], confidence[:, 1], roi.size_px / _MAP_CELLS)
-        keypoints = Keypoints(
-            BLAZEPOSE33,
-            xy_px[:33],
-            capped_sigma(features),
-            score,
-            float(presence[0, 0]) * _clear_half(score),
-        )
-        return Person(
-            keypoints,
-            float(presence[0, 0]),
-            _upright(world.reshape(_LANDMARKS, 3)[:33], roi.angle_rad),
-            features,
-            roi,
-            xy_px[[_HIPS, _BODY_END]],
-        )
+        person = read_person(raw, float(presence[0, 0]), maps, roi)
+        return replace(person, world_m=_upright(world.reshape(_LANDMARKS, 3)[:33], roi.angle_rad))
+
+
+def read_person(raw: FloatArray, presence: float, maps: FloatArray, roi: Roi) -> Person:
+    """What the landmark network's outputs say.
+
+    Args:
+        raw: (1, 195) landmarks.
+        presence: the network's.
+        maps: (1, 39, 64, 64) heat maps.
+        roi: where it looked.
+    """
+    table = raw.reshape(_LANDMARKS, 5)
+    points, peak, spread = refine(table[:, :2] / np.float32(_CROP_PX), maps[0])
+    xy_px = roi.to_picture(points)
+    confidence = sigmoid(table[:33, 3:5])
+    score = confidence[:, 0] * confidence[:, 1]
+    features = SigmaFeatures(peak[:33], spread[:33], confidence[:, 0], confidence[:, 1], roi.size_px / _MAP_CELLS)
+    keypoints = Keypoints(BLAZEPOSE33, xy_px[:33], capped_sigma(features), score, presence * _clear_half(score))
+    return Person(keypoints, presence, features, roi, xy_px[[_HIPS, _BODY_END]])
 
 
 def _clear_half(score: FloatArray) -> float:
@@ -230,11 +231,6 @@ class BlazePoseStream:
     def people(self) -> tuple[Person, ...]:
         """What the last frame held, in the order of `step`'s result."""
         return tuple(followed.person for followed in self._followed)
-
-    @property
-    def last_world_m(self) -> FloatArray | None:
-        """World landmarks (33, 3) of the first person of the last frame, see `Person.world_m`."""
-        return self._followed[0].person.world_m if self._followed else None
 
     def step(self, frame: Frame) -> tuple[Keypoints, ...]:
         """People in the next frame, the surest first."""

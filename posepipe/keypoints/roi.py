@@ -75,11 +75,6 @@ class Roi:
         xy_px: NDArray[np.float32] = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
         return xy_px
 
-    def to_crop(self, points_px: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Inverse of `to_picture`."""
-        matrix = self.crop_to_picture(1)
-        return np.linalg.solve(matrix[:, :2], (points_px - matrix[:, 2]).T).T.astype(np.float32)
-
     def crop(self, image: NDArray[np.uint8], crop_px: int, border: int = cv2.BORDER_REPLICATE) -> NDArray[np.uint8]:
         """Cut the square out of the picture (H, W, 3), upright, `crop_px` wide.
 

@@ -16,7 +16,7 @@ from posepipe.results.recording import SCHEMA, Person, Recording
 __all__ = ["load", "save", "write_report"]
 
 
-def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
+def save(recording: Recording, folder: Path | str, *, language: str = "en") -> tuple[Path, ...]:
     """Write ``poses.parquet``, ``angles.parquet``, ``report.html`` and ``summary.json``.
 
     All four are written under hidden temporary names and renamed at the end, the summary last: a folder with a
@@ -26,6 +26,7 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
     Args:
         recording: what to write.
         folder: made if it is missing; other files in it are left alone.
+        language: of ``report.html``; see `posepipe.results.language.LANGUAGES`.
 
     Returns:
         The paths written.
@@ -46,7 +47,7 @@ def save(recording: Recording, folder: Path | str) -> tuple[Path, ...]:
             encoding="utf-8",
             errors="backslashreplace",
         ),
-        "report.html": lambda path: _write_page(recording, path),
+        "report.html": lambda path: _write_page(recording, path, language),
         "angles.parquet": lambda path: write_angles(recording.people, path),
         "poses.parquet": lambda path: write_poses(recording.people, path),
     }
@@ -64,14 +65,14 @@ def _write_gait(recording: Recording, folder: Path) -> tuple[Path, ...]:
     return write_gait_reports(recording, folder)
 
 
-def write_report(recording: Recording, path: Path | str) -> Path:
+def write_report(recording: Recording, path: Path | str, *, language: str = "en") -> Path:
     """Write the report alone, for instance of a recording that was loaded.
 
     Raises:
         OutputError: the folder or disk refuses.
     """
     with atomic_path(path) as temporary:
-        _write_page(recording, temporary)
+        _write_page(recording, temporary, language)
     return Path(path)
 
 
@@ -101,10 +102,10 @@ def load(folder: Path | str) -> Recording:
         ) from error
 
 
-def _write_page(recording: Recording, path: Path) -> None:
+def _write_page(recording: Recording, path: Path, language: str) -> None:
     from posepipe.results.report import render
 
-    path.write_text(render(recording), encoding="utf-8", errors="replace")
+    path.write_text(render(recording, language), encoding="utf-8", errors="replace")
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

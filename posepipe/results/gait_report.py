@@ -44,13 +44,6 @@ _VIEWS = {
     "": "",
 }
 _MINUS = "\u2212"
-_NAMES = {
-    "step_length_side_m": "Step length by side (m)",
-    "step_length_ll": "Step length (leg lengths)",
-    "walk_ratio_m_spm": "Walk ratio (m per step/min)",
-    "stride_time_cv_pct": "Stride time, variation (%)",
-    "step_length_cv_pct": "Step length, variation (%)",
-}
 _UNSURE_DEG = 15.0
 """A curve whose error bar is wider than 1.6 times this is drawn without it, for its shape."""
 
@@ -95,6 +88,7 @@ class GaitReport:
     Attributes:
         title, facts: what was filmed, and how.
         verdict: the answer, in one or two sentences; `alert` if something was flagged.
+        judged: whether the walk could be judged at all.
         score: the deviation score in words.
         strips: stick figures of each side.
         parameters, symmetry: tables.
@@ -119,6 +113,7 @@ class GaitReport:
     withheld: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     footer: str
+    judged: bool = True
 
 
 def person_motion(recording: Recording, person: Person) -> Motion:
@@ -171,6 +166,7 @@ def gait_report(
         withheld=_withheld(found, rows),
         notes=_notes(found, sources),
         footer=f"posepipe {__version__}. {DISCLAIMER} It doesn't replace an examination.",
+        judged=found.withheld is None and isinstance(found.abnormal, Abnormal),
     )
 
 
@@ -241,7 +237,7 @@ def _parameter_rows(
     for name, item in _flat(items):
         norm = spatiotemporal(name, sex, age_years)
         normal = f"{norm.low:g} to {norm.high:g}" if norm else ""
-        label = _NAMES.get(name) or words(name)
+        label = words(name)
         if isinstance(item, Reason):
             rows.append(ParameterRow(label, why=explain(item)))
             continue

@@ -21,6 +21,7 @@ COLORS = {
     "middle": "#3d7a63",
     "alert": "#9d1c1c",
     "fine": "#2f6b3a",
+    "unjudged": "#8a939b",
 }
 """Left and right can be told apart by the colour-blind; on a black-and-white print right is dashed."""
 

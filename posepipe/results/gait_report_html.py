@@ -20,6 +20,7 @@ h1 { font-size: 15pt; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 10.5
 p { margin: .8mm 0; } .soft { color: #59626b; font-size: 8.5pt; }
 .verdict { border-left: 1.4mm solid #2f6b3a; background: #f2f5f2; padding: 2mm 3mm; margin: 2.4mm 0;
   font-size: 10.5pt; }
+.verdict.unjudged { border-color: #8a939b; background: #f3f4f5; }
 .verdict.alert { border-color: #9d1c1c; background: #f8f1f0; }
 .verdict p { margin: 0 0 .8mm; }
 svg { display: block; width: 100%; height: auto; font-family: inherit; }
@@ -45,7 +46,7 @@ def render_gait_html(report: GaitReport) -> str:
     """The report as one document that loads nothing."""
     first = [
         _header(report),
-        f'<div class="verdict{" alert" if report.alert else ""}"><p><b>{escape(report.verdict)}</b></p>'
+        f'<div class="verdict{_answer_class(report)}"><p><b>{escape(report.verdict)}</b></p>'
         f"<p>{escape(report.score)}</p></div>",
     ]
     if report.signs:
@@ -126,6 +127,13 @@ def _symmetry(report: GaitReport) -> str:
 
 def _bars(bars: Drawing | None) -> str:
     return to_svg(bars) if bars is not None else ""
+
+
+def _answer_class(report: GaitReport) -> str:
+    """Green is for a walk that was judged and not flagged."""
+    if report.alert:
+        return " alert"
+    return "" if report.judged else " unjudged"
 
 
 def _side_class(side: str) -> str:

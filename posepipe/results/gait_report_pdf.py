@@ -40,7 +40,7 @@ def write_gait_pdf(report: GaitReport, path: Path) -> None:
     Raises:
         UsageError: reportlab isn't installed.
     """
-    color = COLORS["alert" if report.alert else "fine"]
+    color = COLORS["alert" if report.alert else "fine" if report.judged else "unjudged"]
     first: list[Any] = [_p(f"Gait report: {report.title}", 14, bold=True)]
     first += [_p(fact, 8, "soft") for fact in report.facts]
     first += [_gap(4), _box([_p(report.verdict, 10, bold=True), _p(report.score, 9)], color)]

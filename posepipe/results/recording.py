@@ -146,26 +146,27 @@ class Recording:
     warnings: tuple[str, ...] = ()
     created: str = field(default_factory=_now)
 
-    def save(self, folder: Path | str, *, formats: str | Iterable[str] = ()) -> tuple[Path, ...]:
+    def save(self, folder: Path | str, *, formats: str | Iterable[str] = (), language: str = "en") -> tuple[Path, ...]:
         """Write a results folder; see `posepipe.results.folder.save`.
 
         Args:
             folder: made if it is missing.
             formats: further formats; see `posepipe.results.formats.write_formats`.
+            language: of ``report.html``; see `posepipe.results.language.LANGUAGES`.
 
         Returns:
             The paths written.
 
         Raises:
             OutputError: the folder or disk refuses.
-            UsageError: there is no such format, or a package that it needs is missing.
+            UsageError: there is no such format or language, or a package that a format needs is missing.
         """
         from posepipe.results.folder import save
         from posepipe.results.formats import parse_formats, write_formats
 
         wanted = [item for item in parse_formats(formats) if item.name != "parquet"]
         # The summary comes last: a folder with a summary is whole.
-        return (*write_formats(self, folder, wanted), *save(self, folder))
+        return (*write_formats(self, folder, wanted), *save(self, folder, language=language))
 
     @classmethod
     def load(cls, folder: Path | str) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 from importlib.resources import files
@@ -17,16 +18,18 @@ from numpy.typing import NDArray
 from posepipe import __version__
 from posepipe.errors import OutputError
 from posepipe.motion.angles import ANGLES
+from posepipe.reasons import Reason
 from posepipe.results.exercise_section import exercise_html
 from posepipe.results.gait_section import gait_html
+from posepipe.results.language import Words, report_words
 from posepipe.results.plots import BAND, Curve, angle_plot
+from posepipe.results.ranges import angle_label, ranges_html
 from posepipe.results.recording import KeyFrame, Person, Recording
 from posepipe.results.sections import (
     quality_html,
     sources_html,
     verdict,
     withheld_html,
-    words,
 )
 
 __all__ = ["render"]
@@ -35,84 +38,106 @@ _CURVE_SAMPLES = 1500
 _POSES = 600
 _PICTURES = 8
 _PICTURE_HEIGHT_PX = 480
+_SCRIPT_WORDS = ("Play", "Pause", "One square is 25 cm", "No pose at this moment", "not known", "left", "right", "at")
 _SPECS = {spec.name: spec for spec in ANGLES}
 
 Array = NDArray[Any]
 
 
-def render(recording: Recording) -> str:
+def render(recording: Recording, language: str = "en") -> str:
     """The report as one HTML document. It loads nothing and runs without a network.
 
     Long clips are thinned: curves to 1,500 samples that keep their peaks, the 3D view to 600 poses, pictures to 8;
     several people share these numbers.
+
+    Args:
+        recording: made or loaded.
+        language: one of `posepipe.results.language.LANGUAGES`.
+
+    Raises:
+        UsageError: the report doesn't speak the language.
     """
+    say = report_words(language)
     assets = files("posepipe.results") / "templates"
     share = max(len(recording.people), 1)
     name = PurePath(recording.video.path).name or recording.video.path
-    body = [_header(recording, name)]
+    body = [_header(recording, name, say)]
     data = []
     for person in recording.people:
         shown = _shown(person, max(_POSES // share, 60))
         curves = max(_CURVE_SAMPLES // share, 200)
-        body.append(_person(recording, person, shown, curves, max(_PICTURES // share, 1)))
+        body.append(_person(recording, person, shown, curves, max(_PICTURES // share, 1), say))
         if len(shown):
             data.append(_viewer_data(person, shown))
-    body.append(_footer(recording))
+    body.append(_footer(recording, say))
     template = Template((assets / "report.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(f"{name} – posepipe report"),
+        language=say.language,
+        title=escape(f"{name} – {say('posepipe report')}"),
         generator=escape(f"posepipe {__version__}"),
         style=(assets / "report.css").read_text(encoding="utf-8"),
         script=(assets / "report.js").read_text(encoding="utf-8"),
         body="\n".join(body),
         data=_script_json(data),
+        words=_script_json({text: say(text) for text in _SCRIPT_WORDS}),
     )
 
 
-def _header(recording: Recording, name: str) -> str:
+def _header(recording: Recording, name: str, say: Words) -> str:
     video = recording.video
-    when = _date(recording.created)
-    facts = (
-        f"{video.duration_s:.1f} s, {video.width_px} × {video.height_px} pixels, {video.fps_hz:.4g} frames a second"
-        + (", cut short" if video.truncated else "")
+    facts = say(
+        "{seconds} s, {width} × {height} pixels, {fps} frames a second",
+        seconds=f"{video.duration_s:.1f}",
+        width=video.width_px,
+        height=video.height_px,
+        fps=f"{video.fps_hz:.4g}",
+    ) + (say(", cut short") if video.truncated else "")
+    verdicts = "".join(f'<p class="verdict">{escape(verdict(recording, p, say))}</p>' for p in recording.people)
+    warnings = "".join(f'<p class="note">{escape(say.warning(text))}</p>' for text in recording.warnings)
+    made = say("Motion report, {date}.", date=_date(recording.created, say))
+    nobody = f'<p class="verdict">{say("Nobody was followed.")}</p>'
+    reading = say(
+        "Left and right are always the person's own. Every ± and every shaded band is a 90 % error bar: the true value "
+        "should lie within it nine times in ten."
     )
-    verdicts = "".join(f'<p class="verdict">{escape(verdict(recording, p))}</p>' for p in recording.people)
-    warnings = "".join(f'<p class="note">{escape(text)}</p>' for text in recording.warnings)
     return (
         f"<header><h1>{escape(name)}</h1>"
-        f'<p class="soft">Motion report, {escape(when)}. {escape(facts)}. posepipe {escape(__version__)}.</p></header>'
-        f"<main>{verdicts or '<p class=verdict>Nobody was followed.</p>'}{warnings}"
-        '<p class="soft">Left and right are always the person\'s own. Every ± and every shaded band is a 90 % error '
-        "bar: the true value should lie within it nine times in ten.</p>"
+        f'<p class="soft">{escape(made)} {escape(facts)}. posepipe {escape(__version__)}.</p></header>'
+        f'<main>{verdicts or nobody}{warnings}<p class="soft">{reading}</p>'
     )
 
 
-def _date(created: str) -> str:
+def _date(created: str, say: Words) -> str:
     """An ISO time as people write it; anything else as it is."""
     try:
         when = datetime.fromisoformat(created)
     except ValueError:
-        return created or "undated"
-    return f"{when.day} {when:%B %Y, %H:%M} {when.tzname() or ''}".strip()
+        return created or say("undated")
+    clock = f"{when:%Y, %H:%M} {when.tzname() or ''}".strip()
+    return say("{day} {month} {year_and_time}", day=when.day, month=say(f"{when:%B}"), year_and_time=clock)
 
 
-def _person(recording: Recording, person: Person, shown: Array, curves: int, pictures: int) -> str:
+def _person(recording: Recording, person: Person, shown: Array, curves: int, pictures: int, say: Words) -> str:
     several = len(recording.people) > 1
-    title = f"<h2>Person {person.id}</h2>" if several else ""
+    title = f"<h2>{say('Person {id}', id=person.id)}</h2>" if several else ""
     head = "h3" if several else "h2"
-    viewer, plots = _viewer(person, shown), _plots(person, curves)
+    # What was asked for first, then what it rests on.
     sections = [
-        ("Key frames", _pictures(person.key_frames[:pictures])),
-        ("The movement in 3D", viewer),
-        ("Joint angles", plots),
-        ("Exercise", exercise_html(person)),
-        ("Gait", gait_html(person.gait)),
-        ("What was withheld, and why", withheld_html(person)),
-        ("How sure is this", _how_sure() + sources_html(recording, person)),
-        ("Data quality", quality_html(person)),
+        (say("Exercise"), exercise_html(person, say) if _asked(person.exercise) else ""),
+        (say("Gait"), gait_html(person.gait, say) if _asked(person.gait) else ""),
+        (say("Key frames"), _pictures(person.key_frames[:pictures])),
+        (say("The movement in 3D"), _viewer(person, shown, say)),
+        (say("Joint angles"), _plots(person, curves, say)),
+        (say("What was withheld, and why"), withheld_html(person, say)),
+        (say("How sure is this"), _how_sure(say) + sources_html(recording, person, say)),
+        (say("Data quality"), quality_html(person, say)),
     ]
     body = "".join(f"<section><{head}>{name}</{head}>{html}</section>" for name, html in sections if html)
     return f'<div id="person-{int(person.id)}">{title}{body}</div>'
+
+
+def _asked(section: Mapping[str, object]) -> bool:
+    return section.get("withheld") != Reason.NOT_ANALYSED
 
 
 def _shown(person: Person, most: int) -> NDArray[np.intp]:
@@ -140,45 +165,53 @@ def _viewer_data(person: Person, shown: NDArray[np.intp]) -> dict[str, Any]:
     }
 
 
-def _viewer(person: Person, shown: NDArray[np.intp]) -> str:
+def _viewer(person: Person, shown: NDArray[np.intp], say: Words) -> str:
     if not len(shown):
-        return "<p>No 3D pose could be made.</p>"
+        return f"<p>{say('No 3D pose could be made.')}</p>"
     thinned = (
-        f" Of {len(person.pose):,} poses, {len(shown):,} are here; <code>poses.parquet</code> has all."
+        " "
+        + say(
+            "Of {all} poses, {shown} are here; {file} has all.",
+            all=f"{len(person.pose):,}",
+            shown=f"{len(shown):,}",
+            file="<code>poses.parquet</code>",
+        )
         if len(shown) < len(person.pose)
         else ""
     )
     buttons = (
-        ("play", "Play"),
-        ("filmed", "As filmed"),
-        ("turned", "Turned"),
-        ("side", "From the side"),
-        ("above", "From above"),
-        ("closer", "Closer"),
-        ("farther", "Farther"),
+        ("play", say("Play")),
+        ("filmed", say("As filmed")),
+        ("turned", say("Turned")),
+        ("side", say("From the side")),
+        ("above", say("From above")),
+        ("closer", say("Closer")),
+        ("farther", say("Farther")),
     )
     row = "".join(f'<button type="button" data-do="{do}">{name}</button>' for do, name in buttons)
+    label = escape(say("3D skeleton. Arrow keys turn it, plus and minus zoom, space plays."))
+    reading = say(
+        "Drag to turn; click it first, then the wheel zooms. The discs show how unsure each joint is. The body is kept "
+        "over the middle of the grid, its lowest joint on it; the grid is level with the camera."
+    )
+    still = say("The 3D view and the cursor need JavaScript; everything else doesn't.")
     return (
-        f'{_key()}<div class="viewer"><svg viewBox="0 0 640 480" tabindex="0" role="application" '
-        'aria-label="3D skeleton. Arrow keys turn it, plus and minus zoom, space plays."></svg>'
-        '<div class="controls"><input type="range" min="0" max="0" value="0" aria-label="Moment"><output></output>'
-        "</div>"
+        f'{_key(say)}<div class="viewer"><svg viewBox="0 0 640 480" tabindex="0" role="application" '
+        f'aria-label="{label}"></svg><div class="controls">'
+        f'<input type="range" min="0" max="0" value="0" aria-label="{escape(say("Moment"))}"><output></output></div>'
         f'<div class="controls">{row}</div></div>'
-        '<noscript><p class="note">The 3D view and the cursor need JavaScript; everything else doesn\'t.</p></noscript>'
-        '<p class="soft screen">Drag to turn; click it first, then the wheel zooms. The discs show how unsure each '
-        "joint is. The body is kept over the middle of the grid, its lowest joint on it; the grid is level with the "
-        f"camera.{thinned}</p>"
+        f'<noscript><p class="note">{still}</p></noscript><p class="soft screen">{reading}{thinned}</p>'
     )
 
 
-def _key() -> str:
+def _key(say: Words) -> str:
     return (
-        '<p><span class="key left"></span><b class="left">left</b> '
-        '<span class="key right"></span><b class="right">right</b></p>'
+        f'<p><span class="key left"></span><b class="left">{say("left")}</b> '
+        f'<span class="key right"></span><b class="right">{say("right")}</b></p>'
     )
 
 
-def _plots(person: Person, most: int) -> str:
+def _plots(person: Person, most: int, say: Words) -> str:
     columns: dict[str, list[tuple[str, int]]] = {}
     known = np.isfinite(person.angles.deg).any(axis=0)
     for column, name in enumerate(person.angles.names):
@@ -187,40 +220,35 @@ def _plots(person: Person, most: int) -> str:
         if known[column]:
             columns.setdefault(rest if paired else name, []).append((side if paired else "middle", column))
     if not columns:
-        return "<p>No joint angle could be measured.</p>"
+        return f"<p>{say('No joint angle could be measured.')}</p>"
     thinned = ""
     if len(person.pose) > most:
-        thinned = f" Curves are thinned to {most:,} samples that keep the peaks; <code>angles.parquet</code> has all."
+        thinned = " " + say(
+            "Curves are thinned to {most} samples that keep the peaks; {file} has all.",
+            most=f"{most:,}",
+            file="<code>angles.parquet</code>",
+        )
+    click = say("Click a plot to see that moment in all of them and in 3D.")
     return (
-        f'<p class="soft"><span class="screen">Click a plot to see that moment in all of them and in 3D.</span>'
-        f"{thinned}</p>"
-        f"{_key()}"
-        f'<div class="plots">{"".join(_plot(person, name, sides, most) for name, sides in columns.items())}</div>'
+        f"{ranges_html(person, columns, say)}"
+        f'<p class="soft"><span class="screen">{click}</span>{thinned}</p>{_key(say)}'
+        f'<div class="plots">{"".join(_plot(person, name, sides, most, say) for name, sides in columns.items())}</div>'
     )
 
 
-def _plot(person: Person, name: str, sides: list[tuple[str, int]], most: int) -> str:
+def _plot(person: Person, name: str, sides: list[tuple[str, int]], most: int, say: Words) -> str:
     angles = person.angles
     spec = _SPECS.get(angles.names[sides[0][1]])
-    label = spec.label.removeprefix("Left ").removeprefix("Right ") if spec else words(name)
-    label = label[:1].upper() + label[1:]
-    meaning = f"0: {spec.neutral}; +: {spec.positive}." if spec else ""
+    label = angle_label(angles.names[sides[0][1]], say)
+    meaning = f"0: {say(spec.neutral)}; +: {say(spec.positive)}." if spec else ""
     curves = [
         Curve(side, person.keypoints.time_s, angles.deg[:, column], angles.sigma_deg[:, column])
         for side, column in sides
     ]
-    ranges = []
-    for curve in curves:
-        finite = np.isfinite(curve.deg)
-        low, high = (round(float(end)) for end in np.percentile(curve.deg[finite], [1, 99]))
-        said = f'<b class="{curve.side}">{curve.side}</b> ' if curve.side != "middle" else ""
-        share = f" (known in {100 * finite.mean():.0f} % of frames)" if finite.mean() < 0.995 else ""
-        ranges.append(f"{said}{low}° to {high}°{share}")
     return (
         f'<figure data-curves="{escape(json.dumps(sides))}"><p class="head">{escape(label)}</p>'
         f"{angle_plot(label, curves, most)}"
-        f"<figcaption>{', '.join(ranges).replace('-', '−')}. {escape(meaning)}"
-        '<div class="readout screen"></div></figcaption></figure>'
+        f'<figcaption>{escape(meaning)}<div class="readout screen"></div></figcaption></figure>'
     )
 
 
@@ -250,27 +278,31 @@ def _picture(key_frame: KeyFrame) -> str:
     )
 
 
-def _how_sure() -> str:
-    return (
-        "<p>Every joint carries a standard deviation, made of what the detector couldn't tell in the picture and what "
-        "one camera can't tell about depth. Angles inherit it from their joints. A number that can't be vouched for "
-        "isn't given: it stands in the table above with its reason.</p>"
-        "<p>Error bars don't cover everything: loose clothing, an odd viewpoint or a skeleton that is too simple "
-        "(hips, spine) can shift a whole curve. Compare sides and sessions filmed the same way rather than trusting "
-        "a single value.</p>"
+def _how_sure(say: Words) -> str:
+    first = say(
+        "Every joint carries a standard deviation, made of what the detector couldn't tell in the picture and what one "
+        "camera can't tell about depth. Angles inherit it from their joints. A number that can't be vouched for isn't "
+        "given: it stands in the table above with its reason."
     )
+    second = say(
+        "Error bars don't cover everything: loose clothing, an odd viewpoint or a skeleton that is too simple (hips, "
+        "spine) can shift a whole curve. Compare sides and sessions filmed the same way rather than trusting a single "
+        "value."
+    )
+    return f"<p>{first}</p><p>{second}</p>"
 
 
-def _footer(recording: Recording) -> str:
+def _footer(recording: Recording, say: Words) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in recording.versions.items())
     models = "".join(
         f"<li>{escape(name)}: <code>{escape(digest)}</code></li>" for name, digest in recording.models.items()
     )
-    listed = f"<details><summary>Models (SHA-256)</summary><ul>{models}</ul></details>" if models else ""
+    listed = f"<details><summary>{say('Models')} (SHA-256)</summary><ul>{models}</ul></details>" if models else ""
     digest = recording.video.sha256
     source = f"<p>Video: SHA-256 <code>{escape(digest)}</code></p>" if digest else ""
     return (
-        "</main><footer><p><b>A screening aid, not a diagnosis.</b> It doesn't replace an examination.</p>"
+        f"</main><footer><p><b>{say('A screening aid, not a diagnosis.')}</b> "
+        f"{say('It does not replace an examination.')}</p>"
         f"<p>posepipe {escape(__version__)}{'; ' + escape(versions) if versions else ''}.</p>{source}{listed}</footer>"
     )
 

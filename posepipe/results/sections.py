@@ -12,6 +12,7 @@ import numpy as np
 from posepipe.errors import UsageError
 from posepipe.motion.angles import ANGLES
 from posepipe.reasons import Reason, explain
+from posepipe.results.language import ENGLISH, Words
 from posepipe.results.plots import BAND
 from posepipe.results.recording import Person, Recording
 from posepipe.results.summary import plain, quality
@@ -22,8 +23,11 @@ __all__ = [
     "gait_html",
     "quality_html",
     "sources_html",
+    "strides_words",
+    "table",
     "verdict",
     "view_words",
+    "why",
     "withheld",
     "withheld_html",
     "words",
@@ -39,6 +43,13 @@ _UNITS = {
     "mm": "mm",
     "s": "s",
     "px": "px",
+}
+_NAMES = {
+    "step_length_side_m": "Step length by side (m)",
+    "step_length_ll": "Step length (leg lengths)",
+    "walk_ratio_m_spm": "Walk ratio (m per step/min)",
+    "stride_time_cv_pct": "Stride time, variation (%)",
+    "step_length_cv_pct": "Step length, variation (%)",
 }
 _WORTH_SAYING = 0.01
 """Angles missing in a smaller share of the frames aren't listed."""
@@ -73,6 +84,8 @@ class Withheld:
 
 def words(name: str) -> str:
     """A name of the data as words, its unit in brackets: ``stance_pct`` is "Stance (%)"."""
+    if name in _NAMES:
+        return _NAMES[name]
     stem, _, unit = name.rpartition("_")
     if stem and unit in _UNITS:
         return f"{words(stem)} ({_UNITS[unit]})"
@@ -80,120 +93,146 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def why(reason: str) -> str:
+def why(reason: str, say: Words = ENGLISH) -> str:
     """A reason as a sentence; a code this version doesn't know is shown as it is."""
     try:
-        return explain(reason)
+        return say(explain(reason))
     except UsageError:
-        return f"Reason: {reason}."
+        return say("Reason: {code}.", code=reason)
 
 
-def withheld(person: Person) -> list[Withheld]:
+def withheld(person: Person, say: Words = ENGLISH) -> list[Withheld]:
     """Everything withheld from one person's record, nested parts too."""
     found = []
     for name, section in (("Exercise", person.exercise), ("Gait", person.gait)):
-        found += [Withheld(" › ".join(path), why(reason)) for path, reason in _nested((name,), plain(section))]
+        if section.get("withheld") == Reason.NOT_ANALYSED:
+            continue
+        found += [
+            Withheld(" › ".join(path), why(reason, say)) for path, reason in _nested((say(name),), plain(section), say)
+        ]
     for column, name in enumerate(person.angles.names):
         missing = ~np.isfinite(person.angles.deg[:, column])
         share = float(missing.mean()) if len(missing) else 1.0
         if name not in person.withheld and share < _WORTH_SAYING:
             continue
-        part = f", in {_percent(share)} of the frames" if _WORTH_SAYING <= share < 1.0 else ""
+        part = say(", in {share} of the frames", share=_percent(share)) if _WORTH_SAYING <= share < 1.0 else ""
         reason = person.withheld.get(name) or _angle_reason(person, name, missing)
-        found.append(Withheld(f"Angle › {_LABELS.get(name, words(name))}{part}", why(reason)))
+        found.append(Withheld(f"{say('Angle')} › {say(_LABELS.get(name, words(name)))}{part}", why(reason, say)))
     found += [
-        Withheld(words(name), why(reason))
+        Withheld(say(words(name)), why(reason, say))
         for name, reason in person.withheld.items()
         if name not in person.angles.names
     ]
     return found
 
 
-def verdict(recording: Recording, person: Person) -> str:
-    """Who, how long, from where, how well, and what was found, in one or two plain sentences."""
+def verdict(recording: Recording, person: Person, say: Words = ENGLISH) -> str:
+    """What was found, then who, how long, from where and how well, in a few plain sentences."""
     track, seen = person.keypoints, quality(person)
     if len(track) == 0:
-        return f"Person {person.id}: no frames."
+        return say("Person {id}: no frames.", id=person.id)
     seconds = float(track.time_s[-1] - track.time_s[0]) + 1.0 / max(recording.video.fps_hz, 1.0)
-    text = f"Person {person.id} was followed for {seconds:.1f} s ({len(track):,} of {recording.video.frames:,} frames)"
-    text += f", {view_words(person)}. " if person.view.label != "unknown" else ". "
-    text += f"Of the limb joints, {_percent(seen.seen_share)} were seen"
-    text += f", {_percent(seen.filled_share)} filled in" if seen.filled_share > 0 else ""
-    text += f" and {_percent(seen.missing_share)} missing. " if seen.missing_share > 0 else ". "
-    return " ".join((text.strip(), _exercise_verdict(person.exercise), _gait_verdict(person.gait))).strip()
+    who = say(
+        "Person {id} was followed for {seconds} s ({seen} of {frames} frames)",
+        id=person.id,
+        seconds=f"{seconds:.1f}",
+        seen=f"{len(track):,}",
+        frames=f"{recording.video.frames:,}",
+    )
+    who += f", {view_words(person, say)}." if person.view.label != "unknown" else "."
+    joints = say("Of the limb joints, {share} were seen", share=_percent(seen.seen_share))
+    if seen.filled_share > 0:
+        joints += say(", {share} filled in", share=_percent(seen.filled_share))
+    if seen.missing_share > 0:
+        joints += say(" and {share} missing", share=_percent(seen.missing_share))
+    found = [_exercise_verdict(person.exercise, say), _gait_verdict(person.gait, say)]
+    known = [
+        text for text, section in zip(found, (person.exercise, person.gait), strict=True) if "withheld" not in section
+    ]
+    # Whoever does squats needn't be told that they don't walk.
+    return " ".join(text for text in (*(known if any(known) else found), who, f"{joints}.") if text)
 
 
-def view_words(person: Person) -> str:
+def view_words(person: Person, say: Words = ENGLISH) -> str:
     """The view as words: "seen from the front-left in 93 % of the frames"."""
     label = person.view.label.replace("_", "-")
     side = f"from {'the ' if label.startswith(('front', 'back')) else 'their '}{label}"
-    return f"seen {side} in {_percent(person.view.share)} of the frames"
+    return say("seen {side} in {share} of the frames", side=say(side), share=_percent(person.view.share))
 
 
-def gait_html(section: Mapping[str, Any]) -> str:
+def gait_html(section: Mapping[str, Any], say: Words = ENGLISH) -> str:
     """The gait section: parameters with error bars, then the screening's answer."""
     section = plain(section)
     if "withheld" in section:
-        return _not_given(section["withheld"])
+        return _not_given(section["withheld"], say)
     parts = []
     abnormal = section.get("abnormal")
     if isinstance(abnormal, dict) and "withheld" not in abnormal:
-        parts.append(f'<p class="note">Screening: <b>{escape(_text(abnormal.get("label")))}</b> walking')
+        label = escape(say(_text(abnormal.get("label"), say)))
+        said = say("Screening: {label} walking", label=f"<b>{label}</b>")
         if isinstance(abnormal.get("probability"), (int, float)):
-            parts.append(f", probability of an abnormal gait {_percent(abnormal['probability'])}")
-        parts.append(". This points out who may need a closer look; it doesn't diagnose.</p>")
-        parts.append(_rest({k: v for k, v in abnormal.items() if k not in ("label", "probability")}))
+            share = _percent(abnormal["probability"])
+            said += say(", probability of an abnormal gait {share}", share=share)
+        closer = say("This points out who may need a closer look; it doesn't diagnose.")
+        parts.append(f'<p class="note">{said}. {closer}</p>')
+        parts.append(_rest({k: v for k, v in abnormal.items() if k not in ("label", "probability")}, say))
     elif abnormal is not None:
-        parts.append(_rest({"abnormal": abnormal}))
-    parts.append(_rest({k: v for k, v in section.items() if k not in ("events", "abnormal")}, "Parameters"))
+        parts.append(_rest({"abnormal": abnormal}, say))
+    parts.append(_rest({k: v for k, v in section.items() if k not in ("events", "abnormal")}, say, say("Parameters")))
     events = section.get("events") or ()
     counts: dict[str, int] = {}
     for event in events:
-        name = f"{event.get('side', '')} {event.get('type', '')}".replace("_", " ").strip()
+        name = say(f"{event.get('side', '')} {event.get('type', '')}".replace("_", " ").strip())
         counts[name] = counts.get(name, 0) + 1
     if counts:
         said = ", ".join(f"{count} × {name}" for name, count in sorted(counts.items()))
-        parts.append(f'<p class="soft">Events found: {escape(said)}.</p>')
+        parts.append(f'<p class="soft">{say("Events found: {events}.", events=escape(said))}</p>')
     return "".join(parts)
 
 
-def withheld_html(person: Person) -> str:
+def withheld_html(person: Person, say: Words = ENGLISH) -> str:
     """What was withheld, and why, as a table."""
-    found = withheld(person)
+    found = withheld(person, say)
     if not found:
-        return "<p>Nothing was withheld.</p>"
-    return _table("", ("What", "Why"), [(item.what, item.why) for item in found])
+        return f"<p>{say('Nothing was withheld.')}</p>"
+    return table("", (say("What"), say("Why")), [(item.what, item.why) for item in found])
 
 
-def quality_html(person: Person) -> str:
+def quality_html(person: Person, say: Words = ENGLISH) -> str:
     """Data quality as a table."""
     seen = quality(person)
     rows = [
-        ("Limb joints seen", _percent(seen.seen_share)),
-        ("Limb joints filled in between seen ones", _percent(seen.filled_share)),
-        ("Limb joints missing", _percent(seen.missing_share)),
-        ("Typical error bar in the picture", f"± {BAND * seen.median_sigma_px:.1f} px"),
-        ("Typical error bar of a joint in 3D, along each axis", f"± {BAND * seen.median_sigma_m * 100:.1f} cm"),
-        ("Left/right mix-ups repaired", str(seen.swaps_repaired)),
+        (say("Limb joints seen"), _percent(seen.seen_share)),
+        (say("Limb joints filled in between seen ones"), _percent(seen.filled_share)),
+        (say("Limb joints missing"), _percent(seen.missing_share)),
+        (say("Typical error bar in the picture"), f"± {BAND * seen.median_sigma_px:.1f} px"),
+        (
+            say("Typical error bar of a joint in 3D, along each axis"),
+            f"± {BAND * seen.median_sigma_m * 100:.1f} cm",
+        ),
+        (say("Left/right mix-ups repaired"), str(seen.swaps_repaired)),
     ]
-    return _table("", ("Measure", "Value"), [(name, "not known" if "nan" in value else value) for name, value in rows])
+    known = [(name, say("not known") if "nan" in value else value) for name, value in rows]
+    return table("", (say("Measure"), say("Value")), known)
 
 
-def sources_html(recording: Recording, person: Person) -> str:
+def sources_html(recording: Recording, person: Person, say: Words = ENGLISH) -> str:
     """Where metres and the camera's angle of view come from."""
     scale = (
-        f"Metres rest on the body height given, {person.height_m:.2f} m."
+        say("Metres rest on the body height given, {height} m.", height=f"{person.height_m:.2f}")
         if person.scale_source == "given" and person.height_m
-        else "Body height wasn't given, so metres rest on an average body: lengths and speeds may be off "
-        "by the same part that this person is taller or shorter. Angles and times don't depend on it."
+        else say(
+            "Body height wasn't given, so metres rest on an average body: lengths and speeds may be off by the same "
+            "part that this person is taller or shorter. Angles and times don't depend on it."
+        )
     )
     focal = {
-        "given": "The camera's angle of view was given.",
-        "metadata": "The camera's angle of view was read from the file.",
-        "estimated": "The camera's angle of view was estimated from the picture.",
+        "given": say("The camera's angle of view was given."),
+        "metadata": say("The camera's angle of view was read from the file."),
+        "estimated": say("The camera's angle of view was estimated from the picture."),
     }.get(
         recording.camera.focal_source,
-        "The camera's angle of view isn't known and was assumed; distances from the camera are rough.",
+        say("The camera's angle of view isn't known and was assumed; distances from the camera are rough."),
     )
     return f"<p>{escape(scale)}</p><p>{escape(focal)}</p>"
 
@@ -210,93 +249,103 @@ def _angle_reason(person: Person, name: str, missing: BoolArray) -> Reason:
     return Reason.TOO_UNCERTAIN if there.size and there.mean() > 0.5 else Reason.JOINT_UNSEEN
 
 
-def _exercise_verdict(section: Mapping[str, Any]) -> str:
+def _exercise_verdict(section: Mapping[str, Any], say: Words) -> str:
     if section.get("withheld") == Reason.NOT_ANALYSED:
         return ""
     if "withheld" in section:
-        return f"No exercise result: {_lower(why(str(section['withheld'])))}"
+        return say("No exercise result: {reason}", reason=_lower(why(str(section["withheld"]), say), say))
     bouts = [
-        f"{bout.get('reps')} × {str(bout.get('label')).replace('_', ' ')}" for bout in section.get("segments") or ()
+        f"{bout.get('reps')} × {say(str(bout.get('label')).replace('_', ' '))}"
+        for bout in section.get("segments") or ()
     ]
-    return f"Exercise: {', '.join(bouts)}." if bouts else ""
+    return say("Exercise: {bouts}.", bouts=", ".join(bouts)) if bouts else ""
 
 
-def _gait_verdict(section: Mapping[str, Any]) -> str:
+def _gait_verdict(section: Mapping[str, Any], say: Words) -> str:
     if section.get("withheld") == Reason.NOT_ANALYSED:
         return ""
     if "withheld" in section:
-        return f"No gait result: {_lower(why(str(section['withheld'])))}"
+        return say("No gait result: {reason}", reason=_lower(why(str(section["withheld"]), say), say))
     strides = section.get("strides")
     if isinstance(strides, Mapping):
-        return "Gait: " + " and ".join(f"{count} {side} strides" for side, count in strides.items()) + "."
+        return say("Gait: {strides}.", strides=strides_words(strides, say))
     return ""
 
 
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+def strides_words(strides: Mapping[str, Any], say: Words = ENGLISH) -> str:
+    """How many strides of each side: "5 left and 4 right strides"."""
+    left, right = (strides.get(side, 0) for side in ("left", "right"))
+    return say("{left} left and {right} right strides", left=left, right=right)
 
 
-def _not_given(reason: str) -> str:
-    return f'<p class="withheld">Withheld. {escape(why(reason))}</p>'
+def _lower(sentence: str, say: Words) -> str:
+    """To go on within a sentence; German nouns keep their capital."""
+    return sentence[:1].lower() + sentence[1:] if say.language == ENGLISH.language else sentence
 
 
-def _nested(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+def _not_given(reason: str, say: Words) -> str:
+    return f'<p class="withheld">{say("Withheld.")} {escape(why(reason, say))}</p>'
+
+
+def _nested(path: tuple[str, ...], value: Any, say: Words) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, Mapping):
         if "withheld" in value:
             yield path, str(value["withheld"])
             return
         for key, item in value.items():
-            yield from _nested((*path, words(str(key))), item)
+            yield from _nested((*path, say(words(str(key)))), item, say)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for number, item in enumerate(value, 1):
-            yield from _nested((*path, str(number)), item)
+            yield from _nested((*path, str(number)), item, say)
 
 
-def _rest(values: Mapping[str, Any], caption: str = "") -> str:
-    rows = [(" › ".join(path), text) for key, value in values.items() for path, text in _rows((words(key),), value)]
-    return _table(caption, ("What", "Value"), rows) if rows else ""
+def _rest(values: Mapping[str, Any], say: Words, caption: str = "") -> str:
+    pairs = [pair for key, value in values.items() for pair in _rows((say(words(key)),), value, say)]
+    rows = [(" › ".join(path), text) for path, text in pairs]
+    return table(caption, (say("What"), say("Value")), rows) if rows else ""
 
 
-def _rows(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+def _rows(path: tuple[str, ...], value: Any, say: Words) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, Mapping):
         if "withheld" in value:
-            yield path, f"withheld: {_lower(why(str(value['withheld'])))}"
+            yield path, say("withheld: {reason}", reason=_lower(why(str(value["withheld"]), say), say))
         elif "value" in value:
-            yield path, _with_error(value)
+            yield path, _with_error(value, say)
         elif set(value) == {"left", "right"} and all(_is_leaf(side) for side in value.values()):
-            yield path, ", ".join(f"{side} {text}" for side in ("left", "right") for _, text in _rows((), value[side]))
+            sides = (f"{say(side)} {text}" for side in ("left", "right") for _, text in _rows((), value[side], say))
+            yield path, ", ".join(sides)
         else:
             for key, item in value.items():
-                yield from _rows((*path, words(str(key))), item)
+                yield from _rows((*path, say(words(str(key)))), item, say)
     elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         for number, item in enumerate(value, 1):
-            yield from _rows((*path, str(number)), item)
+            yield from _rows((*path, str(number)), item, say)
     elif isinstance(value, list):
-        yield path, ", ".join(_text(item) for item in value) or "none"
+        yield path, ", ".join(_text(item, say) for item in value) or say("none")
     else:
-        yield path, _text(value)
+        yield path, _text(value, say)
 
 
 def _is_leaf(value: Any) -> bool:
     return not isinstance(value, (Mapping, list)) or (isinstance(value, Mapping) and "value" in value)
 
 
-def _with_error(value: Mapping[str, Any]) -> str:
+def _with_error(value: Mapping[str, Any], say: Words) -> str:
     number, sigma = value.get("value"), value.get("sigma")
     if not isinstance(number, (int, float)):
-        return "not known"
+        return say("not known")
     if not isinstance(sigma, (int, float)) or sigma <= 0:
-        return _text(number)
+        return _text(number, say)
     half = BAND * sigma
     decimals = max(0, 1 - int(np.floor(np.log10(half))))
     return f"{number:.{decimals}f} ± {half:.{decimals}f}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, say: Words) -> str:
     if value is None:
-        return "not known"
+        return say("not known")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.2g}"
     return str(value)
@@ -310,7 +359,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f}\u00a0%"
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as HTML; a row's first cell is its heading."""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     body = "".join(

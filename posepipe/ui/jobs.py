@@ -86,10 +86,12 @@ class Job:
     Attributes:
         items: the videos; their fields are filled as they get done.
         config: what the user chose.
+        language: of the reports; see `posepipe.results.language.LANGUAGES`.
     """
 
     items: Sequence[Item]
     config: Config
+    language: str = "en"
     _progress: Progress = field(default_factory=Progress)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -152,7 +154,7 @@ class Job:
         report("measuring", 0, 1)
         recording = pipeline.describe(item.detection)
         pipeline.annotate(recording, item.video, item.folder / "annotated.mp4", on_progress=report)
-        save(recording, item.folder)
+        save(recording, item.folder, language=self.language)
         item.recording = recording
 
     def _reporter(self, number: int, item: Item) -> OnProgress:

@@ -6,7 +6,12 @@ from posepipe.ui.assets import asset
 
 __all__ = ["beside_video", "with_theme"]
 
-_SMALL = "body { padding: .4rem .8rem; } header, main > p, section:has(> .pictures) { display: none; }"
+# Beside the video stands what moves with it: the 3D view and the curves come first.
+_SMALL = """
+body { padding: .4rem .8rem; } header, main > p, section:has(> .pictures) { display: none; }
+main > div { display: flex; flex-direction: column; } main > div > * { min-width: 0; } main > div > h2 { order: -3; }
+section:has(> .viewer) { order: -2; } section:has(> .plots) { order: -1; }
+"""
 
 
 def beside_video(report: str, *, dark: bool) -> str:

@@ -20,10 +20,8 @@ from posepipe.errors import PosePipeError
 from posepipe.exercise.coach import Coach
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import CoachState, SessionSummary
-from posepipe.keypoints import open_detector
-from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.live import LivePerson, LiveSession
-from posepipe.pipeline import Config
+from posepipe.pipeline import Config, Pipeline
 from posepipe.types import Frame
 from posepipe.ui.scene import live_picture
 
@@ -253,13 +251,12 @@ class Stage:
 def open_session(config: Config, width_px: int, height_px: int) -> LiveSession:
     """A live session on one core: the browser, the video coder and other sessions need the rest.
 
-    More threads of a network wait for each other when the cores are busy, which took twice the time.
+    More threads took twice the time when the cores were busy.
 
     Raises:
         ModelError: a model is missing or damaged.
     """
-    stream = open_detector(config.detector, max_people=config.max_people, threads=1).start()
-    return LiveSession(stream, Lifter(threads=1), assumed_camera(width_px, height_px), config.height_m)
+    return Pipeline(config).start(width_px, height_px, threads=1)
 
 
 def open_coach(exercise: str | None) -> Coach:

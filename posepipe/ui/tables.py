@@ -8,6 +8,7 @@ from typing import Any
 
 from posepipe.errors import UsageError
 from posepipe.reasons import explain
+from posepipe.results.language import report_words
 from posepipe.results.plots import BAND
 from posepipe.ui.texts import Texts
 
@@ -16,10 +17,8 @@ __all__ = ["faults_text", "measured", "reason_text", "rejected_rows", "rep_rows"
 
 def reason_text(text: Texts, code: str) -> str:
     """Why something is withheld, as a sentence."""
-    if f"reason.{code}" in text.table:
-        return text(f"reason.{code}")
     try:
-        return explain(code)
+        return report_words(text.language)(explain(code))
     except UsageError:
         return code.replace("_", " ")
 

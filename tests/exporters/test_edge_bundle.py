@@ -29,6 +29,7 @@ from exporters.edge.measure import (
 )
 from exporters.edge.networks import Network, build, float_networks
 from exporters.edge.report import Accuracy, Budget, parse_budget, table
+from posepipe.cli.main import run as run_posepipe
 from posepipe.errors import InputError, UsageError
 from posepipe.inference import open_session
 from posepipe.keypoints.blazepose import BlazePose
@@ -84,7 +85,7 @@ def test_one_file_keeps_what_is_reached_and_renames_what_clashes() -> None:
     assert {"LiveSession", "SwapGuard", "OneEuro", "Tracker"} <= set(names)
     assert "repair_swaps" not in names and "zero_phase" not in names
     # Names of modules that begin with an underscore carry the module.
-    assert "axes_Frame" in names and "UsageError" in names
+    assert "axes_Plan" in names and "UsageError" in names
     compile(text, "one", "exec")
 
 
@@ -256,6 +257,20 @@ def test_budget_takes_the_cheapest_accurate_variant(monkeypatch: pytest.MonkeyPa
     assert export._choose(tmp_path, {}, Budget(29.0, "ms"), 1)[0] == "float16"
     with pytest.raises(UsageError, match="no variant within 15 MB"):
         export._choose(tmp_path, {}, Budget(15.0, "MB"), 1)
+
+
+def test_installation_without_exporters_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("posepipe.cli.export.find_spec", lambda name: None)
+    assert run_posepipe(["export", "edge", "--out", str(tmp_path / "bundle")]) == 2
+    assert "without the exporters" in capsys.readouterr().err
+
+
+def test_a_missing_parent_folder_is_made(networks: dict[str, Network], tmp_path: Path) -> None:
+    few = {"lifter": networks["lifter"]}
+    write_bundle(Plan("float32"), tmp_path / "new" / "bundle", few)
+    assert (tmp_path / "new" / "bundle" / "manifest.json").is_file()
 
 
 def test_report_reads_well() -> None:

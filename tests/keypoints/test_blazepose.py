@@ -125,7 +125,7 @@ def test_world_landmarks_agree_with_mediapipe(blazepose: BlazePose, squat_frames
     ours, theirs = blazepose.start(), open_detector("mediapipe").start()
     ours.step(squat_frames[0])
     theirs.step(squat_frames[0])
-    np.testing.assert_allclose(ours.last_world_m, theirs.last_world_m, atol=0.005)
+    np.testing.assert_allclose(ours.people[0].world_m, theirs.last_world_m, atol=0.005)
     theirs.close()
 
 

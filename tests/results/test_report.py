@@ -138,7 +138,7 @@ def test_error_bars_are_the_ones_measured():
 
 
 def test_viewer_data_match_the_pose(page):
-    (data, _) = page.inside["script"]
+    data = page.inside["script"][0]
     (person,) = json.loads(data)
     pose = make_person().pose
     mm = np.array(person["mm"], dtype=float).reshape(len(person["time_s"]), -1, 3)
@@ -163,7 +163,7 @@ def test_hostile_names_are_harmless(evil):
         20, path=evil, people=(person,), warnings=(evil,), versions={evil: evil}, models={evil: evil}
     )
     page = Page(render(recording))
-    assert len(page.all("script")) == 2
+    assert len(page.all("script")) == 3  # Data, words, program.
     assert page.all("img") == [
         {**picture, "alt": picture["alt"]} for picture in page.all("img") if "onerror" not in picture
     ]

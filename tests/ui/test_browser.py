@@ -67,7 +67,9 @@ def test_refused_camera_says_what_to_do(app: App, open_page: OpenPage) -> None:
         page = open_page(arguments=arguments)
         page.goto(app[0])
         rtc(page).get_by_role("button", name="Start").click()
-        page.get_by_role("alert").filter(has_text=message).wait_for()
+        alert = page.get_by_role("alert").filter(has_text=message)
+        alert.wait_for()
+        assert "Start" in alert.inner_text()  # It says how to try again.
 
 
 def test_upload_ends_with_report_and_playable_video(

@@ -231,3 +231,5 @@ def test_forgotten_camera_stops_filming(
     monkeypatch.setattr("posepipe.ui.camera._FORGOTTEN_S", 0.3)
     camera = LocalCamera(str(person_clip), Stage(Config()))
     wait_for(lambda: not camera.running, 1.5)
+    assert not camera.running
+    assert camera.error is None

@@ -14,7 +14,7 @@ from posepipe.exercise.labels import LABELS
 from posepipe.ui.texts import LANGUAGES, language_of, load
 
 # Groups in which a code without a text is shown in plain English words.
-OPEN_GROUPS = ("coach", "fault", "reason", "gait")
+OPEN_GROUPS = ("coach", "fault", "gait")
 
 
 def _fields(text: str) -> set[str]:

@@ -57,6 +57,15 @@ def test_upload_of_same_name_twice(tmp_path: Path) -> None:
     assert space.folder in one.parents
 
 
+def refused(path: Path) -> MediaError | None:
+    """Why a file isn't taken; None if it is."""
+    try:
+        check_video(path)
+    except MediaError as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -69,16 +78,16 @@ def test_upload_of_same_name_twice(tmp_path: Path) -> None:
 def test_junk_is_refused_whatever_its_name(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(MediaError) as caught:
-        check_video(path)
-    assert caught.value.where == name
-    assert str(tmp_path) not in str(caught.value)
+    error = refused(path)
+    assert error is not None
+    assert error.where == name
+    assert str(tmp_path) not in str(error)
 
 
 def test_video_is_taken_whatever_its_name(person_clip: Path, tmp_path: Path) -> None:
     odd = tmp_path / "holiday.txt"
     odd.write_bytes(person_clip.read_bytes())
-    check_video(odd)
+    assert refused(odd) is None
 
 
 def test_everything_goes_with_the_session(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 "use strict";
 (() => {
+  const WORDS = JSON.parse(document.getElementById("words").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const WIDTH = 640, HEIGHT = 480;
   const VIEWS = { filmed: [0, 0.05], turned: [0.6, 0.2], side: [Math.PI / 2, 0.05], above: [0, 1.35] };
@@ -74,14 +75,14 @@
           bones[k].setAttribute("x2", b[0]); bones[k].setAttribute("y2", b[1]);
         }
       });
-      label.textContent = points.some(p => p) ? "One square is 25 cm" : "No pose at this moment";
+      label.textContent = points.some(p => p) ? WORDS["One square is 25 cm"] : WORDS["No pose at this moment"];
     }
 
     const plots = [...section.querySelectorAll(".plots figure")].map(figure => {
       const plot = figure.querySelector("svg");
       return {
         plot, cursor: plot.querySelector(".cursor"), readout: figure.querySelector(".readout"),
-        curves: JSON.parse(figure.dataset.curves),
+        curves: JSON.parse(figure.dataset.curves || "[]"),
         start: +plot.dataset.start, end: +plot.dataset.end, left: +plot.dataset.left, right: +plot.dataset.right,
       };
     });
@@ -92,12 +93,13 @@
         const share = (time - p.start) / Math.max(p.end - p.start, 1e-6);
         p.cursor.style.visibility = "visible";
         p.cursor.setAttribute("transform", `translate(${share * (p.right - p.left)} 0)`);
+        if (!p.readout) continue;
         const said = p.curves.map(([side, column]) => {
           const value = data.deg[column][now], half = data.half_deg[column][now];
-          const name = side === "middle" ? "" : side + " ";
-          return name + (value === null ? "not known" : `${value < 0 ? "−" : ""}${Math.abs(value)}° ± ${half}°`);
+          const name = side === "middle" ? "" : WORDS[side] + " ";
+          return name + (value === null ? WORDS["not known"] : `${value < 0 ? "−" : ""}${Math.abs(value)}° ± ${half}°`);
         });
-        p.readout.textContent = `at ${time.toFixed(2)} s: ${said.join(", ")}`;
+        p.readout.textContent = `${WORDS.at} ${time.toFixed(2)} s: ${said.join(", ")}`;
       }
     }
 
@@ -131,7 +133,7 @@
 
     function run(on) {
       playing = on;
-      play.textContent = on ? "Pause" : "Play";
+      play.textContent = WORDS[on ? "Pause" : "Play"];
       if (on) {
         if (now === count - 1) show(0);
         started = 0;

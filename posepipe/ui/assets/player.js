@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const video = window.parent.document.querySelector(".st-key-player video");
+  const WORDS = JSON.parse(document.getElementById("words").textContent);
   const people = JSON.parse(document.getElementById("data").textContent);
   const sliders = people.map(person => document.querySelector(`#person-${person.id} .viewer input`));
   if (!video || !people.length) return;
@@ -47,7 +48,7 @@
       if (video.paused) video.play(); else video.pause();
     }, true);
     for (const name of ["play", "pause"]) video.addEventListener(name, () => {
-      if (button) button.textContent = video.paused ? "Play" : "Pause";
+      if (button) button.textContent = WORDS[video.paused ? "Play" : "Pause"];
     });
   });
 })();

@@ -50,7 +50,7 @@ def _input(text: Texts) -> None:
         if sample:
             items.append(Item(SAMPLE_VIDEO.name, SAMPLE_VIDEO, workspace().new_folder("result")))
         if items:
-            set_job(Job(items, config).start())
+            set_job(Job(items, config, text.language).start())
             st.rerun()
 
 
@@ -169,7 +169,7 @@ def _other_person(text: Texts, item: Item) -> None:
                 config = Config(**{**item.recording.config, "subject": str(track.person)})  # type: ignore[arg-type]
                 again = replace(item, state=State.WAITING, recording=None)
                 results().pop(next(name for name, one in results().items() if one is item))
-                set_job(Job([again], config).start())
+                set_job(Job([again], config, text.language).start())
                 st.rerun()
 
 

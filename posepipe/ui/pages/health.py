@@ -24,7 +24,8 @@ def page() -> None:
     with st.spinner(text("health.looking")):
         checks = list(diagnose())
     _verdict(text, checks)
-    st.dataframe([_check_row(text, check) for check in checks], hide_index=True, width="stretch", height="content")
+    with st.expander(text("health.details"), expanded=any(check.state != "ok" for check in checks)):
+        st.dataframe([_check_row(text, check) for check in checks], hide_index=True, width="stretch", height="content")
     st.subheader(text("health.models"))
     st.dataframe([_model_row(text, card) for card in list_cards()], hide_index=True, width="stretch")
     st.subheader(text("health.speed"))

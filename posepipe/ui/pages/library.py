@@ -36,7 +36,13 @@ def page() -> None:
     names = {entry.folder.name: entry for entry in entries}
     rows = [_row(text, entry) for entry in entries]
     st.dataframe(rows, hide_index=True, width="stretch")
-    chosen = st.multiselect(text("library.choose"), list(names), key="library_chosen", max_selections=2)
+    chosen = st.multiselect(
+        text("library.choose"),
+        list(names),
+        key="library_chosen",
+        max_selections=2,
+        placeholder=text("library.choose_here"),
+    )
     if not chosen:
         st.caption(text("library.choose_help"))
     elif len(chosen) == 1:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from posepipe.errors import InputError
+from posepipe.results.language import report_words
 from posepipe.results.recording import Recording
 from posepipe.results.sections import verdict
 from posepipe.results.summary import plain
@@ -26,9 +27,9 @@ def show_result(folder: Path, recording: Recording) -> None:
     """The whole of a results folder."""
     text = say()
     for warning in recording.warnings:
-        st.info(verbatim(warning), icon=":material/info:")
+        st.info(verbatim(report_words(text.language).warning(warning)), icon=":material/info:")
     for person in recording.people:
-        st.markdown(verbatim(verdict(recording, person)))
+        st.markdown(verbatim(verdict(recording, person, report_words(text.language))))
     left, right = st.columns([1, 1], gap="medium")
     with left, st.container(key="player"):
         video = folder / "annotated.mp4"
