@@ -7,7 +7,7 @@ called an exercise; how often that happens is ``false_exercise``.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,21 @@ from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.segments import Segment, clip_label, segments
 from posepipe.lifting.lifter import Lifter, assumed_camera
+from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
 from posepipe.skeleton import BODY21, H36M17
 from posepipe.types import Angles, KeypointTrack, PoseTrack
 
-__all__ = ["Named", "evaluate_recognition", "files_motions", "label_of", "motion_of", "named", "summary"]
+__all__ = [
+    "Named",
+    "evaluate_recognition",
+    "files_motions",
+    "filmed_motion",
+    "label_of",
+    "motion_of",
+    "named",
+    "summary",
+]
 
 FloatArray = NDArray[np.float32]
 
@@ -134,26 +144,27 @@ def motion_of(
     )
 
 
-def evaluate_recognition(path: Path, recogniser: Recogniser | None = None) -> dict[str, Any]:
+def evaluate_recognition(
+    path: Path, recogniser: Recogniser | None = None, results: Path | None = None
+) -> dict[str, Any]:
     """Measure recognition on a folder of videos with a ``videos.csv``, or on an ``npz`` of labelled poses.
 
     Args:
         path: the folder or file.
         recogniser: the shipped one if None.
+        results: see `filmed_motion`.
 
     Raises:
         InputError: neither; or a file that lacks what is needed.
     """
     recogniser = recogniser if recogniser is not None else Recogniser()
-    clips = _filmed(path) if path.is_dir() else files_motions(path)
+    clips = _filmed(path, results) if path.is_dir() else files_motions(path)
     metrics, rows = summary(named(clips, recogniser))
     return {"metrics": metrics, "rows": rows, "versions": package_versions(("posepipe", "onnxruntime", "numpy"))}
 
 
-def _filmed(folder: Path) -> Iterator[tuple[str, str, Motion | None]]:
+def _filmed(folder: Path, results: Path | None) -> Iterator[tuple[str, str, Motion | None]]:
     """Every clip of a folder through the pipeline, the main subject's motion."""
-    from posepipe.pipeline import Config, Pipeline
-
     table = folder / "videos.csv"
     if not table.is_file():
         raise InputError("no videos.csv", where=str(folder), hint="It needs the columns file and label")
@@ -161,15 +172,45 @@ def _filmed(folder: Path) -> Iterator[tuple[str, str, Motion | None]]:
         listed = [row for row in csv.DictReader(file) if row.get("label")]
     if not listed:
         raise InputError("lists no labelled clip", where=str(table))
-    pipeline = Pipeline(Config(task="pose"))
+    motion = filmed_motion(results)
     for row in listed:
+        yield row["file"], label_of(row["label"]), motion(folder / row["file"])
+
+
+def filmed_motion(results: Path | None = None) -> Callable[[Path], Motion | None]:
+    """What makes a video the motion of its main subject, None where nobody is found.
+
+    Args:
+        results: folder of results folders by the videos' names, as ``posepipe analyze`` wrote them: their poses are
+            taken, and a video without a folder has nobody in it. None analyses every video anew.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    from posepipe.pipeline import Config, Pipeline
+    from posepipe.results import Recording, load
+
+    if results is not None and not results.is_dir():
+        raise InputError("no such folder", where=str(results))
+    pipeline = Pipeline(Config(task="pose"))
+
+    def recording_of(video: Path) -> Recording | None:
+        if results is not None:
+            folder = results / video.stem
+            return load(folder) if (folder / "summary.json").is_file() else None
         try:
-            recording = pipeline.run(folder / row["file"])
+            return pipeline.run(video)
         except NobodyFoundError:
-            yield row["file"], label_of(row["label"]), None
-            continue
-        person = recording.people[0]
-        yield row["file"], label_of(row["label"]), Motion.from_pose(person.pose, person.angles)
+            return None
+
+    def motion_of_video(video: Path) -> Motion | None:
+        recording = recording_of(video)
+        if recording is None:
+            return None
+        person, size = recording.people[0], (recording.video.width_px, recording.video.height_px)
+        return Motion.from_pose(person.pose, joint_angles(person.pose), person.keypoints, size)
+
+    return motion_of_video
 
 
 def files_motions(path: Path) -> Iterator[tuple[str, str, Motion | None]]:

@@ -1,5 +1,7 @@
 """Repetition counting measured: poses with counted repetitions, and folders of filmed clips. The exercise isn't told.
 
+Of a file of poses two readings are taken, of films what the pipeline says.
+
 ``rep_mae`` is the mean of ``|counted - true| / (true + 1e-9)`` over clips with repetitions, ``rep_obo`` the share
 off by at most one, ``rep_exact`` the share that is right. Clips whose true count is 0 have no relative error; they
 count in the other two, and in ``false_counts``: the share of clips without repetitions in which some were counted.
@@ -17,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.doctor import package_versions
-from posepipe.errors import InputError, NobodyFoundError
+from posepipe.errors import InputError
 from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
-from posepipe.exercise.count import count_any
+from posepipe.evaluation.recognition import files_motions, filmed_motion
+from posepipe.exercise.analyse import analyse_exercise
+from posepipe.exercise.recognise import Recogniser
+from posepipe.exercise.repeats import find_repeats
 from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
 from posepipe.types import PoseTrack
 
-__all__ = ["Counts", "count_metrics", "evaluate_reps", "pose_motions"]
+__all__ = ["Counts", "count_metrics", "counted_of", "evaluate_reps", "pose_motions"]
 
 _STILL = ("walking",)
 _BONE_M = 0.3
@@ -50,16 +55,17 @@ class Counts:
     counted: int
 
 
-def evaluate_reps(path: Path) -> dict[str, Any]:
+def evaluate_reps(path: Path, results: Path | None = None) -> dict[str, Any]:
     """Count the repetitions of an ``npz`` of poses, or of a folder of videos with a ``videos.csv``.
 
     Args:
         path: the file or folder.
+        results: see `posepipe.evaluation.recognition.filmed_motion`.
 
     Raises:
         InputError: neither, or without counts.
     """
-    clips = list(_filmed(path) if path.is_dir() else _posed(path))
+    clips = list(_filmed(path, results) if path.is_dir() else _posed(path))
     metrics, rows = count_metrics(clips)
     return {"metrics": metrics, "rows": rows, "versions": package_versions(("posepipe", "numpy", "scipy"))}
 
@@ -93,8 +99,23 @@ def _metrics(clips: Sequence[Counts]) -> dict[str, float]:
 
 
 def _posed(path: Path) -> Iterator[Counts]:
-    for name, label, true, motion in pose_motions(path):
-        yield Counts(name, label, true, len(count_any(motion)) if len(motion) else 0)
+    for (name, label, true, given), (_, _, lifted) in zip(pose_motions(path), files_motions(path), strict=True):
+        yield Counts(name, label, true, counted_of(given, lifted))
+
+
+def counted_of(given: Motion, lifted: Motion | None) -> int:
+    """Repetitions from two readings of the same clip: the mean, weighed by how alike each one's repetitions are.
+
+    Depth of a file made from pictures is a guess, ours is another one. Neither reading knows any exercise.
+
+    Args:
+        given: 3D as the file has it.
+        lifted: the same clip from its picture coordinates, lifted anew; None where nobody is seen.
+    """
+    found = [find_repeats(motion) for motion in (given, lifted) if motion is not None and len(motion)]
+    counts = [len(reading) for reading in found]
+    trust = [float(reading.likeness.sum()) / len(reading) if len(reading) else 0.0 for reading in found]
+    return round(float(np.average(counts, weights=trust))) if sum(trust) else max(counts, default=0)
 
 
 def pose_motions(path: Path) -> Iterator[tuple[str, str, int, Motion]]:
@@ -147,10 +168,8 @@ def _motion(data: Mapping[str, NDArray[Any]], kp: NDArray[np.float32], fps_hz: f
     return Motion.from_pose(pose, joint_angles(pose))
 
 
-def _filmed(folder: Path) -> Iterator[Counts]:
+def _filmed(folder: Path, results: Path | None) -> Iterator[Counts]:
     """Every clip through the pipeline; the main subject's repetitions."""
-    from posepipe.pipeline import Config, Pipeline
-
     table = folder / "videos.csv"
     if not table.is_file():
         raise InputError("no videos.csv", where=str(folder), hint="It needs the columns file, label and reps")
@@ -158,13 +177,10 @@ def _filmed(folder: Path) -> Iterator[Counts]:
         listed = list(csv.DictReader(file))
     if not listed or "reps" not in listed[0]:
         raise InputError("lists no counted clip", where=str(table), hint="It needs the columns file, label and reps")
-    pipeline = Pipeline(Config(task="exercise"))
+    motion_of, recogniser = filmed_motion(results), Recogniser()
     for row in listed:
         true = int(row["reps"]) if row["reps"].strip() else None
         nobody = row.get("persons", "").strip() == "0"
-        try:
-            section = pipeline.run(folder / row["file"]).people[0].exercise
-        except NobodyFoundError:
-            section = {}
-        counted = section.get("reps_total", 0)
-        yield Counts(row["file"], row["label"], 0 if nobody else true, counted if isinstance(counted, int) else 0)
+        motion = motion_of(folder / row["file"])
+        section = analyse_exercise(motion, recogniser) if motion is not None else {}
+        yield Counts(row["file"], row["label"], 0 if nobody else true, int(section.get("reps_total", 0)))

@@ -21,7 +21,7 @@ from posepipe.exercise.form import describe
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.phase import RepCounter, RepStep
 from posepipe.exercise.rules import view_of
-from posepipe.exercise.signal import measure
+from posepipe.exercise.signal import Measure, measure
 from posepipe.exercise.types import Bout, CoachState, Feedback, Level, Phase, Rejected, Repetition, SessionSummary
 from posepipe.motion.clip import Motion
 from posepipe.motion.facing import facing
@@ -36,6 +36,8 @@ _SETTLE_S = 0.8
 _START, _STOP = 0.6, 0.35
 _LONG_S = 0.7
 _SAY_S = 3.0
+_LOOK_S = 0.2
+"""The view is looked at this often: nobody turns round in between."""
 _OUTSIDE_PX = 0.02
 
 
@@ -94,6 +96,7 @@ class Coach:
         self._first_s = self._last_s = float("nan")
         self._bad: dict[str, float] = {}
         self._said: tuple[float, Feedback] | None = None
+        self._view, self._look_s = "unknown", -np.inf
 
     def step(
         self, time_s: float, pose: PoseTrack, angles: Angles, keypoints: Keypoints, size_px: tuple[int, int]
@@ -116,10 +119,12 @@ class Coach:
             self._past.popleft()
         label, confidence = self._recognised(time_s, pose, gap_s)
         self._follow(time_s, label, confidence)
-        step = None
-        if self._open is not None:
-            step = self._counted(self._open, time_s, _motion([(pose, angles)]))
-        return self._state(time_s, step, self._feedback(time_s, pose, angles, keypoints, size_px))
+        if self._open is None:
+            return self._state(time_s, None, self._feedback(time_s, pose, None, keypoints, size_px))
+        seen = measure(_motion([(pose, angles)]), self._open.counter.exercise.signal)
+        step = self._open.counter.step(time_s, seen.deg[0])
+        self._noted(self._open, step)
+        return self._state(time_s, step, self._feedback(time_s, pose, seen, keypoints, size_px))
 
     def nobody(self, time_s: float) -> CoachState:
         """A frame in which the person wasn't found."""
@@ -187,13 +192,6 @@ class Coach:
         for time_s, row in zip(motion.time_s, deg, strict=True):
             self._noted(bout, bout.counter.step(float(time_s), row))
 
-    def _counted(self, bout: _Open, time_s: float, motion: Motion) -> RepStep:
-        exercise = bout.counter.exercise
-        seen = measure(motion, exercise.signal)
-        step = bout.counter.step(time_s, seen.deg[0])
-        self._noted(bout, step)
-        return step
-
     def _noted(self, bout: _Open, step: RepStep) -> None:
         if step.rejected is not None:
             bout.rejected.append(step.rejected)
@@ -222,7 +220,7 @@ class Coach:
         return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(bout.rejected))
 
     def _feedback(
-        self, time_s: float, pose: PoseTrack, angles: Angles, keypoints: Keypoints, size_px: tuple[int, int]
+        self, time_s: float, pose: PoseTrack, seen: Measure | None, keypoints: Keypoints, size_px: tuple[int, int]
     ) -> Feedback:
         """The lowest step of the ladder that has been wrong for a while."""
         self._bad.pop("nobody", None)
@@ -230,12 +228,13 @@ class Coach:
         needs = exercise.needs if exercise and exercise.needs else ("shoulder", "hip", "knee")
         if self._lasting("frame", _cropped(keypoints, needs, size_px), time_s):
             return Feedback(Level.FRAME, "out_of_frame", "Step back until your whole body is in the picture.")
-        if exercise is None:
+        if exercise is None or seen is None:
             return Feedback()
-        view = view_of(facing(pose)[0])
-        if self._lasting("view", view != "unknown" and view not in exercise.views, time_s):
+        if not time_s < self._look_s:
+            self._look_s = time_s + _LOOK_S
+            self._view = view_of(facing(pose)[0])
+        if self._lasting("view", self._view != "unknown" and self._view not in exercise.views, time_s):
             return Feedback(Level.VIEW, "wrong_view", _turn(exercise))
-        seen = measure(_motion([(pose, angles)]), exercise.signal)
         if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
             parts = " and ".join(exercise.needs[-2:]) or "body"
             return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")

@@ -237,12 +237,12 @@ def _size(points: Array) -> Array:
     """Body size (W,): 1 for a person of 1.7 m; the median over limbs and trunk of length against Winter's."""
     ratio = [np.linalg.norm(points[:, :, _OF[a]] - points[:, :, _OF[b]], axis=-1) / length for a, b, length in _BONES]
     ratio += [np.linalg.norm(points[:, :, _OF["thorax"]], axis=-1) / _TRUNK_M] * 2
-    table = np.concatenate(ratio, axis=1)
-    known = np.isfinite(table).any(axis=1)
-    size = np.ones(len(table))
-    if known.any():
-        size[known] = np.nanmedian(table[known], axis=1)
-    return np.maximum(size, 1e-6)
+    # NaN sorts last. NumPy's own median of what is known takes half of a live window's time.
+    table = np.sort(np.concatenate(ratio, axis=1), axis=1)
+    known = np.isfinite(table).sum(axis=1)
+    row = np.arange(len(table))
+    middle = 0.5 * (table[row, np.maximum(known - 1, 0) // 2] + table[row, known // 2 * (known > 0)])
+    return np.maximum(np.where(known > 0, middle, 1.0), 1e-6)
 
 
 def _angles(points: Array) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from posepipe.exercise.catalogue import Exercise
 from posepipe.exercise.count import Counted, Cycle
 from posepipe.exercise.rules import Judge, at_turn
+from posepipe.exercise.signal import difference_sigma
 from posepipe.exercise.types import Repetition
 from posepipe.motion.clip import Motion
 from posepipe.motion.facing import facing
@@ -53,7 +54,7 @@ def _one(motion: Motion, judge: Judge, exercise: Exercise, cycle: Cycle) -> Repe
     start, start_sigma = at_turn(motion, seen, cycle, cycle.start_s)
     end, end_sigma = at_turn(motion, seen, cycle, cycle.end_s)
     rest, rest_sigma = _better(start, start_sigma, end, end_sigma)
-    rom, sigma = np.abs(turn - rest), np.hypot(turn_sigma, rest_sigma)
+    rom, sigma = np.abs(turn - rest), difference_sigma(turn - rest, turn_sigma, rest_sigma)
     faults, withheld = judge.faults(cycle)
     best = _weighted(rom, sigma, cycle.side)
     return Repetition(

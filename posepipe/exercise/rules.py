@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posepipe.exercise.catalogue import Exercise, Rule
 from posepipe.exercise.count import Cycle
-from posepipe.exercise.signal import Measure, measure
+from posepipe.exercise.signal import Measure, difference_sigma, measure
 from posepipe.motion.clip import Motion
 from posepipe.motion.facing import view_label
 from posepipe.reasons import Reason
@@ -97,10 +97,11 @@ class Judge:
         if rule.take == "change":
             first, other = _window(self._motion, seen, cycle.start_s - _SPREAD_S, cycle.start_s + _SPREAD_S)
             first, other = (first, other) if first.shape[1] == deg.shape[1] else (first[:, keep], other[:, keep])
-            return _typical(deg) - _typical(first), np.hypot(spread, _typical(other))
+            change = _typical(deg) - _typical(first)
+            return change, difference_sigma(change, spread, _typical(other))
         if rule.take == "range":
-            # What is wrong all along cancels in a difference; the fresh part of the error doesn't.
-            return _extreme(deg, 95) - _extreme(deg, 5), spread
+            size = _extreme(deg, 95) - _extreme(deg, 5)
+            return size, difference_sigma(size, spread, spread)
         take = {"min": 5, "max": 95}.get(rule.take)
         return (_mean(deg) if take is None else _extreme(deg, take)), spread
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.exercise.features import WINDOW_S
-from posepipe.exercise.labels import EXERCISES, LABELS, OTHER
+from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import WindowScores
 from posepipe.reasons import Reason
 
@@ -18,10 +18,12 @@ Array = NDArray[np.float64]
 
 MIN_CONFIDENCE = 0.5
 """Likelier than not: the least mean probability of an exercise that is named."""
+ANY_EXERCISE = 0.6
+"""Where all exercises together reach this, it is enough that one is likelier than all others of them."""
 BOUT_S = 8.0
 """How long one movement goes on before another, on average."""
 _FLOOR = 1e-4
-_OTHER = LABELS.index(OTHER)
+_OTHER, _WALKING = LABELS.index(OTHER), LABELS.index(WALKING)
 _EXERCISE = np.array([name in EXERCISES for name in LABELS])
 
 
@@ -60,8 +62,9 @@ def segments(
 
     Args:
         scores: from `Recogniser.probabilities`.
-        min_confidence: an exercise with a lower mean probability becomes `other`; with doubt, if it is an exercise of
-            some kind with at least this probability.
+        min_confidence: an exercise with a lower mean probability becomes `other`, unless some exercise is done
+            (`ANY_EXERCISE`) and this one is likelier than the others together; with doubt, if it is an exercise of some
+            kind with at least this probability.
         bout_s: mean length of a bout.
     """
     if not len(scores.time_s):
@@ -74,7 +77,7 @@ def segments(
     for a, b in zip(starts, ends, strict=True):
         begin = scores.start_s if a == 0 else float(edge[a - 1])
         end = scores.end_s if b == len(path) else float(edge[b - 1])
-        found.append(_judged(scores.probability[a:b], int(path[a]), begin, end, min_confidence))
+        found.append(_judged(scores.probability[a:b], begin, end, min_confidence))
     return _joined(found)
 
 
@@ -105,17 +108,17 @@ def _viterbi(scores: WindowScores, bout_s: float) -> NDArray[np.intp]:
     return path
 
 
-def _judged(probability: NDArray[np.float32], label: int, start_s: float, end_s: float, least: float) -> Segment:
+def _judged(probability: NDArray[np.float32], start_s: float, end_s: float, least: float) -> Segment:
     seen = ~np.isnan(probability[:, 0])
     if not seen.any():
         return Segment(OTHER, 0.0, start_s, end_s, None, OTHER)
     mean = probability[seen].mean(axis=0)
-    best = int(np.where(_EXERCISE, mean, 0.0).argmax())
-    if mean[best] >= least:
+    best, some = int(np.where(_EXERCISE, mean, 0.0).argmax()), float(mean[_EXERCISE].sum())
+    if mean[best] >= least or (some >= ANY_EXERCISE and mean[best] >= 0.5 * some):
         return Segment(LABELS[best], float(mean[best]), start_s, end_s, None, LABELS[best])
-    if float(mean[_EXERCISE].sum()) >= least:
+    if some >= least:
         return Segment(OTHER, float(mean[_OTHER]), start_s, end_s, Reason.UNSURE_WHICH, LABELS[best])
-    name = LABELS[label] if LABELS[label] not in EXERCISES else OTHER
+    name = WALKING if mean[_WALKING] > mean[_OTHER] else OTHER
     return Segment(name, float(mean[LABELS.index(name)]), start_s, end_s, None, name)
 
 

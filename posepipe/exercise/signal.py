@@ -22,7 +22,7 @@ Every angle of `posepipe.motion.angles` goes by its own name too, without ``left
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from posepipe.motion.angles import ANGLES
 from posepipe.motion.clip import Motion
 
-__all__ = ["MEASURES", "Measure", "grid", "low_pass", "measure", "pose_matrix", "resampled"]
+__all__ = ["MEASURES", "Measure", "difference_sigma", "grid", "low_pass", "measure", "pose_matrix", "resampled"]
 
 Array = NDArray[np.float64]
 
@@ -47,6 +47,10 @@ _TRIPLES: Mapping[str, tuple[str, str, str]] = {
     "arm_raise": ("hip", "shoulder", "elbow"),
     "body_line": ("shoulder", "hip", "ankle"),
 }
+_SHARED, _FADES_DEG = 0.85, 30.0
+"""Correlation of the errors in two frames of a repetition: at the same angle, and the change that halves it."""
+_TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6}
+"""Error over the sigma of independent joints; both lines measured by `posepipe.training.exercise_errors`."""
 _TORSO_PARTS = 0.25
 """Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
 _DEPTH_WEIGHT = 0.3
@@ -98,15 +102,16 @@ def measure(motion: Motion, name: str) -> Measure:
         KeyError: no such measure.
     """
     if name in _TRIPLES:
-        both = [_bend(motion, *(f"{side}_{joint}" for joint in _TRIPLES[name])) for side in ("left", "right")]
-        deg, sigma = (np.stack(part, axis=1) for part in zip(*both, strict=True))
+        deg, sigma = _bends(motion, _TRIPLES[name])
+        sigma = _calibrated(motion, name, sigma * _TRUER.get(name, 1.0))
         return Measure(name, 180.0 - deg if name == "arm_raise" else deg, sigma)
     if name == "knee_inward":
         both = [_inward(motion, side) for side in ("left", "right")]
         deg, sigma = (np.stack(part, axis=1) for part in zip(*both, strict=True))
         return Measure(name, deg, sigma)
     if name == "trunk_lean":
-        return _one(name, *_lean(motion))
+        deg, sigma = _lean(motion)
+        return _one(name, deg, sigma * _TRUER[name])
     if name == "legs_apart":
         return _one(name, *_apart(motion))
     if name not in MEASURES:
@@ -123,6 +128,30 @@ def measure(motion: Motion, name: str) -> Measure:
     )
 
 
+def difference_sigma(change_deg: Array, one_deg: Array, other_deg: Array) -> Array:
+    """Sigma of the difference between an angle in two frames of a repetition.
+
+    The same person, lens and view err alike in both frames as long as the posture is alike; with the change of the
+    angle the errors part company. Correlation ``0.85 / (1 + change / 30 degrees)``, the same for all angles.
+
+    Args:
+        change_deg: how much the angle changed, any sign.
+        one_deg: sigma in one frame.
+        other_deg: sigma in the other.
+    """
+    shared = _SHARED / (1.0 + np.abs(change_deg) / _FADES_DEG)
+    return np.asarray(np.sqrt(one_deg**2 + other_deg**2 - 2.0 * shared * one_deg * other_deg))
+
+
+def _calibrated(motion: Motion, name: str, sigma: Array) -> Array:
+    """The sigma of `posepipe.motion.angles` for the angles that are the same there."""
+    columns = [f"{side}_{name}" for side in ("left", "right")]
+    if not set(columns) <= set(motion.angles.names):
+        return sigma
+    known = motion.angles.sigma_deg[:, [motion.angles.names.index(column) for column in columns]].astype(np.float64)
+    return np.where(np.isfinite(known), known, sigma)
+
+
 def _one(name: str, deg: Array, sigma: Array) -> Measure:
     return Measure(name, deg[:, None], sigma[:, None])
 
@@ -134,12 +163,17 @@ def _points(motion: Motion, *joints: str) -> tuple[list[Array], list[Array]]:
     return [xyz[:, i] for i in range(len(joints))], [sigma[:, i] for i in range(len(joints))]
 
 
-def _bend(motion: Motion, a: str, b: str, c: str) -> tuple[Array, Array]:
-    """180 - the angle a-b-c, and its first-order sigma (the closed form of `posepipe.motion.angles`)."""
-    (p, q, r), (sp, sq, sr) = _points(motion, a, b, c)
+def _bends(motion: Motion, joints: Sequence[str]) -> tuple[Array, Array]:
+    """180 - the angle at the middle joint (F, 2), left and right, and its first-order sigma.
+
+    The closed form of `posepipe.motion.angles`.
+    """
+    points, spread = _points(motion, *(f"{side}_{joint}" for joint in joints for side in ("left", "right")))
+    p, q, r = (np.stack(points[i : i + 2], axis=1) for i in (0, 2, 4))
+    sp, sq, sr = (np.stack(spread[i : i + 2], axis=1) for i in (0, 2, 4))
     u, v = p - q, r - q
     one, two = _norm(u), _norm(v)
-    cos = np.clip((u * v).sum(axis=1) / (one * two), -1.0, 1.0)
+    cos = np.clip((u * v).sum(axis=-1) / (one * two), -1.0, 1.0)
     var = (sp / one) ** 2 + (sr / two) ** 2 + sq**2 * (1 / one**2 + 1 / two**2 - 2 * cos / (one * two))
     return 180.0 - np.degrees(np.arccos(cos)), np.degrees(np.sqrt(np.maximum(var, 0.0)))
 

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.errors import UsageError
 from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.media.atomic import atomic_path
 from posepipe.skeleton import BODY21
 from posepipe.synth.exercises import make_exercise
+from posepipe.synth.gait import PATTERNS, make_walk
 from posepipe.training.exercise_sim import Film, film, open_film
 from posepipe.training.mocap import body21_from_h36m
 
@@ -28,6 +30,8 @@ Array = NDArray[np.float64]
 RATE_HZ = 15.0
 """Frame rate of the pool: a window's own."""
 
+PART_S = 4.0
+"""Longest synthetic take of the pool."""
 _UI = {
     "m01": "squat", "m02": OTHER, "m03": "lunge", "m04": "lunge", "m05": OTHER, "m06": OTHER, "m07": "lateral_raise",
     "m08": OTHER, "m09": OTHER,
@@ -71,17 +75,75 @@ class _True:
 
 
 def synthetic_takes(takes: int, seed: int) -> Iterator[_True]:
-    """Random takes, the labels in the shares that training needs; take k of a seed is always the same."""
+    """Random takes, the labels in the shares that training needs; take k of a seed is always the same.
+
+    At most `PART_S` of each: two persons seen for four seconds teach more than one seen for eight.
+    """
+    for k, take in enumerate(_whole_takes(takes, seed)):
+        yield _part(take, np.random.default_rng([seed, 3, k]))
+
+
+def _part(take: _True, rng: np.random.Generator) -> _True:
+    frames = round(PART_S * RATE_HZ)
+    if len(take.time_s) <= frames:
+        return take
+    start = int(rng.integers(0, len(take.time_s) - frames + 1))
+    span = slice(start, start + frames)
+    return _True(take.time_s[span] - take.time_s[start], take.xyz_m[span], take.label[span], take.kind, take.name)
+
+
+def _whole_takes(takes: int, seed: int) -> Iterator[_True]:
     share = np.array([(1 - _OTHER_SHARE - _WALK_SHARE) / len(EXERCISES)] * len(EXERCISES) + [_WALK_SHARE, _OTHER_SHARE])
     for k in range(takes):
         rng = np.random.default_rng([seed, k])
         label = LABELS[int(rng.choice(len(LABELS), p=share))]
+        if label == WALKING and rng.random() < 0.5:
+            yield _walk(rng)
+            continue
         reps = int(rng.integers(1, 5)) if label in EXERCISES and label != "plank" else int(rng.integers(0, 3))
         take = make_exercise(
             label, rng, fps_hz=RATE_HZ, reps=reps, context=0.22, noise_deg=float(rng.uniform(0.3, 3.0)),
             tempo=float(np.exp(rng.normal(0.0, 0.2))),
         )  # fmt: skip
-        yield _True(take.time_s, take.positions, take.frame_label, "synth", f"{label}: {take.variant}")
+        true = _True(take.time_s, take.positions, take.frame_label, "synth", f"{label}: {take.variant}")
+        yield _crossed(true, rng) if rng.random() < (0.12 if label == WALKING else 0.02) else true
+
+
+def _walk(rng: np.random.Generator) -> _True:
+    """A walk of the gait module's walkers: normal or of any abnormal pattern, also turning, also on a treadmill."""
+    pattern = "normal" if rng.random() < 0.45 else str(rng.choice(sorted(PATTERNS)))
+    treadmill = bool(rng.random() < 0.2)
+    turn_m = float(rng.uniform(1.5, 3.5)) if not treadmill and rng.random() < 0.2 else None
+    severity, side = float(rng.uniform(0.3, 1.0)), str(rng.choice(["left", "right"]))
+    speed = float(rng.uniform(0.5, 1.8)) if rng.random() < 0.5 else None
+    while True:
+        try:
+            walk = make_walk(
+                rng, pattern=pattern, severity=severity, side=side, speed_mps=speed,
+                duration_s=float(rng.uniform(3.0, 7.0)), fps_hz=2 * RATE_HZ,  # Planted feet want a finer rate.
+                treadmill=treadmill, turn_m=turn_m, heading_deg=float(rng.uniform(0.0, 360.0)),
+            )  # fmt: skip
+            break
+        except UsageError:  # Steps too long for these legs: another person.
+            continue
+    label = np.full(len(walk.time_s[::2]), LABELS.index(WALKING))
+    return _True(walk.time_s[::2], walk.xyz_m[::2], label, "synth", f"{WALKING}: {pattern}")
+
+
+def _crossed(take: _True, rng: np.random.Generator) -> _True:
+    """Someone passes, and the track goes over to them: for good, or for a moment."""
+    passer = make_exercise(WALKING if rng.random() < 0.7 else OTHER, rng, fps_hz=RATE_HZ, reps=2, context=0.0)
+    frames = min(len(take.time_s), len(passer))
+    start = int(rng.uniform(0.15, 0.85) * frames)
+    stop = frames if rng.random() < 0.4 else min(frames, start + int(rng.integers(3, 20)))
+    turn = rng.uniform(0.0, 2.0 * np.pi)
+    spin = np.array([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    theirs = passer.positions[:frames] @ spin
+    shift = take.xyz_m[start, 0] - theirs[start, 0]
+    theirs = theirs + np.array([*(shift[:2] + rng.normal(0.0, 0.5, 2)), 0.0])
+    xyz, label = take.xyz_m.copy(), take.label.copy()
+    xyz[start:stop], label[start:stop] = theirs[start:stop], passer.frame_label[start:stop]
+    return _True(take.time_s, xyz, label, take.kind, take.name)
 
 
 def real_takes(data: Path, split: str = "train", seed: int = 0) -> Iterator[_True]:

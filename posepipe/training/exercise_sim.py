@@ -6,7 +6,7 @@ the near one, sides exchanged, legs or head out of the picture. The lifter is th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,21 +68,40 @@ def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng) -> PoseTrack | Non
 
 
 def _camera(xyz: Array, rng: Rng) -> SynthCamera:
+    """Where people put a camera: on a tripod anywhere around, on the floor, close by, or at the end of a lying body."""
     middle = np.median(xyz[:, 0], axis=0)
     extent = float(np.abs(xyz[:, 0, :2] - middle[:2]).max())
     wide = rng.random() < 0.6
     size = (640, 360) if wide else (360, 640)
+    place = rng.choice(("around", "floor", "close"), p=(0.68, 0.2, 0.12))
+    near, far, height = {
+        "around": (1.8, 6.0, (0.3, 2.4)),
+        "floor": (1.5, 4.0, (0.03, 0.45)),
+        "close": (1.0, 1.9, (0.5, 1.7)),
+    }[str(place)]
     camera = SynthCamera.random(
         rng,
         middle,
         width_px=size[0],
         height_px=size[1],
-        distance_m=(1.8 + extent, 6.0 + extent),
-        camera_height_m=(0.3, 2.4),
+        distance_m=(near + extent, far + extent),
+        camera_height_m=height,
         fov_deg=(38.0, 80.0),
         max_roll_deg=14.0,
     )
-    return camera
+    trunk = np.median(xyz[:, _J["thorax"]] - xyz[:, _J["pelvis"]], axis=0)
+    lies = abs(trunk[2]) < 0.4 * np.linalg.norm(trunk)
+    return _at_the_end(camera, trunk, rng) if lies and rng.random() < 0.3 else camera
+
+
+def _at_the_end(camera: SynthCamera, trunk: Array, rng: Rng) -> SynthCamera:
+    """The same camera moved around to the feet, more often, or to the head of a lying person."""
+    toward = -1.0 if rng.random() < 0.7 else 1.0
+    heading = np.arctan2(toward * trunk[1], toward * trunk[0]) + rng.normal(0.0, 0.3)
+    offset = np.subtract(camera.position_m, camera.target_m)
+    reach = float(np.hypot(offset[0], offset[1]))
+    x, y = camera.target_m[:2] + reach * np.array([np.cos(heading), np.sin(heading)])
+    return replace(camera, position_m=(float(x), float(y), camera.position_m[2]))
 
 
 def detect(time_s: Array, xyz_m: Array, camera: SynthCamera, rng: Rng) -> KeypointTrack:
@@ -92,7 +111,9 @@ def detect(time_s: Array, xyz_m: Array, camera: SynthCamera, rng: Rng) -> Keypoi
     # One metre in pixels, where the person is.
     unit = camera.focal_px / np.maximum(np.median(depth, axis=1), 0.5)
     xy, doubt = _mistakes(xy, depth, unit, time_s, rng)
+    _out_of_picture(xy, doubt, unit, time_s, camera, rng)
     level = float(np.exp(rng.normal(np.log(0.016), 0.45)))
+    level *= rng.uniform(1.5, 4.0) if rng.random() < 0.1 else 1.0  # Cut off, blurred, far away or dark.
     sigma = level * _OUTER * np.exp(0.25 * rng.standard_normal((1, len(BODY21)))) + doubt
     noise = 0.4 * _jitter(rng, time_s, xy.shape) + 0.85 * _drift(rng, time_s, xy.shape)
     xy = xy + noise * (sigma * unit[:, None])[..., None]
@@ -179,6 +200,22 @@ def _mistakes(xy: Array, depth: Array, unit: Array, time_s: Array, rng: Rng) -> 
         xy[:, index] += 0.06 * metre * wander(rng, time_s, 4, 0.8).reshape(-1, 2, 2)
         doubt[:, index] += 0.1
     return xy, doubt
+
+
+def _out_of_picture(xy: Array, doubt: Array, unit: Array, time_s: Array, camera: SynthCamera, rng: Rng) -> None:
+    """What lies beyond the picture's edge is made up from what is seen, in place: the further out, the worse."""
+    edge = np.array([camera.width_px, camera.height_px], np.float64)
+    with np.errstate(invalid="ignore"):
+        beyond = np.maximum(np.maximum(-xy, xy - edge), 0.0)
+    out_m = np.linalg.norm(np.nan_to_num(beyond), axis=-1) / unit[:, None]
+    if not out_m.any():
+        return
+    size = 0.35 * np.minimum(out_m, 0.8)
+    guess = wander(rng, time_s, xy.shape[1] * 2, 0.9).reshape(xy.shape) + rng.normal(0.0, 0.7, (1, xy.shape[1], 2))
+    # Unseen limbs are drawn shorter than they are: towards the edge.
+    pull = rng.uniform(0.0, 0.6) * np.where(xy < 0, beyond, -beyond)
+    xy += pull + guess * (size * unit[:, None])[..., None]
+    doubt += size * rng.uniform(0.5, 1.2)
 
 
 def _swap(xy: Array, time_s: Array, rng: Rng) -> None:

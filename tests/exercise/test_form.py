@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.form import consistency, describe
 from posepipe.exercise.quality import FEATURE_COUNT, QualityModel, rep_features
-from posepipe.exercise.signal import measure
+from posepipe.exercise.signal import difference_sigma, measure
 from posepipe.exercise.types import Repetition
 from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
@@ -72,6 +72,14 @@ def test_mirrored_person_has_the_other_side() -> None:
     for one, two in zip(a, b, strict=True):
         assert abs(one.rom_deg - two.rom_deg) < 1.0
         assert abs(one.left_right_deg + two.left_right_deg) < 1.0
+
+
+@given(change=st.floats(-200, 200), one=st.floats(0.1, 60), other=st.floats(0.1, 60))
+def test_a_difference_is_between_certain_and_independent(change: float, one: float, other: float) -> None:
+    got = difference_sigma(*(np.array([x]) for x in (change, one, other)))[0]
+    assert abs(one - other) <= got <= np.hypot(one, other) + 1e-9
+    further = difference_sigma(*(np.array([x]) for x in (1.5 * change, one, other)))[0]
+    assert further >= got - 1e-9
 
 
 def test_consistency() -> None:

@@ -169,6 +169,21 @@ def test_a_weak_guess_is_other_without_doubt() -> None:
     assert found.label == OTHER and found.doubt is None
 
 
+def test_one_likelier_than_all_other_exercises_is_named() -> None:
+    """Whether it is an exercise and which one are two questions."""
+    rows = np.full((30, len(LABELS)), 1e-3, np.float32)
+    rows[:, LABELS.index("squat")], rows[:, LABELS.index("lunge")], rows[:, LABELS.index(OTHER)] = 0.46, 0.25, 0.28
+    scores = WindowScores(np.arange(30) * 0.2, rows / rows.sum(axis=1, keepdims=True), 0.0, 6.0)
+    (found,) = segments(scores)
+    assert found.label == "squat" and found.confidence < 0.5 and found.doubt is None
+
+
+def test_without_an_exercise_the_likelier_of_walking_and_other_is_named() -> None:
+    course = [("walking", 0.97, 2.0), ("walking", 0.44, 1.6)]
+    (found,) = segments(_scores(course), bout_s=100.0)
+    assert found.label == "walking"
+
+
 def test_the_clip_is_what_lasts_longest() -> None:
     found = (Segment("squat", 0.9, 0, 3), Segment(OTHER, 0.9, 3, 7), Segment("squat", 0.8, 7, 9))
     assert clip_label(found) == "squat"

@@ -59,6 +59,7 @@ class _Gait:
     half_width_m: float
     chin: float
     arms_out: float
+    held_out: float
     bounce: float
     turn_deg_s: float
     moves: bool
@@ -80,7 +81,10 @@ def _draw_gait(rng: Rng, body: Body, style: str, cadence_hz: float, step_m: floa
     lean = {"stooped": rng.uniform(15, 40), "run": rng.uniform(3, 16), "crouched": rng.uniform(5, 20)}.get(
         style, rng.normal(3, 3)
     )
-    arms = choose(rng, swing=0.7, still=0.12, chest=0.05, hips=0.03, pockets=0.05, weights=0.05)
+    arms = choose(
+        rng, swing=0.5, still=0.12, out=0.07, chest=0.05, pockets=0.05, weights=0.05, hips=0.03, behind=0.02,
+        crossed=0.02, head=0.01, talk=0.08,
+    )  # fmt: skip
     return _Gait(
         cadence_hz=cadence_hz,
         step_m=step_m,
@@ -101,6 +105,7 @@ def _draw_gait(rng: Rng, body: Body, style: str, cadence_hz: float, step_m: floa
         half_width_m=rng.uniform(0.5, 2.2) * body.hip_half,
         chin=rng.normal(5, 6),
         arms_out=rng.uniform(3.0, 28.0) if style in ("limp", "stiff") else rng.uniform(4.0, 14.0),
+        held_out=rng.uniform(35.0, 95.0),
         bounce=(0.036 if run else 0.012) * body.height / 1.7,
         turn_deg_s=rng.normal(0, 25) if rng.random() < 0.3 else 0.0,
         moves=rng.random() < 0.65,
@@ -124,7 +129,12 @@ def _gait(rng: Rng, body: Body, label: str, style: str, cadence_hz: float, step_
             angle = g.swing_deg[i] * np.sin(beat + np.pi * i - 0.6)
             if g.arms == "swing":
                 rig.arm(i, angle, g.arms_out, g.elbow + g.held_deg[i] + 0.3 * np.maximum(angle, 0))
-            elif g.arms == "still":
+            elif g.arms == "out":  # Balancing.
+                rig.arm(i, 5.0 + 0.3 * angle, g.held_out + 14.0 * np.sin(0.37 * beat + 2.0 * i + g.phase), g.elbow)
+            elif g.arms == "talk" and i == g.worse:
+                w = np.sin(0.61 * beat + g.phase), np.sin(0.23 * beat + 5.0 * g.phase)
+                rig.arm(i, 30.0 + 22.0 * w[0], 14.0 + 10.0 * w[1], 70.0 + 25.0 * w[1], 15.0 * w[0])
+            elif g.arms in ("still", "talk"):
                 rig.arm(i, 3.0, g.arms_out, g.elbow + g.held_deg[i])
             else:
                 hands(rig, g.arms, i)

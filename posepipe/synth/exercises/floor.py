@@ -53,9 +53,11 @@ def push_up(rng: Rng, body: Body) -> Move:
         style
     ]
     if style == "wall":
-        tilt1 = rng.uniform(58.0, 81.0)
+        tilt1 = rng.uniform(58.0, 84.0)
     depth = rng.uniform(0.5, 0.93)
     square = rng.uniform(0.0, 1.0) if style != "wall" else 1.0
+    # Hands on a wall or a bench are mostly lower than the shoulders.
+    lower = rng.uniform(0.0, 0.4) * b.arm if style in ("wall", "incline") else 0.0
     ahead, wide = rng.uniform(-0.12, 0.1) * b.arm, rng.uniform(-0.02, 0.13) * b.height
     flare = rng.uniform(0.1, 1.3)
     hip0, hip1 = rng.normal(4.0, 9.0), rng.normal(0.0, 5.0)
@@ -71,6 +73,7 @@ def push_up(rng: Rng, body: Body) -> Move:
             root = top[f"{('left', 'right')[i]}_shoulder"][0]
             # Hands under the shoulders: below them, or square to a body that leans.
             down = square * top.chest_front[0] - (1.0 - square) * UP if style != "floor" else -UP
+            down = down / np.linalg.norm(down) - lower / straight * top.up[0]
             down = down / np.linalg.norm(down)
             goal = root + straight * down + np.array([ahead, sign * wide, 0.0])
             rig.reach(i, goal, rig.local(0.0, flare, -1.0, i) - 0.2 * rig.chest_front)

@@ -111,13 +111,14 @@ def _upper_arm(kind: str, u: Array, a: float, c: float, lean: float) -> tuple[Ar
 def _legs(rng: Rng, body: Body) -> Move:
     """Leg exercises beside the known ones."""
     kind = choose(
-        rng, high_knees=1.2, calf=1, wall_sit=1.6, jump_squat=1, swing=0.8, thruster=1, good_morning=0.7,
+        rng, high_knees=1.2, calf=1, wall_sit=4.0, jump_squat=1, swing=0.8, thruster=1, good_morning=0.7,
         kettlebell=0.8, hop=1, butt_kicks=0.6, leg_raise=0.7, step_up=0.7, skip=0.8, clean=1,
     )  # fmt: skip
     arms = choose(rng, hang=0.4, hips=0.2, chest=0.2, forward=0.2)
     deep, fast = rng.uniform(60.0, 105.0), rng.uniform(0.8, 1.2)
     spare, width = rng.uniform(-1, 1), rng.uniform(0.12, 0.28) * body.height
-    slide = float(rng.choice([2.0, 30.0, deep - 5.0], p=[0.6, 0.1, 0.3]))  # Mostly held; some slide down the wall.
+    slide = float(rng.choice([2.0, 30.0, deep - 5.0], p=[0.5, 0.1, 0.4]))  # Held, or up and down the wall.
+    ahead = rng.uniform(0.75, 1.1) * body.thigh
 
     def draw(rig: Rig, t: Array, share: Array) -> None:
         s = both(share)
@@ -126,7 +127,7 @@ def _legs(rng: Rng, body: Body) -> Move:
             _one_leg(rig, kind, share, deep, arms, spare)
             return
         if kind == "wall_sit":
-            fold(rig, deep - slide * s, 4 + o, o, width, 8.0)
+            _on_the_wall(rig, deep - slide * s, ahead, width)
             arms_now = arms
         elif kind in ("calf", "hop", "skip"):
             stand(rig, 2.0, rise=(0.05 if kind == "calf" else 0.12 if kind == "skip" else 0.3 * fast) * s)
@@ -144,6 +145,18 @@ def _legs(rng: Rng, body: Body) -> Move:
 
     rep = (0.5, 1.4) if kind in ("high_knees", "hop", "skip", "butt_kicks", "kettlebell") else (1.2, 3.5)
     return _move(kind.replace("_", " "), body, draw, rep)
+
+
+def _on_the_wall(rig: Rig, thigh: Array, ahead: float, width: float) -> None:
+    """Back on a wall, the feet standing ahead of it; the thighs `thigh` degrees from vertical."""
+    b = rig.body
+    far = np.minimum(b.thigh * np.sin(np.radians(np.maximum(thigh, 0.0))), ahead)
+    shin = np.sqrt(np.maximum(b.shank**2 - (ahead - far) ** 2, 0.04))
+    straight = np.sqrt((0.985 * b.leg) ** 2 - ahead**2)
+    drop = np.minimum(shin + b.thigh * np.cos(np.radians(thigh)), straight)
+    rig.trunk(np.stack([0.0 * drop, 0.0 * drop, b.ankle_height + drop], axis=1), 0.0 * drop)
+    for i, sign in enumerate((1.0, -1.0)):
+        rig.step(i, np.array([ahead, sign * width / 2.0, b.ankle_height]), 8.0)
 
 
 def _leg_arms(rig: Rig, kind: str, i: int, s: Array, arms: str, spare: float) -> None:
@@ -347,7 +360,7 @@ def _sit_stand(rng: Rng, body: Body) -> Move:
 
 
 _FAMILIES = (_bench_press, _shrug, _upper, _legs, _floor, _combat, _sit_stand)
-_WEIGHTS = np.array([0.13, 0.07, 0.22, 0.24, 0.16, 0.1, 0.08])
+_WEIGHTS = np.array([0.2, 0.06, 0.2, 0.23, 0.14, 0.09, 0.08])
 
 
 def gym(rng: Rng, body: Body) -> Move:

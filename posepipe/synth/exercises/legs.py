@@ -44,14 +44,17 @@ def squat(rng: Rng, body: Body) -> Move:
     arms = choose(
         rng,
         bar=0.3, forward=0.14, raising=0.14, chest=0.14, weights=0.08, crossed=0.05, hips=0.05, head=0.06, rack=0.06,
-        overhead=0.02, hang=0.03,
+        overhead=0.02, hang=0.03, straps=0.03,
     )  # fmt: skip
     toe_out = rng.uniform(5.0, 40.0)
     width = body.height * rng.uniform(0.13, 0.36)
     thigh, shank = rng.uniform(58.0, 118.0), rng.uniform(10.0, 38.0)
     lean = rng.uniform(12.0, 58.0) if arms not in ("rack", "chest", "overhead") else rng.uniform(5.0, 35.0)
+    if rng.random() < 0.15:  # A half squat.
+        thigh, lean = rng.uniform(38.0, 58.0), 0.6 * lean
     lean0, bend0, early = rng.normal(2.0, 3.0), rng.uniform(2.0, 12.0), rng.uniform(0.8, 1.25)
     spare, chin = rng.uniform(-1.0, 1.0), rng.uniform(-0.6, 0.3)
+    level = rng.uniform(0.0, 1.0)  # Arms held out go down with the trunk, or stay level.
 
     def pose(t: Array, share: Array) -> Array:
         rig = Rig(body, frames_of(share))
@@ -61,9 +64,9 @@ def squat(rng: Rng, body: Body) -> Move:
         rig.head(5.0 + chin * inclined)
         for i in (0, 1):
             if arms == "raising":
-                rig.arm(i, 4.0 + (86.0 + 12.0 * spare) * s + inclined * s * 0.6, 8.0 * (1 - s), 12.0)
+                rig.arm(i, 4.0 + (86.0 + 12.0 * spare) * s + level * inclined * s, 8.0 * (1 - s), 12.0)
             elif arms == "forward":
-                rig.arm(i, 88.0 + 8.0 * spare + 0.6 * inclined * s, 4.0, 8.0)
+                rig.arm(i, 88.0 + 8.0 * spare + level * inclined * s, 4.0, 8.0)
             else:
                 hands(rig, arms, i, spare)
         return rig.xyz
@@ -109,7 +112,7 @@ def lunge(rng: Rng, body: Body) -> Move:
     """Lunges: steps ahead or back, split squats, to the side; the share of a side is its own lunge."""
     style = choose(rng, forward=0.4, reverse=0.25, split=0.28, side=0.07)
     sides = choose(rng, alternate=0.65, left=0.175, right=0.175) if style != "split" else choose(rng, left=1, right=1)
-    arms = choose(rng, hang=0.2, weights=0.28, hips=0.2, chest=0.1, bar=0.1, head=0.04, forward=0.08)
+    arms = choose(rng, hang=0.2, weights=0.27, hips=0.19, chest=0.1, bar=0.1, head=0.04, forward=0.05, straps=0.05)
     reach = rng.uniform(0.32, 0.52) * body.height
     low = rng.uniform(0.28, 0.46)
     lean, width = rng.uniform(0.0, 22.0), body.height * rng.uniform(0.06, 0.14)

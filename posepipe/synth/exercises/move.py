@@ -121,7 +121,8 @@ def hands(rig: Rig, style: str, i: int, spare: float = 0.0) -> Rig:
     Args:
         rig: with its trunk set.
         style: "hang", "weights" (straight down by gravity), "forward", "chest", "hips", "head", "crossed",
-            "bar" (barbell on the back), "rack" (barbell in front), "overhead", "behind" or "pockets".
+            "bar" (barbell on the back), "rack" (barbell in front), "overhead", "behind", "straps" (held ahead) or
+            "pockets".
         i: 0 left, 1 right.
         spare: -1 to 1, a person's own way.
     """
@@ -134,8 +135,8 @@ def hands(rig: Rig, style: str, i: int, spare: float = 0.0) -> Rig:
     if style == "weights":
         down = np.array([0.0, 0.0, -1.0]) * 0.985 * b.arm
         return rig.reach(i, shoulder + down + rig.local(0.02, 0.03 + 0.02 * spare, 0.0, i), rig.local(-1, 0.5, 0, i))
-    if style == "forward":
-        return rig.arm(i, 88.0 + 8.0 * spare, 2.0, 8.0 + 6.0 * spare)
+    if style in ("forward", "straps"):
+        return _ahead(rig, style, i, spare)
     if style == "chest":
         goal = thorax + rig.local(0.13 * s, 0.03 * s, (-0.05 + 0.03 * spare) * s, i)
         return rig.reach(i, goal, rig.local(0.1, 0.5 + 0.3 * spare, -1.0, i))
@@ -162,3 +163,13 @@ def hands(rig: Rig, style: str, i: int, spare: float = 0.0) -> Rig:
         return rig.reach(i, goal, rig.local(-0.7, 0.8, 0.0, i))
     goal = pelvis + rig.local(0.04 * s, 0.09 * s, -0.01 * s, i)
     return rig.reach(i, goal, rig.local(-0.8, 0.7, 0.0, i))
+
+
+def _ahead(rig: Rig, style: str, i: int, spare: float) -> Rig:
+    """A hand held out, or on a strap or handle in front."""
+    if style == "forward":
+        return rig.arm(i, 88.0 + 8.0 * spare, 2.0, 8.0 + 6.0 * spare)
+    b = rig.body
+    out = np.array([0.78 + 0.15 * spare, 0.0, 0.1 + 0.15 * spare]) * b.arm
+    goal = rig[f"{('left', 'right')[i]}_shoulder"] + out + rig.local(0.0, -0.03 * b.height, 0.0, i)
+    return rig.reach(i, goal, rig.local(0.0, 0.4, -1.0, i))

@@ -83,15 +83,17 @@ def bicep_curl(rng: Rng, body: Body) -> Move:
     """Curls."""
     sides = _sides(rng, 0.22, 0.22)
     kind, seed = _stance(rng, 0.15)
-    style = choose(rng, plain=0.7, preacher=0.08, concentration=0.06, drag=0.04, cheat=0.12)
+    style = choose(rng, plain=0.62, plate=0.08, preacher=0.08, concentration=0.06, drag=0.04, cheat=0.12)
     if style == "concentration":
         kind, sides = "seated", choose(rng, left=0.5, right=0.5)
     flex0 = rng.normal(2.0, 6.0) + (40.0 if style == "preacher" else 0.0)
     drift = rng.uniform(0.0, 30.0) if style != "drag" else -25.0
     low, high = rng.uniform(4.0, 30.0), rng.uniform(108.0, 150.0)
-    if rng.random() < 0.12:
-        low = rng.uniform(30.0, 65.0)
+    if rng.random() < 0.2:
+        low = rng.uniform(30.0, 80.0)
     out0, turn = rng.uniform(2.0, 20.0), rng.uniform(-25.0, 25.0)
+    if style == "plate":  # One weight in both hands.
+        sides, out0, turn = "both", rng.uniform(-2.0, 10.0), rng.uniform(-45.0, -20.0)
     lean0 = rng.normal(2.0, 4.0) + (35.0 if style == "concentration" else 0.0) + (12 if style == "preacher" else 0)
     rock = rng.uniform(8.0, 22.0) if style == "cheat" else rng.uniform(0.0, 5.0)
     other = choose(rng, hang=0.7, hips=0.2, pockets=0.1) if kind != "seated" else "pockets"
