@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from posepipe import __version__
 from posepipe.errors import InputError
 from posepipe.gait.events import find_walk
-from posepipe.gait.legs import untangle_legs
 from posepipe.gait.parameters import parameters
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Walk
@@ -102,9 +101,9 @@ def _films(count: int, seed: int) -> Iterator[Film]:
 
 
 def motion_of(recording: Recording, person: Person) -> Motion:
-    """What the gait stage takes, legs untangled."""
+    """What the gait stage takes."""
     size = recording.video.width_px, recording.video.height_px
-    return untangle_legs(Motion.from_pose(person.pose, person.angles, person.keypoints, size))
+    return Motion.from_pose(person.pose, person.angles, person.keypoints, size)
 
 
 def evaluate_rendered(count: int = 12, *, seed: int = 5000, progress: Any = None) -> dict[str, Any]:

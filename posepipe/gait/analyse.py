@@ -14,9 +14,9 @@ from posepipe.gait.deviation import Deviation, deviation
 from posepipe.gait.events import find_walk
 from posepipe.gait.features import Feature, gait_features
 from posepipe.gait.gates import LEAST_STRIDES, choose_strides, count_of, picture_gate, score_gate, stride_gate
-from posepipe.gait.legs import untangle_legs
 from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
+from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.types import SIDES, Parameters, Walk
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason, withheld
@@ -95,7 +95,6 @@ def analyse(
     Raises:
         ModelError: the classifier is missing or damaged.
     """
-    motion = untangle_legs(motion)
     walk = find_walk(motion)
     if least_strides < 1 and not walk.strides:
         walk = Walk(strides=coarse_strides(motion), withheld=walk.withheld)
@@ -105,11 +104,11 @@ def analyse(
         return GaitAnalysis(walk, withheld=walk.withheld or Reason.TOO_FEW_STRIDES)
     found = parameters(motion, walk, scale_known)
     seen = choose_strides(motion, walk)
-    cycles = cut_cycles(motion, seen.strides)
+    cycles = cut_cycles(from_picture(motion) if seen.view == "side" else motion, seen.strides)
     curves = mean_curves(cycles)
     bands = curve_bands(seen.view)
     departures = tuple(d for d in (compare(curve, bands) for curve in curves) if d is not None)
-    features = gait_features(cycles)
+    features = gait_features(cycles, filmed=motion.keypoints is not None)
     count = min(count_of(seen.strides, side) for side in SIDES)
     base = GaitAnalysis(walk, seen.view, found, cycles, curves, departures, features)
     reason = stride_gate(seen.strides, least_strides) or picture_gate(motion, seen.strides)

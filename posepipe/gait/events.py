@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
+from posepipe.gait.bounce import is_running
 from posepipe.gait.direction import find_heading
 from posepipe.gait.passes import Run, describe_pass, find_runs
 from posepipe.gait.signals import GRID_HZ, Forward, forward_signals, on_grid
@@ -80,6 +81,9 @@ def find_walk(motion: Motion) -> Walk:
         found, period_s = _run_events(motion.time_s, forward, run)
         mine = _strides(found, period_s, len(passes))
         if not found:
+            continue
+        if is_running(motion, mine):
+            reason = Reason.NOT_WALKING
             continue
         passes.append(describe_pass(motion, heading, run))
         events += found

@@ -28,6 +28,7 @@ _STANCE, _SWING = slice(15, 46), slice(62, 96)
 _MID_SWING, _LATE_SWING = slice(70, 86), slice(78, 94)
 _LEAST_FOR_SPREAD, _LEAST_FOR_DIFFERENCE = 3, 2
 _SAME_PASS_S = 0.3
+_NOT_FILMED = ("trunk_spread_deg",)
 _MOST_CYCLES = 24  # For the error bars; more strides don't change them.
 
 
@@ -162,14 +163,17 @@ def mean_cycle(cycles: Sequence[Cycle], side: str, everyone: Sequence[Cycle]) ->
     return MeanCycle(side, deg, xyz, toe_off, stride_s, float(np.median(shares)) if shares else float("nan"))
 
 
-def gait_features(cycles: Sequence[Cycle], *, errors: bool = True) -> dict[str, Feature]:
+def gait_features(cycles: Sequence[Cycle], *, errors: bool = True, filmed: bool = False) -> dict[str, Feature]:
     """Every feature that can be measured, by name.
 
     Args:
         cycles: strides of both sides; with one side only, what needs both is missing.
         errors: work out each sigma, which takes most of the time; NaN without.
+        filmed: the walk was seen by a camera. One that pans makes the trunk wander, so that isn't measured then.
     """
     whole = _measure(cycles)
+    if filmed:
+        whole = {name: item for name, item in whole.items() if name not in _NOT_FILMED}
     used = list(cycles)[:_MOST_CYCLES]
     drops = (
         [_measure([c for c in cycles if c is not left_out]) for left_out in used] if errors and len(used) > 2 else []

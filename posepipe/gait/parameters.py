@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posepipe.gait.direction import joint_m
 from posepipe.gait.spatial import Step, Strider, strider
-from posepipe.gait.types import SIDES, TOE_OFF, Measured, Parameters, Side, Stride, Value, Walk
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Measured, Parameters, Side, Stride, Value, Walk
 from posepipe.geometry.missing import median_known
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason
@@ -68,6 +68,8 @@ _NEED_BESIDE = (
     *("step_length_ll", "stride_length_m", "walking_speed_mps", "walk_ratio_m_spm", "step_length_cv_pct"),
 )
 _FILE_SHARE = 0.5  # Of those, for 3D that never was a picture.
+_STEP_SHARE = (0.15, 0.85)  # Of a stride: what one step may take.
+_SURE = 0.45  # Confidence of a strike that may begin or end a run of steps.
 _USUAL_CV = 0.03  # Variation from stride to stride where too few are seen to tell.
 
 
@@ -126,12 +128,13 @@ def _times(walk: Walk, steps: Sequence[Step]) -> dict[str, Measured]:
     timing = float(np.mean([event.sigma_s for event in walk.events]))
     every = [stride.duration_s for stride in walk.strides]
     lengths = _usual(np.array(every))
-    # Errors at both ends of a run of strides don't add up over it: each strike ends one stride and begins the next.
-    runs = {(s.pass_index, s.side) for s in walk.strides}
-    noise = np.sqrt(2.0 * len(runs)) * timing / len(lengths)
-    stride = float(np.mean(lengths))
+    runs = _step_runs(walk, float(np.median(lengths))) or [(2, float(length)) for length in lengths]
+    count = 0.5 * sum(steps for steps, _ in runs)
+    stride = sum(seconds for _, seconds in runs) / count
+    # Errors at both ends of a run of steps don't add up over it: each strike ends one step and begins the next.
+    noise = np.sqrt(2.0 * len(runs)) * timing / count
     spread = float(np.std(lengths, ddof=1)) if len(lengths) > 2 else _USUAL_CV * stride
-    sigma = float(np.hypot(noise, spread / len(lengths)))
+    sigma = float(np.hypot(noise, spread / count))
     bias_pct = 100.0 * _STANCE_BIAS_S / stride
     stance = _sided(walk.strides, lambda s: 100.0 * (s.toe_off_s - s.start_s) / s.duration_s, bias_pct)
     single, double = _supports(walk)
@@ -149,6 +152,34 @@ def _times(walk: Walk, steps: Sequence[Step]) -> dict[str, Measured]:
         "double_support_pct": _mean(double, 1.4 * bias_pct),
         "stride_time_cv_pct": _variation(every, timing),
     }
+
+
+def _step_runs(walk: Walk, stride_s: float) -> list[tuple[int, float]]:
+    """Steps in a row and how long they took together: strikes of alternating feet, also of a foot half hidden.
+
+    Cadence needs no clean strides: a doubtful strike in the middle of a run changes nothing; at its ends it would. The
+    steps of both feet differ, so each run has as many of one as of the other.
+    """
+    strikes = [event for event in walk.events if event.type == HEEL_STRIKE]
+    runs: list[list[Event]] = []
+    for i, event in enumerate(strikes):
+        before = strikes[i - 1] if i else None
+        step = before is not None and before.side != event.side
+        if step and before and _STEP_SHARE[0] < (event.time_s - before.time_s) / stride_s < _STEP_SHARE[1]:
+            runs[-1].append(event)
+        else:
+            runs.append([event])
+    sure = [[i for i, event in enumerate(run) if event.confidence > _SURE] for run in runs]
+    times = [[event.time_s for event in run[s[0] : s[-1] + 1]] for run, s in zip(runs, sure, strict=True) if s]
+    return [_even_steps(run) for run in times if len(run) > 2]
+
+
+def _even_steps(times: Sequence[float]) -> tuple[int, float]:
+    """An even number of steps and how long it took; the mean of both ways to leave one out."""
+    steps = len(times) - 1
+    if steps % 2 == 0:
+        return steps, times[-1] - times[0]
+    return steps - 1, 0.5 * (times[-2] - times[0] + times[-1] - times[1])
 
 
 def _supports(walk: Walk) -> tuple[dict[Side, list[float]], list[float]]:

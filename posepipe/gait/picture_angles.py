@@ -1,8 +1,10 @@
 """Hip, knee and ankle angles of a walker seen from the side, read off the picture instead of the lifted body.
 
 A lifter gives each leg the bend that is likely for what it sees, so it rounds off what is unusual: a knee's peak in
-swing is too low. From the side the sagittal plane is the picture, and the angle is there. On rendered walkers that
-takes a third off the error of the mean cycle; ``posepipe evaluate gait --walks 12`` measures both.
+swing is too low. From the side the sagittal plane is the picture, and the angle is there. What the detector does to
+everyone's legs is taken off: its joints aren't quite the joint centres, and a leg behind the other is drawn towards
+it (`posepipe.training.gait_habits` learnt both on rendered walkers). ``posepipe evaluate gait --walks 12`` measures
+what is left, beside the lifted angles.
 """
 
 from __future__ import annotations
@@ -13,13 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.gait.direction import find_heading
+from posepipe.gait.norms import picture_habits
 from posepipe.gait.types import SIDES
 from posepipe.motion.clip import Motion
 from posepipe.types import Angles, KeypointTrack
 
-__all__ = ["from_picture"]
+__all__ = ["PICTURED", "PLACES", "TERMS", "from_picture", "habit_terms"]
 
 Array = NDArray[np.float64]
+
+PICTURED = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
+"""The angles that are read off the picture."""
+
+PLACES = ("near", "far")
+TERMS = ("one", "behind", "behind_other", "behind_own")
+"""What a correction is made of: a constant; how much the legs cover each other; that, times how much more the other
+knee is bent, and times this knee's flexion."""
+
+_BESIDE_LL = 0.2
+"""Ankles nearer to each other than this, in leg lengths, cover each other: about twice a shank's width."""
 
 _LEAST_SINE = float(np.sin(np.radians(60.0)))
 _MAX_SIGMA_DEG = 45.0
@@ -27,11 +41,15 @@ _NEEDED = tuple(f"{side}_{part}" for side in SIDES for part in ("shoulder", "hip
 _FEET = tuple(f"{side}_{part}" for side in SIDES for part in ("heel", "foot_index"))
 
 
-def from_picture(motion: Motion) -> Motion:
+def from_picture(motion: Motion, *, habits: bool = True) -> Motion:
     """The same motion with sagittal hip, knee and ankle angles from its keypoints, in frames seen from the side.
 
     Signs and zeros are those of `posepipe.motion.angles`, but a knee bent backwards is negative here. Other frames,
     other angles, and motion without keypoints stay as they are.
+
+    Args:
+        motion: one person's.
+        habits: take off what detectors get wrong about everyone's legs; not for keypoints that no detector found.
     """
     track = motion.keypoints
     if track is None or not set(_NEEDED) <= set(track.layout.joints):
@@ -48,7 +66,50 @@ def from_picture(motion: Motion) -> Motion:
         column = motion.angles.names.index(name)
         good = beside & np.isfinite(value) & (sigma < _MAX_SIGMA_DEG)
         deg[good, column], sigma_deg[good, column] = value[good], sigma[good]
-    return replace(motion, angles=Angles(motion.angles.names, deg, sigma_deg))
+    found = replace(motion, angles=Angles(motion.angles.names, deg, sigma_deg))
+    return _without_habits(found, beside, sine) if habits else found
+
+
+def habit_terms(motion: Motion, side: str) -> Array:
+    """What a correction of one leg's angles is made of, (F, 4) in the order of `TERMS`; NaN where not measured.
+
+    Args:
+        motion: as `from_picture` gives it without habits taken off.
+        side: "left" or "right".
+    """
+    track = motion.keypoints
+    if track is None:
+        return np.full((len(motion), len(TERMS)), np.nan)
+
+    def apart(a: str, b: str) -> Array:
+        both = track.xy_px[:, track.layout.indices(a, b)].astype(np.float64)
+        return np.asarray(np.linalg.norm(both[:, 0] - both[:, 1], axis=1))
+
+    legs = [apart(f"{s}_hip", f"{s}_knee") + apart(f"{s}_knee", f"{s}_ankle") for s in SIDES]
+    leg_px = np.maximum(0.5 * (legs[0] + legs[1]), 1e-6)
+    behind = np.exp(-((apart("left_ankle", "right_ankle") / leg_px / _BESIDE_LL) ** 2))
+    own, other = (
+        motion.angles.deg[:, motion.angles.names.index(f"{s}_knee_flexion")].astype(np.float64)
+        for s in (side, "right" if side == "left" else "left")
+    )
+    return np.stack([np.ones_like(behind), behind, behind * (other - own), behind * own], axis=1)
+
+
+def _without_habits(motion: Motion, beside: NDArray[np.bool_], sine: Array) -> Motion:
+    weights = picture_habits()
+    deg = motion.angles.deg.copy()
+    for side in SIDES:
+        terms = habit_terms(motion, side)
+        near = sine > 0.0 if side == "left" else sine < 0.0
+        for angle in PICTURED:
+            name = f"{side}_{angle}"
+            if name not in motion.angles.names:
+                continue
+            column = motion.angles.names.index(name)
+            more = np.where(near, terms @ weights["near", angle], terms @ weights["far", angle])
+            good = beside & np.isfinite(more)
+            deg[good, column] += more[good]
+    return replace(motion, angles=Angles(motion.angles.names, deg, motion.angles.sigma_deg))
 
 
 def _angles(track: KeypointTrack, ahead: Array) -> dict[str, tuple[Array, Array]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ class Plan:
         turns = {name: item for name, item in found.items() if isinstance(item, Turn)}
         tilts = {name: item for name, item in found.items() if isinstance(item, Tilt)}
         swings = {name: item for name, item in found.items() if isinstance(item, Swing)}
-        local = [*turns.values(), *tilts.values(), *swings.values()]
+        local: list[Turn | Tilt | Swing] = [*turns.values(), *tilts.values(), *swings.values()]
         self.names = (*turns, *tilts, *swings, *self._between)
         ways = list(dict.fromkeys(way for item in found.values() for way in _ways(item)))
         ways = [way for way in ways if way != UP] + [UP]
@@ -109,7 +110,7 @@ class Plan:
         self._across = np.array([item.across for item in swings.values()]).reshape(-1, 3)
         self._sideways = np.array([item.sideways for item in swings.values()], dtype=bool)
         cuts = np.cumsum([0, len(turns), len(tilts), len(swings)])
-        self._turns, self._tilts, self._swings = (slice(int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False))
+        self._turns, self._tilts, self._swings = (slice(int(a), int(b)) for a, b in pairwise(cuts))
         self._touched, self._weights = _incidence([_ways(found[name]) for name in self.names], joints)
 
     def measure(self, xyz: Float64, sigma: Float64, up: Float64) -> tuple[Float64, Float64]:

@@ -32,29 +32,46 @@ abduction have a big sigma and `elevation` is the one to use.
 `up` is the camera's up unless given. Gravity isn't known from one picture: a camera that looks down by 10 degrees moves
 trunk_flexion by up to 10 degrees, and sigma doesn't know. No other angle uses `up`.
 
-Sigma is first-order: ``variance = sum over joints of |d angle / d joint|^2 sigma_m^2``, errors of joints taken as
+Sigma starts first-order: ``variance = sum over joints of |d angle / d joint|^2 sigma_m^2``, errors of joints taken as
 independent. For three points it is the closed form ``(s_a / L1)^2 + (s_c / L2)^2 + s_b^2 (1 / L1^2 + 1 / L2^2 -
-2 cos / (L1 L2))`` with the interior angle's cosine. Where sigma passes `MAX_SIGMA_DEG` the linear picture fails and
-the angle is withheld (NaN), as it is where a joint is missing; near overhead, where their direction is lost, shoulder
-flexion and abduction go together.
+2 cos / (L1 L2))`` with the interior angle's cosine. A lifter's joints don't err independently, so that is
+multiplied by a factor for each kind of angle (`LIFTED`), measured on people that the lifter wasn't trained on. Where it
+passes `MAX_SIGMA_DEG` the angle is withheld (NaN), as it is where a joint is missing; near overhead, where their
+direction is lost, shoulder flexion and abduction go together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.motion import _axes
-from posepipe.motion._axes import Gradients, Point
+from posepipe.motion._axes import UP, Base, Between, Plan, Swing, Tilt, Turn, Way
 from posepipe.types import Angles, PoseTrack
 
-__all__ = ["ANGLES", "MAX_SIGMA_DEG", "AngleSpec", "joint_angles"]
+__all__ = ["ANGLES", "LIFTED", "MAX_SIGMA_DEG", "AngleSpec", "joint_angles"]
 
 MAX_SIGMA_DEG = 45.0
 """A more uncertain angle is withheld."""
+
+LIFTED: Mapping[str, float] = {
+    "hip_flexion": 1.084,
+    "hip_abduction": 0.77,
+    "knee_flexion": 0.602,
+    "ankle_dorsiflexion": 0.31,
+    "shoulder_flexion": 0.492,
+    "shoulder_abduction": 0.522,
+    "shoulder_elevation": 0.508,
+    "elbow_flexion": 0.467,
+    "trunk_flexion": 1.042,
+    "trunk_lateral": 0.784,
+    "trunk_rotation": 0.483,
+    "neck_flexion": 0.379,
+}
+"""What the propagated sigma of each kind of angle is multiplied by; `posepipe.training.angle_sigma` prints it."""
 
 _CHUNK = 2048  # Frames at a time, to bound memory.
 
@@ -105,13 +122,17 @@ ANGLES: tuple[AngleSpec, ...] = (
 )
 """The sign table as data, in the order of `joint_angles`' columns."""
 
+_COLUMN = {spec.name: column for column, spec in enumerate(ANGLES)}
+_FACTOR = np.array([LIFTED[spec.name.removeprefix("left_").removeprefix("right_")] for spec in ANGLES], np.float32)
 
-def joint_angles(pose: PoseTrack, up: Sequence[float] = (0.0, -1.0, 0.0)) -> Angles:
+
+def joint_angles(pose: PoseTrack, up: Sequence[float] = (0.0, -1.0, 0.0), *, independent: bool = False) -> Angles:
     """All angles of `ANGLES` for every frame.
 
     Args:
         pose: Body21 or Human3.6M 17; without heels and toes the ankles are NaN.
         up: upward direction in the camera frame, for the trunk's lean.
+        independent: joints err independently, as triangulated markers do; sigma is the first-order formula alone.
 
     Returns:
         Angles (F, A) and sigmas in degrees; NaN where a joint is missing, the geometry is degenerate, or sigma is
@@ -121,18 +142,17 @@ def joint_angles(pose: PoseTrack, up: Sequence[float] = (0.0, -1.0, 0.0)) -> Ang
     sigma_deg = np.full_like(deg, np.nan)
     vertical = np.asarray(up, dtype=np.float64)
     vertical = vertical / np.linalg.norm(vertical)
+    plan = _plan(pose.layout.joints)
+    columns = [_COLUMN[name] for name in plan.names]
     for start in range(0, len(pose), _CHUNK):
         part = slice(start, start + _CHUNK)
         xyz = np.where(pose.valid[part, :, None], pose.xyz_m[part], np.nan).astype(np.float64)
-        columns = _columns(_Body(pose, xyz), vertical)
-        for column, spec in enumerate(ANGLES):
-            if spec.name not in columns:
-                continue
-            angle, gradients = columns[spec.name]
-            spread = np.degrees(_axes.spread(gradients, pose.sigma_m[part].astype(np.float64)))
-            good = np.isfinite(angle) & np.isfinite(spread)
-            deg[part, column] = np.where(good, np.degrees(angle), np.nan)
-            sigma_deg[part, column] = np.where(good, spread, np.nan)
+        angle, spread = plan.measure(xyz, pose.sigma_m[part].astype(np.float64), vertical)
+        good = np.isfinite(angle) & np.isfinite(spread)
+        deg[part, columns] = np.where(good, np.degrees(angle), np.nan)
+        sigma_deg[part, columns] = np.where(good, np.degrees(spread), np.nan)
+    if not independent:
+        sigma_deg *= _FACTOR
     _withhold(deg, sigma_deg)
     return Angles(tuple(spec.name for spec in ANGLES), deg, sigma_deg)
 
@@ -151,53 +171,40 @@ def _withhold(deg: Float32, sigma_deg: Float32) -> None:
     sigma_deg[bad] = np.nan
 
 
-class _Body:
-    """Joints of one chunk by name, as points that know which coordinate they depend on."""
-
-    def __init__(self, pose: PoseTrack, xyz: Float64) -> None:
-        self._layout = pose.layout
-        self._xyz = xyz
-
-    def __contains__(self, joint: str) -> bool:
-        return joint in self._layout.joints
-
-    def __getitem__(self, joint: str) -> Point:
-        index = self._layout.index(joint)
-        return Point(self._xyz[:, index], {index: 1.0})
-
-
-def _columns(body: _Body, up: Float64) -> dict[str, tuple[Float64, Gradients]]:
-    hips = body["left_hip"] - body["right_hip"]
-    shoulders = body["left_shoulder"] - body["right_shoulder"]
-    spine = body["thorax"] - body["pelvis"]
-    vertical = Point(np.broadcast_to(up, spine.xyz.shape), {})
-    # Axes of every frame: left, up, forward. The first argument keeps its direction.
-    pelvis = _axes.frame(hips, spine)
-    trunk = _axes.frame(spine, -shoulders)  # up, right, forward
-    level = _axes.frame(vertical, -hips)  # up, right, forward
-    girdle = _axes.frame(spine, -hips)  # up, right, forward
-    columns: dict[str, tuple[Float64, Gradients]] = {}
+def _angles() -> dict[str, Between | Turn | Tilt | Swing]:
+    hips: Way = ("left_hip", "right_hip")
+    shoulders: Way = ("left_shoulder", "right_shoulder")
+    spine: Way = ("thorax", "pelvis")
+    # Axes of every frame: left, up, forward. The first direction is kept.
+    pelvis: Base = (hips, spine)
+    trunk: Base = (spine, shoulders[::-1])  # up, right, forward
+    level: Base = (UP, hips[::-1])  # up, right, forward
+    girdle: Base = (spine, hips[::-1])  # up, right, forward
+    found: dict[str, Between | Turn | Tilt | Swing] = {}
     for side, outward in (("left", 1.0), ("right", -1.0)):
-        hip, knee, ankle = body[f"{side}_hip"], body[f"{side}_knee"], body[f"{side}_ankle"]
-        shoulder, elbow, wrist = body[f"{side}_shoulder"], body[f"{side}_elbow"], body[f"{side}_wrist"]
-        thigh, arm = knee - hip, elbow - shoulder
-        columns[f"{side}_hip_flexion"] = _axes.turn(thigh, pelvis, toward=(0, 0, 1), rest=(0, -1, 0))
-        columns[f"{side}_hip_abduction"] = _axes.tilt(thigh, pelvis, toward=(outward, 0, 0))
-        columns[f"{side}_knee_flexion"] = _axes.between(thigh, ankle - knee)
-        columns[f"{side}_shoulder_flexion"] = _axes.swing(arm, trunk, toward=(0, 0, 1), across=(0, -outward, 0))
-        columns[f"{side}_shoulder_abduction"] = _axes.swing(
-            arm, trunk, toward=(0, 0, 1), across=(0, -outward, 0), sideways=True
-        )
-        columns[f"{side}_shoulder_elevation"] = _axes.between(arm, -spine)
-        columns[f"{side}_elbow_flexion"] = _axes.between(arm, wrist - elbow)
-        if f"{side}_heel" in body and f"{side}_foot_index" in body:
-            foot = body[f"{side}_foot_index"] - body[f"{side}_heel"]
-            angle, gradients = _axes.between(ankle - knee, foot)
-            columns[f"{side}_ankle_dorsiflexion"] = (angle - np.pi / 2.0, gradients)
-    columns["trunk_flexion"] = _axes.turn(spine, level, toward=(0, 0, 1), rest=(1, 0, 0), low=-np.pi)
-    columns["trunk_lateral"] = _axes.tilt(spine, level, toward=(0, -1, 0))
-    columns["trunk_rotation"] = _axes.turn(shoulders, girdle, toward=(0, 0, -1), rest=(0, -1, 0), low=-np.pi)
-    columns["neck_flexion"] = _axes.turn(
-        body["head"] - body["thorax"], trunk, toward=(0, 0, 1), rest=(1, 0, 0), low=-np.pi
-    )
-    return columns
+        joints = ("hip", "knee", "ankle", "heel", "foot_index", "shoulder", "elbow", "wrist")
+        hip, knee, ankle, heel, toe, shoulder, elbow, wrist = (f"{side}_{joint}" for joint in joints)
+        thigh, shank, arm = (knee, hip), (ankle, knee), (elbow, shoulder)
+        ahead, out = (0.0, 0.0, 1.0), (0.0, -outward, 0.0)
+        found |= {
+            f"{side}_hip_flexion": Turn(thigh, pelvis, toward=ahead, rest=(0.0, -1.0, 0.0)),
+            f"{side}_hip_abduction": Tilt(thigh, pelvis, toward=(outward, 0.0, 0.0)),
+            f"{side}_knee_flexion": Between(thigh, shank),
+            f"{side}_ankle_dorsiflexion": Between(shank, (toe, heel), less=np.pi / 2.0),
+            f"{side}_shoulder_flexion": Swing(arm, trunk, toward=ahead, across=out),
+            f"{side}_shoulder_abduction": Swing(arm, trunk, toward=ahead, across=out, sideways=True),
+            f"{side}_shoulder_elevation": Between(arm, spine[::-1]),
+            f"{side}_elbow_flexion": Between(arm, (wrist, elbow)),
+        }
+    top, back = (1.0, 0.0, 0.0), (0.0, 0.0, -1.0)
+    return found | {
+        "trunk_flexion": Turn(spine, level, toward=(0.0, 0.0, 1.0), rest=top, low=-np.pi),
+        "trunk_lateral": Tilt(spine, level, toward=(0.0, -1.0, 0.0)),
+        "trunk_rotation": Turn(shoulders, girdle, toward=back, rest=(0.0, -1.0, 0.0), low=-np.pi),
+        "neck_flexion": Turn(("head", "thorax"), trunk, toward=(0.0, 0.0, 1.0), rest=top, low=-np.pi),
+    }
+
+
+@cache
+def _plan(joints: tuple[str, ...]) -> Plan:
+    return Plan(_angles(), joints)

@@ -2,9 +2,10 @@
 
 Detectors take left for right, mostly of the whole body when they mistake front for back, sometimes of the legs alone.
 The repair asks which labels let the body move smoothly in real time, for arms (with head and shoulders) and legs (with
-hips); hip line and shoulder line should agree. Which of the two labellings is right can't be seen from smoothness: the
-one that the detector gives for most of the time is taken. A run is repaired only if that explains the movement far
-better; where nearly half of the track would change, nothing is.
+hips); hip line and shoulder line should agree. Legs, which pass each other at every step, are followed at their speed
+(`posepipe.motion._leg_paths`). Which of the two labellings is right can't be seen from smoothness: the one that the
+detector gives for most of the time is taken. A run is repaired only if that explains the movement far better; where
+nearly half of the track would change, nothing is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.motion import _swap_cost as cost
+from posepipe.motion._leg_paths import LegPaths
 from posepipe.types import Keypoints, KeypointTrack
 
 __all__ = ["Swap", "SwapGuard", "repair_swaps"]
@@ -32,6 +34,7 @@ _PER_S = 0.3  # Cost of a second in the swapped state: the detector is right mor
 _TWIST_PER_S = 40.0  # Cost of a second with hips and shoulders turned against each other.
 _MIN_GAIN = 4.0  # What a repair must explain beyond the price of its ends.
 _NO_GAIN = 2.0  # Less is nothing at all.
+_SIGN_GAIN = 10.0  # What hips and shoulders must say for legs to be exchanged most of the time.
 _MOST = 0.42  # Largest share of the track that may be repaired.
 _MORE_SIGMA = 1.5  # A repaired sample is less sure than others.
 _NEAR_S = 0.05  # Around the ends of a swap a detector mixes both sides.
@@ -60,8 +63,8 @@ class Swap:
 def repair_swaps(track: KeypointTrack) -> tuple[KeypointTrack, tuple[Swap, ...]]:
     """Exchange left and right where the detector had them swapped, with hindsight over the whole track.
 
-    A Viterbi search over the states of arms and legs. Repaired samples get 1.5 times their sigma; within 0.05 s of the
-    ends of a swap, a quarter of the distance between left and right is added.
+    A Viterbi search over the states of arms and legs, then one over those of the legs alone. Repaired samples get 1.5
+    times their sigma; within 0.05 s of the ends of a swap, a quarter of the distance between left and right is added.
 
     Returns:
         The repaired track (the same object if nothing was found) and the swaps in order of time.
@@ -74,10 +77,11 @@ def repair_swaps(track: KeypointTrack) -> tuple[KeypointTrack, tuple[Swap, ...]]
     swaps: list[tuple[Swap, NDArray[np.intp], Bool]] = []
     kept = np.zeros_like(state)
     share = np.array([_duration(model.step_s, state[:, g]) for g in (0, 1)]) / max(float(model.step_s.sum()), 1e-9)
-    for first, last, groups in _runs(state):
-        without = state.copy()
-        without[first : last + 1, groups] = False
-        gain = model.total(without) - model.total(state)
+    runs = _runs(state)
+    if not runs:
+        return track, ()
+    gains = model.gains(state, runs)
+    for (first, last, groups), gain in zip(runs, gains, strict=True):
         if gain < _NO_GAIN:
             continue
         at_edge = first == 0 or last == len(state) - 1
@@ -100,19 +104,38 @@ class _Model:
         layout = track.layout.name
         d, var, size = _halves(track, rows)
         time_s = track.time_s[rows]
+        usual_var = _median(var)
         step = np.diff(time_s)
         self.step_s = np.minimum(np.append(step, np.median(step)), 2.0 * np.median(step))
         _, owner = cost.pairs(layout)
-        sure = cost.reliable(d, var, _median(var), owner)
+        sure = cost.reliable(d, var, usual_var, owner)
         self.group = [_steps(time_s, d[:, owner == g], var[:, owner == g], size, sure[:, g]) for g in (0, 1)]
         agree = cost.twist(d, size, layout) * sure.all(axis=1)
         apart = np.array([[1.0, -1.0], [-1.0, 1.0]])
         against = 0.5 * (np.abs(agree)[:, None, None] - agree[:, None, None] * apart)
         swapped = np.array([[0.0, 0.5], [0.5, 1.0]])
         self.here = self.step_s[:, None, None] * (_TWIST_PER_S * against + _PER_S * swapped)
+        legs = owner == 1
+        self.legs = LegPaths.of(time_s, d[:, legs], var[:, legs], usual_var[legs], size)
 
     def best(self) -> Bool:
-        """States (F, 2) of arms and legs of the cheapest path."""
+        """States (F, 2) of arms and legs: the cheapest path of both, then of the legs beside those arms."""
+        state = self._together()
+        arms = state[:, 0].astype(np.intp)
+        turned = np.append(0, np.abs(np.diff(arms)))
+        change = cost.SWITCH + turned * (cost.SWITCH_BOTH - 2.0 * cost.SWITCH)
+        state[:, 1] = self.legs.best(self.here[np.arange(len(arms)), arms], change)
+        if _duration(self.step_s, state[:, 1]) > 0.5 * float(self.step_s.sum()):
+            # Smoothness says where labels change, not which are right: from the side hips and shoulders hardly do.
+            other = state.copy()
+            other[:, 1] = ~state[:, 1]
+            found, turned_round = self._totals(np.stack([state, other]))
+            if turned_round - found < _SIGN_GAIN:
+                return other
+        return state
+
+    def _together(self) -> Bool:
+        """States (F, 2) of the cheapest path by innovations alone."""
         count = len(self.here)
         switch = cost.switch_cost()
         # value[a0, a1, l0, l1]
@@ -136,15 +159,23 @@ class _Model:
             path.append((a0, l0))
         return np.array(path[::-1], dtype=bool)
 
-    def total(self, state: Bool) -> float:
-        """Cost of a path."""
-        s = state.astype(np.intp)
-        frames = np.arange(len(s))
-        cost_here = self.here[frames, s[:, 0], s[:, 1]].sum()
+    def gains(self, state: Bool, runs: list[tuple[int, int, Bool]]) -> Float64:
+        """What each run explains (R,): how much a path without it costs more."""
+        paths = np.repeat(state[None], len(runs) + 1, axis=0)
+        for path, (first, last, groups) in zip(paths, runs, strict=False):
+            path[first : last + 1, groups] = False
+        total = self._totals(paths)
+        return np.asarray(total[:-1] - total[-1])
+
+    def _totals(self, paths: Bool) -> Float64:
+        """Costs (H,) of paths (H, F, 2)."""
+        arms, legs = paths[..., 0].astype(np.intp), paths[..., 1].astype(np.intp)
+        frames = np.arange(paths.shape[1])
         before = np.maximum(frames[1:] - 2, 0)
-        moves = sum(float(self.group[g][frames[1:], s[before, g], s[:-1, g], s[1:, g]].sum()) for g in (0, 1))
-        switches = cost.switch_cost()[s[:-1, 0], s[1:, 0], s[:-1, 1], s[1:, 1]].sum()
-        return float(cost_here + moves + switches)
+        moves = self.group[0][frames[1:], arms[:, before], arms[:, :-1], arms[:, 1:]].sum(axis=1)
+        switches = cost.switch_cost()[arms[:, :-1], arms[:, 1:], legs[:, :-1], legs[:, 1:]].sum(axis=1)
+        here = self.here[frames, arms, legs].sum(axis=1)
+        return np.asarray(here + moves + switches + self.legs.costs(paths[..., 1]))
 
 
 def _steps(time_s: Float64, d: Float64, var: Float64, size: Float64, sure: Bool) -> Float64:

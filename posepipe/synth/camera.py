@@ -118,13 +118,6 @@ class SynthCamera:
         xy_px = self.focal_px * xyz[..., :2] / safe[..., None] + np.asarray(self.principal_px)
         return xy_px, depth
 
-    def ground_point(self, xy_px: ArrayLike) -> Array:
-        """World points (..., 3) on the ground z = 0 seen at picture positions; NaN at and above the horizon."""
-        xy = (np.asarray(xy_px, dtype=np.float64) - np.asarray(self.principal_px)) / self.focal_px
-        ray = np.concatenate([xy, np.ones((*xy.shape[:-1], 1))], axis=-1) @ self.rotation
-        drop = np.where(ray[..., 2:] < -1e-6, ray[..., 2:], np.nan)
-        return np.asarray(np.asarray(self.position_m) - self.position_m[2] * ray / drop)
-
     def region(self, center_px: ArrayLike, size_px: float, turn_deg: float, out_px: int) -> SynthCamera:
         """The camera that sees a turned square of this one's picture as its whole picture.
 

@@ -194,6 +194,7 @@ def _row(seen: Seen, roi: Roi) -> Record:
     c, s = np.cos(roi.angle_rad), np.sin(roi.angle_rad)
     turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
     keypoints, features = seen.keypoints, seen.features
+    assert seen.world_m is not None
     return {
         "xy_px": roi.to_picture(keypoints.xy_px / _CROP_PX),
         "sigma_px": (keypoints.sigma_px * scale).astype(np.float32),

@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 _FINE_HZ = 200.0
 _HEEL_ROCKER, _HEEL_OFF = 0.12, 0.53
 """Shares of the stance at which the foot is flat, and at which the heel leaves the ground."""
+_FREE = 0.4
+"""Share of the swing at which a foot in the air follows its target angles exactly."""
 _ARM_DEG_PER_M = 50.0
 _SIDES = ("left", "right")
 _UPPER = (
@@ -194,8 +196,12 @@ class Walker:
         gap = np.stack([ankle[1] - path[0], self._ankle(end)[0] - path[2]])
         turn = (start[2][1] - start[2][0]) / h - (pitch[1] - pitch[0]) / h
         aimed, aimed_pitch = aim(time_s)
-        fix = CubicHermiteSpline([a, b], gap, np.stack([0.6 * leave, np.zeros(3)]))(time_s)
-        fix_pitch = CubicHermiteSpline([a, b], [start[2][1] - pitch[0], end[2][0] - pitch[2]], [0.6 * turn, 0.0])
+        # Gone by the middle of the swing: there the knee bends as it should.
+        knots, none = [a, a + _FREE * (b - a), b], np.zeros(3)
+        fix = CubicHermiteSpline(knots, np.stack([gap[0], none, gap[1]]), np.stack([0.6 * leave, none, none]))(time_s)
+        fix_pitch = CubicHermiteSpline(
+            knots, [start[2][1] - pitch[0], 0.0, end[2][0] - pitch[2]], [0.6 * turn, 0.0, 0.0]
+        )
         return self._carried(side, track, (old, new), aimed + fix, aimed_pitch + fix_pitch(time_s), time_s)
 
     def _carried(

@@ -116,11 +116,6 @@ def render_person(
     return render_frame([Person(xyz_m, shape)], camera, scene=image, light=light, supersample=supersample, shadow=False)
 
 
-def silhouette(xyz_m: Array, shape: BodyShape, camera: SynthCamera) -> NDArray[np.bool_]:
-    """Pixels (height, width) whose centre the person covers."""
-    return raycast(make_figure(xyz_m, shape).primitives, camera).index >= 0
-
-
 def _pixels_per_metre(person: Person, camera: SynthCamera) -> float:
     return camera.focal_px / max(float(camera.to_camera(person.xyz_m[0])[2]), 0.1)
 

@@ -3,8 +3,9 @@
     posepipe train gait --data ../shared/data/mocap --out runs/gait
 
 Two heads over the same distances from normal. The first adds up, feature by feature, what a distance beyond half a
-standard deviation says; its weights can't be negative: being further from normal never lowers the probability; and
-each addend saturates, so that one feature that a strange camera upsets can't decide alone. The second names the
+standard deviation says, in four ramps, so that a feature may say little until it is far out; weights can't be negative:
+being further from normal never lowers the probability; and each addend saturates, so that one feature that a strange
+camera upsets can't decide alone. The second names the
 pattern and is linear too. Features are hidden at random in training: skeletons without feet or arms must work too.
 
 Both are convex problems of some thousand rows: solved, not trained. Torch only writes the ONNX file.
@@ -37,8 +38,11 @@ FloatArray = NDArray[np.float32]
 
 OPSET = 17
 _TENSORS = ("z", "known", "seen", "probability", "contribution", "pattern")
-_FROM_SD, _FULL_SD = 0.5, 4.0
+_FROM_SD, _FULL_SD = 0.5, 4.0  # Of the pattern head.
+_RAMPS_SD, _RAMP_SD = (0.5, 1.5, 2.5, 4.0), 1.5
+"""Where the additive head's ramps begin and how long they are, in standard deviations."""
 _PRIOR = 0.4
+_MARKED = 0.6
 _MAY_ABOVE = np.array([bool(spec.high) for spec in FEATURES], dtype=np.float32)
 _MAY_BELOW = np.array([bool(spec.low) for spec in FEATURES], dtype=np.float32)
 _ACKNOWLEDGEMENT = (
@@ -86,8 +90,9 @@ class GaitNetwork(nn.Module):
     def __init__(self, patterns: int) -> None:
         super().__init__()
         count, ways = len(FEATURES), len(SEEN)
-        self.register_buffer("above", torch.zeros(ways, count))
-        self.register_buffer("below", torch.zeros(ways, count))
+        ramps = len(_RAMPS_SD)
+        self.register_buffer("above", torch.zeros(ways, ramps, count))
+        self.register_buffer("below", torch.zeros(ways, ramps, count))
         self.register_buffer("bias", torch.zeros(ways))
         self.register_buffer("heat", torch.ones(ways))
         self.register_buffer("pattern_heat", torch.tensor(1.0))
@@ -95,8 +100,11 @@ class GaitNetwork(nn.Module):
 
     def contributions(self, z: torch.Tensor, known: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """What each feature adds to the logit (B, F); never negative."""
-        high, low = _tails(z)
-        return _FULL_SD * (high * (seen @ self.above) + low * (seen @ self.below)) * known
+        total = torch.zeros_like(z)
+        for ramp, start in enumerate(_RAMPS_SD):
+            total = total + _ramp(z, start) * (seen @ self.above[:, ramp])
+            total = total + _ramp(-z, start) * (seen @ self.below[:, ramp])
+        return total * known
 
     def logits(self, z: torch.Tensor, known: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logit of abnormal (B,) and of the patterns (B, P), before calibration."""
@@ -115,6 +123,11 @@ class GaitNetwork(nn.Module):
             self.contributions(z, known, seen) * heat[:, None],
             torch.softmax(names * self.pattern_heat, dim=1),
         )
+
+
+def _ramp(z: torch.Tensor, start_sd: float) -> torch.Tensor:
+    """0 before the start, 1 after the ramp."""
+    return ((z - start_sd) / _RAMP_SD).clamp(0.0, 1.0)
 
 
 def _tails(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -165,19 +178,24 @@ def _varied(part: WalkTable, config: TrainConfig) -> WalkTable:
 
 def _fit_additive(network: GaitNetwork, part: WalkTable, config: TrainConfig) -> None:
     """Logistic regression with weights of at least 0: first of all walks, then of each way of seeing near those."""
-    high, low = (tail.numpy() for tail in _tails(torch.from_numpy(part.z)))
-    design = _FULL_SD * np.concatenate([high * _MAY_ABOVE * part.known, low * _MAY_BELOW * part.known], axis=1)
+    z = torch.from_numpy(part.z)
+    design = np.concatenate(
+        [_ramp(z, start).numpy() * _MAY_ABOVE * part.known for start in _RAMPS_SD]
+        + [_ramp(-z, start).numpy() * _MAY_BELOW * part.known for start in _RAMPS_SD],
+        axis=1,
+    )
     truth = (part.pattern != NORMAL).astype(np.float64)
     ridge = config.ridge * (1 + config.copies)
     shared = _logistic(design.astype(np.float64), truth, ridge, np.zeros(design.shape[1]))
-    count = len(FEATURES)
+    shape = (len(_RAMPS_SD), len(FEATURES))
+    half = len(_RAMPS_SD) * len(FEATURES)
     for number, seen in enumerate(SEEN):
         rows = part.seen == seen
         found = shared
         if rows.any() and 0.0 < truth[rows].mean() < 1.0:
             found = _logistic(design[rows].astype(np.float64), truth[rows], ridge, shared[:-1])
-        network.above[number] = torch.from_numpy(found[:count].astype(np.float32))
-        network.below[number] = torch.from_numpy(found[count : 2 * count].astype(np.float32))
+        network.above[number] = torch.from_numpy(found[:half].reshape(shape).astype(np.float32))
+        network.below[number] = torch.from_numpy(found[half : 2 * half].reshape(shape).astype(np.float32))
         network.bias[number] = float(found[-1])
 
 
@@ -254,7 +272,10 @@ def _calibrate(network: GaitNetwork, table: WalkTable) -> None:
 
 
 def evaluate_table(network: GaitNetwork, table: WalkTable, split: str = "test") -> dict[str, float]:
-    """Balanced accuracy, AUROC, share of patterns named right, and calibration error on one split."""
+    """Balanced accuracy, AUROC, share of patterns named right, and calibration error on one split.
+
+    `balanced_accuracy_marked` leaves out patterns of a severity under 0.6: slight ones lie within what is normal.
+    """
     from posepipe.evaluation.binary import auroc, balanced_accuracy, calibration_error
 
     part = table.part(split)
@@ -268,8 +289,10 @@ def evaluate_table(network: GaitNetwork, table: WalkTable, split: str = "test") 
     truth = part.pattern != NORMAL
     named = np.array(table.patterns)[names.argmax(axis=1)]
     flagged = truth & (probability >= 0.5)
+    marked = ~truth | (part.severity >= _MARKED)
     return {
         "balanced_accuracy": balanced_accuracy(truth, probability >= 0.5),
+        "balanced_accuracy_marked": balanced_accuracy(truth[marked], probability[marked] >= 0.5),
         "auroc": auroc(truth, probability),
         "sensitivity": float((probability >= 0.5)[truth].mean()),
         "specificity": float((probability < 0.5)[~truth].mean()),

@@ -1,9 +1,9 @@
 """Walks as this pipeline would see them: filmed by a simulated camera and lifted, or taken by a 3D sensor.
 
 The detector's errors are made of what detectors do: a shift that lasts for the clip, one that wanders within a stride,
-and jitter; larger on the far side. Sizes are those of BlazePose on rendered walkers: a shift of about 17 mm, most of it
-the same on both sides, and 10 mm of variation, at the person's distance. Everything after the keypoints is the real
-pipeline.
+and jitter; larger on the far side. Sizes are those of BlazePose on 26 rendered walkers, less what it does to everyone
+(`posepipe.training.gait_habits`): the legs' joints are shifted along the way by 4 to 8 mm from clip to clip, and vary
+by 10 mm, at the person's distance. Everything after the keypoints is the real pipeline.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 VIEWS = ("side", "oblique", "front")
 _SIZES_PX = ((1280, 720), (720, 1280), (640, 480), (960, 540))
-_COMMON_M, _SHIFT_M, _WANDER_M, _JITTER_M, _WANDER_S = 0.012, 0.009, 0.009, 0.003, 0.2
+_COMMON_M, _SHIFT_M, _WANDER_M, _JITTER_M, _WANDER_S = 0.005, 0.004, 0.009, 0.003, 0.2
 _FAR_SIDE = 1.5
 _LOOSE = {"wrist": 1.5, "elbow": 1.2, "foot_index": 1.3, "heel": 1.2, "ankle": 1.1, "head": 0.8, "nose": 0.6}
 _SENSOR_COMMON_M, _SENSOR_SHIFT_M, _SENSOR_WANDER_M, _SENSOR_JITTER_M = 0.02, 0.02, 0.02, 0.010

@@ -24,6 +24,7 @@ from posepipe.gait.events import find_walk
 from posepipe.gait.features import FEATURES, gait_features
 from posepipe.gait.gates import choose_strides, count_of
 from posepipe.gait.norms import SEEN, feature_norms
+from posepipe.gait.picture_angles import from_picture
 from posepipe.motion.clip import Motion
 from posepipe.training.gait_films import Film
 from posepipe.training.gait_seen import VIEWS, Studio, filmed, sensed
@@ -280,8 +281,9 @@ def see(motion: Motion, least: int = 1, *, errors: bool = False) -> Measured | N
     count = min(count_of(strides, side) for side in ("left", "right"))
     if count < least:
         return None
-    cycles = cut_cycles(motion, strides)
-    found = gait_features(cycles, errors=errors)
+    # No detector was at work here, so there are no habits to take off.
+    cycles = cut_cycles(from_picture(motion, habits=False) if chosen.view == "side" else motion, strides)
+    found = gait_features(cycles, errors=errors, filmed=motion.keypoints is not None)
     values = [found[spec.name].value if spec.name in found else np.nan for spec in FEATURES]
     sigmas = [found[spec.name].sigma if spec.name in found else np.nan for spec in FEATURES]
     curves = {(curve.side, curve.angle): curve.mean_deg for curve in mean_curves(cycles)}
@@ -346,6 +348,7 @@ def write_norms(walks: Walks, folder: Path) -> None:
             ("posepipe", seen, spec.name, f"{mean[i]:.5g}", f"{max(sd[i], 1e-4):.5g}", f"{stride_sd[i]:.4g}", strides,
              int(counts[i]))
             for i, spec in enumerate(FEATURES)
+            if counts[i]
         ]  # fmt: skip
         log = np.log([_rms(row, means) for row in walks.curves[rows]])
         mean, sd = _mean_sd(log[:, None], weight)
@@ -365,6 +368,8 @@ def make_table(walks: Walks, patterns: Sequence[str]) -> WalkTable:
         norms = feature_norms(seen)
         for row in np.flatnonzero(walks.seen == seen):
             for column, spec in enumerate(FEATURES):
+                if spec.name not in norms:
+                    continue
                 norm = norms[spec.name]
                 away = (walks.values[row, column] - norm.mean) / norm.spread(int(walks.strides[row]))
                 z[row, column] = np.clip(away, -12.0, 12.0)

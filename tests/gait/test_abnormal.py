@@ -142,7 +142,9 @@ def test_features_have_norms_with_a_source() -> None:
     assert "posepipe" in SOURCES
     for seen in SEEN:
         norms = feature_norms(seen)
-        assert set(norms) == {spec.name for spec in FEATURES}
+        # A camera that pans makes the trunk wander: not a sign of anything in films.
+        missing = set() if seen in ("3d", "sensor") else {"trunk_spread_deg"}
+        assert {spec.name for spec in FEATURES} - set(norms) == missing
         assert all(norm.sd > 0 and norm.spread(1) >= norm.spread(9) for norm in norms.values())
 
 

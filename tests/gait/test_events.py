@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.evaluation.gait import match_events
+from posepipe.gait.bounce import is_running
 from posepipe.gait.events import find_walk, step_period
-from posepipe.gait.legs import exchanged_frames, untangle_legs
 from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF
 from posepipe.reasons import Reason
 from posepipe.synth.body import BodyShape
 from posepipe.synth.gait import PATTERNS, SynthWalk
 from posepipe.synth.gait_motion import walk_motion
 from posepipe.synth.motion import idle, squat
-from posepipe.types import KeypointTrack
 from tests.gait.filmed import mirrored, seen, times, walker
 
 
@@ -163,47 +162,23 @@ def test_period_of_a_sine() -> None:
     assert np.isnan(step_period(grid, 0.01 * grid))
 
 
-def _exchanged(walk: SynthWalk, wrong: np.ndarray) -> object:
-    """What the pipeline makes of a track whose legs were exchanged in some frames."""
-    motion = seen(walk)
+@pytest.mark.parametrize("yaw_deg", [90.0, 0.0, 140.0])
+def test_who_is_highest_with_the_feet_apart_runs(yaw_deg: float) -> None:
+    """A runner bounces: highest between the standing legs, where a walker is lowest."""
+    walk = walker(21)
+    motion = seen(walk, yaw_deg)
+    found = find_walk(motion)
+    assert len(found.strides) >= 4
+    assert not is_running(motion, found.strides)
+    strikes = [e.time_s for e in walk.events if e.side == "left" and e.kind == HEEL_STRIKE]
+    phase = np.interp(walk.time_s, strikes, np.arange(len(strikes)), left=np.nan, right=np.nan)
+    wave = np.nan_to_num(np.cos(4.0 * np.pi * phase))
     track = motion.keypoints
-    assert isinstance(track, KeypointTrack)
-    order = np.arange(len(track.layout))
-    for part in ("knee", "ankle", "heel", "foot_index"):
-        pair = track.layout.indices(f"left_{part}", f"right_{part}")
-        order[pair] = pair[::-1]
-    xy, xyz = track.xy_px.copy(), motion.xyz_m.copy()
-    xy[wrong], xyz[wrong] = xy[wrong][:, order], xyz[wrong][:, order]
-    return replace(motion, xyz_m=xyz, keypoints=replace(track, xy_px=xy))
-
-
-def test_exchanged_legs_are_put_right() -> None:
-    walk = walker(10)
-    motion = seen(walk)
-    ankles = walk.xyz_m[:, motion.layout.indices("left_ankle", "right_ankle"), 0]
-    crossing = walk.time_s[np.flatnonzero(np.diff(np.sign(ankles[:, 0] - ankles[:, 1])))]
-    wrong = (walk.time_s > crossing[3]) & (walk.time_s <= crossing[5])
-    tangled = _exchanged(walk, wrong)
-    before, missed_before, _ = _errors(walk, tangled)
-    after, missed_after, false_after = _errors(walk, untangle_legs(tangled))  # type: ignore[arg-type]
-    assert missed_before >= 3
-    assert (missed_after, false_after) == (0, 0)
-    assert np.median(np.abs(after)) < 0.012
-    assert len(before) < len(after)
-
-
-def test_right_legs_are_left_alone() -> None:
-    for seed, pattern in ((11, "normal"), (12, "hemiplegic"), (13, "antalgic"), (14, "parkinsonian")):
-        motion = seen(walker(seed, pattern, 0.8 if pattern != "normal" else 0.0))
-        assert untangle_legs(motion) is motion
-
-
-def test_a_foot_drawn_up_isnt_an_exchange() -> None:
-    time_s = np.arange(0.0, 8.0, 1 / 30)
-    step_to = 0.2 * (1.0 + np.cos(2 * np.pi * time_s / 1.4))  # The right foot never passes the left one.
-    assert not exchanged_frames(time_s, step_to).any()
-    passing = 0.3 * np.cos(2 * np.pi * time_s / 1.2)
-    assert not exchanged_frames(time_s, passing).any()
-    wrong = exchanged_frames(time_s, np.where((time_s > 3.3) & (time_s <= 4.5), -passing, passing))
-    assert wrong[(time_s > 3.4) & (time_s < 4.4)].all()
-    assert not wrong[(time_s < 3.2) | (time_s > 4.6)].any()
+    assert track is not None
+    leg_px = 0.24 * float(np.ptp(track.xy_px[0, :, 1]))
+    xy = track.xy_px.copy()
+    xy[..., 1] -= (0.2 * leg_px * wave)[:, None].astype(np.float32)
+    bouncing = replace(motion, keypoints=replace(track, xy_px=xy))
+    inside = [s for s in found.strides if strikes[0] <= s.start_s and s.end_s <= strikes[-1]]
+    assert is_running(bouncing, inside)
+    assert find_walk(bouncing).withheld is Reason.NOT_WALKING

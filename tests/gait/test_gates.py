@@ -89,5 +89,5 @@ def test_the_score_needs_a_side_view_and_sure_knees(motion: Motion) -> None:
     assert score_gate(curves, "side") is None
     assert score_gate(curves, "front") is Reason.WRONG_VIEW
     assert score_gate([c for c in curves if c.angle != "knee_flexion"], "side") is Reason.JOINT_UNSEEN
-    unsure = mean_curves(cut_cycles(noisy(motion, 0.15), coarse_strides(motion)))
+    unsure = mean_curves(cut_cycles(noisy(motion, 0.4), coarse_strides(motion)))
     assert score_gate(unsure, "side") in (Reason.TOO_UNCERTAIN, Reason.JOINT_UNSEEN)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posepipe.gait.events import find_walk
-from posepipe.gait.parameters import PARAMETERS, parameters
-from posepipe.gait.picture_angles import from_picture
-from posepipe.gait.types import SIDES, Parameters, Value, Walk
+from posepipe.gait.norms import picture_habits
+from posepipe.gait.parameters import PARAMETERS, _step_runs, parameters
+from posepipe.gait.picture_angles import from_picture, habit_terms
+from posepipe.gait.types import HEEL_STRIKE, SIDES, Event, Parameters, Value, Walk
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason
 from posepipe.synth.gait import SynthWalk
@@ -24,28 +25,29 @@ def _measured(motion: Motion, scale_known: bool = True) -> Parameters:
     return parameters(motion, find_walk(motion), scale_known)
 
 
-def _check(walk: SynthWalk, found: Parameters) -> None:
+def _wrong(walk: SynthWalk, found: Parameters) -> list[str]:
+    """Parameters that miss the truth, or are withheld."""
     truth = walk.truth
-    cadence = found.value("cadence_spm")
-    assert cadence is not None
-    assert cadence.value == pytest.approx(truth.cadence_spm, abs=1.0)
+    step_m = float(np.mean(list(truth.step_length_m.values())))
+    wanted: dict[tuple[str, ...], tuple[float, float]] = {
+        ("cadence_spm",): (truth.cadence_spm, 1.0),
+        ("step_length_m",): (step_m, 0.05 * step_m),
+        ("walking_speed_mps",): (truth.walking_speed_mps, 0.05 * truth.walking_speed_mps),
+        ("double_support_pct",): (truth.double_support_pct, 4.0),
+    }
+    wanted |= {("stance_pct", side): (truth.stance_pct[side], 2.4) for side in SIDES}
+    wrong = []
+    for name, (value, most) in wanted.items():
+        got = found.value(*name)
+        if got is None or abs(got.value - value) > most:
+            wrong.append(f"{' '.join(name)}: {got}, not {value:.2f}")
     for side in SIDES:
-        stance = found.value("stance_pct", side)
-        assert stance is not None
-        assert stance.value == pytest.approx(truth.stance_pct[side], abs=2.4)
-        assert abs(stance.value - truth.stance_pct[side]) < 3.0 * stance.sigma
-        swing = found.value("swing_pct", side)
-        assert swing is not None
-        assert swing.value + stance.value == pytest.approx(100.0)
-    length = found.value("step_length_m")
-    assert length is not None
-    assert length.value == pytest.approx(np.mean(list(truth.step_length_m.values())), rel=0.05)
-    speed = found.value("walking_speed_mps")
-    assert speed is not None
-    assert speed.value == pytest.approx(truth.walking_speed_mps, rel=0.05)
-    double = found.value("double_support_pct")
-    assert double is not None
-    assert double.value == pytest.approx(truth.double_support_pct, abs=4.0)
+        stance, swing = found.value("stance_pct", side), found.value("swing_pct", side)
+        if stance is not None and abs(stance.value - truth.stance_pct[side]) >= 3.0 * stance.sigma:
+            wrong.append(f"sigma of stance {side}: {stance.sigma}")
+        if stance is None or swing is None or swing.value + stance.value != pytest.approx(100.0):
+            wrong.append(f"swing {side}: {swing}")
+    return wrong
 
 
 @pytest.mark.parametrize(("pattern", "severity"), [("normal", 0.0), ("antalgic", 0.7), ("parkinsonian", 0.6)])
@@ -53,14 +55,14 @@ def _check(walk: SynthWalk, found: Parameters) -> None:
 def test_parameters_are_true(pattern: str, severity: float, view: str) -> None:
     walk = walker(41, pattern, severity, treadmill=view == "treadmill")
     motion = walk_motion(walk) if view == "file" else seen(walk, kind="static" if view == "treadmill" else "pan")
-    _check(walk, _measured(motion))
+    assert _wrong(walk, _measured(motion)) == []
 
 
 @pytest.mark.parametrize("size_px", [(1280, 720), (720, 1280), (720, 720)])
 def test_the_shape_of_the_picture_stretches_nothing(size_px: tuple[int, int]) -> None:
     """Normalised coordinates taken for square ones would make steps 1.78 times too short, or too long."""
     walk = walker(42)
-    _check(walk, _measured(seen(walk, size_px=size_px)))
+    assert _wrong(walk, _measured(seen(walk, size_px=size_px))) == []
 
 
 def test_both_directions_and_the_mirror() -> None:
@@ -187,7 +189,7 @@ def test_picture_angles_are_the_bodys() -> None:
     for yaw_deg in (90.0, -90.0):
         motion = seen(walk, yaw_deg)
         blank = replace(motion.angles, deg=np.full_like(motion.angles.deg, np.nan))
-        found = from_picture(replace(motion, angles=blank)).angles
+        found = from_picture(replace(motion, angles=blank), habits=False).angles
         for angle, worst in (("knee_flexion", 6.0), ("hip_flexion", 6.0), ("ankle_dorsiflexion", 9.0)):
             for side in SIDES:
                 column = found.names.index(f"{side}_{angle}")
@@ -197,3 +199,32 @@ def test_picture_angles_are_the_bodys() -> None:
     assert from_picture(front) is front
     plain = walk_motion(walk)
     assert from_picture(plain) is plain
+
+
+def test_what_a_detector_does_to_legs_is_taken_off() -> None:
+    """The correction is the table's weights times the terms, each leg's own; small where the legs are apart."""
+    walk = walker(52)
+    for yaw_deg, near in ((90.0, "left"), (-90.0, "right")):
+        motion = seen(walk, yaw_deg)
+        raw, found = from_picture(motion, habits=False), from_picture(motion)
+        for side in SIDES:
+            terms = habit_terms(raw, side)
+            weights = picture_habits()["near" if side == near else "far", "knee_flexion"]
+            column = found.angles.names.index(f"{side}_knee_flexion")
+            more = found.angles.deg[:, column] - raw.angles.deg[:, column]
+            np.testing.assert_allclose(more, terms @ weights, atol=1e-3)
+            apart = terms[:, 1] < 0.05
+            assert apart.any()
+            assert np.abs(more[apart]).max() < 6.0
+
+
+def test_cadence_needs_no_clean_strides() -> None:
+    """Uneven steps: as many of one foot as of the other count, and a doubtful strike between is no loss."""
+    times = np.cumsum([0.0, 0.6, 0.4, 0.6, 0.4, 0.6])
+    events = tuple(
+        Event(float(t), 0.01, "left" if i % 2 else "right", HEEL_STRIKE, 0.4 if i == 2 else 1.0)
+        for i, t in enumerate(times)
+    )
+    assert _step_runs(Walk(events=events), 1.0) == [(4, pytest.approx(2.0))]
+    gap = (*events, replace(events[0], time_s=6.0), replace(events[1], time_s=6.6))
+    assert _step_runs(Walk(events=gap), 1.0) == [(4, pytest.approx(2.0))]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from motion_bodies import UP, body, pose, rotate
 
 from posepipe.motion import ANGLES, joint_angles
-from posepipe.motion.angles import MAX_SIGMA_DEG
+from posepipe.motion.angles import LIFTED, MAX_SIGMA_DEG
 from posepipe.skeleton import BODY21, H36M17
 from posepipe.types import PoseTrack
 
@@ -109,7 +109,7 @@ def test_sigma_agrees_with_monte_carlo(seed):
     xyz = rotate(body(**shape, lean=25, side=10, neck=20) + rng.normal(0, 0.02, (21, 3)), UP, 50.0 * seed)
     sigma = rng.uniform(0.001, 0.003, 21)
     draws = xyz + rng.normal(size=(20_000, 21, 3)) * sigma[:, None]
-    told = joint_angles(pose(xyz[None], sigma)).sigma_deg[0]
+    told = joint_angles(pose(xyz[None], sigma), independent=True).sigma_deg[0]
     seen = joint_angles(pose(draws, sigma)).deg.std(axis=0)
     np.testing.assert_allclose(told, seen, rtol=0.05)
 
@@ -117,11 +117,20 @@ def test_sigma_agrees_with_monte_carlo(seed):
 def test_interior_angle_matches_the_closed_form():
     xyz = body(knee=20.0)
     sigma = 0.01
-    result = joint_angles(pose(xyz[None], sigma))
+    result = joint_angles(pose(xyz[None], sigma), independent=True)
     told = result.sigma_deg[0, NAMES.index("left_knee_flexion")]
     l1, l2, interior = 0.42, 0.4, np.radians(160.0)
     expected = sigma * np.sqrt(2 / l1**2 + 2 / l2**2 - 2 * np.cos(interior) / (l1 * l2))
     assert told == pytest.approx(np.degrees(expected), rel=1e-3)
+
+
+def test_what_lifted_joints_share_scales_sigma_and_nothing_else():
+    frames = pose(body(hip=30, knee=40, elbow=50)[None], 0.005)
+    plain, lifted = joint_angles(frames, independent=True), joint_angles(frames)
+    np.testing.assert_array_equal(plain.deg, lifted.deg)
+    for column, name in enumerate(NAMES):
+        factor = LIFTED[name.removeprefix("left_").removeprefix("right_")]
+        assert lifted.sigma_deg[0, column] == pytest.approx(factor * plain.sigma_deg[0, column], rel=1e-5)
 
 
 @FAST

