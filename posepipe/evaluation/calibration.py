@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posepipe.evaluation.lifter import read_motion
 from posepipe.evaluation.metrics import ause, coverage, drop_gain, ence, spearman
 from posepipe.evaluation.simulate import simulate
-from posepipe.lifting.calibration import LEVELS
+from posepipe.lifting.calibration import LEVELS, SigmaCalibration
 from posepipe.lifting.lifter import Lifter
 from posepipe.motion.angles import joint_angles
 from posepipe.skeleton import BODY21, H36M17
@@ -56,21 +56,21 @@ def evaluate_calibration(
         motion = motion.select(np.isin(np.arange(len(motion)), np.linspace(0, len(motion) - 1, max_frames).astype(int)))
     rows: list[dict[str, Any]] = []
     pool: list[tuple[FloatArray, FloatArray]] = []
+    made, found = lifter.calibration_independent, lifter.calibration
     angles: list[dict[str, Any]] = []
     for number, noise_m in enumerate(_NOISE_M):
         seen = simulate(motion, np.random.default_rng((seed, number)), crooked=number % 2 == 1, noise_m=noise_m)
-        pool.append(_predict(lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m))
+        pool.append(_predict(lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m, True))
         if number == 0:
-            angles = angle_rows("exact 2D", lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m)
-        rows.append({"data": f"2D noise {1000 * noise_m:.0f} mm"} | _figures(lifter, *pool[-1]))
+            angles = angle_rows("exact 2D", lifter, seen.rays, seen.sigma, seen.valid, seen.xyz_m, True)
+        rows.append({"data": f"2D noise {1000 * noise_m:.0f} mm"} | _figures(made, *pool[-1]))
     if pairs is not None:
         loop = load_pairs(sorted(pairs.glob("loop_val*.npz")))
         valid = np.ones(loop.sigma.shape, dtype=bool)
-        rows.append(
-            {"data": "rendered"} | _figures(lifter, *_predict(lifter, loop.rays, loop.sigma, valid, loop.xyz_m))
-        )
+        lifted = _predict(lifter, loop.rays, loop.sigma, valid, loop.xyz_m, False)
+        rows.append({"data": "rendered"} | _figures(found, *lifted))
     error, sigma = (np.concatenate(column) for column in zip(*pool, strict=True))
-    radius = lifter.calibration.radius_m(sigma, 0.9)
+    radius = made.radius_m(sigma, 0.9)
     for joint in np.flatnonzero(~np.isnan(error).all(axis=0))[1:]:
         rows.append(
             {"data": BODY21.joints[joint], "coverage_90": coverage(error[:, joint], radius[:, joint])}
@@ -78,9 +78,9 @@ def evaluate_calibration(
         )
     rows += angles
     if pairs is not None:
-        rows += angle_rows("rendered", lifter, loop.rays, loop.sigma, valid, loop.xyz_m)
+        rows += angle_rows("rendered", lifter, loop.rays, loop.sigma, valid, loop.xyz_m, False)
     versions = {"posepipe": version("posepipe"), "data": path.name}
-    return {"metrics": _figures(lifter, error, sigma), "rows": rows, "versions": versions}
+    return {"metrics": _figures(made, error, sigma), "rows": rows, "versions": versions}
 
 
 def angle_rows(
@@ -90,23 +90,27 @@ def angle_rows(
     ray_sigma: FloatArray,
     valid: NDArray[np.bool_],
     truth: FloatArray,
+    independent: bool,
 ) -> list[dict[str, Any]]:
     """Joint angles against their sigma, with joint errors as they really are: together, not each by itself.
 
-    `error_over_sigma` is the root mean square of error over stated sigma (1 if true), `independent` the same for errors
-    drawn independently with each joint's sigma (the linear formula alone), `coverage_90` within 1.645 sigma.
+    `error_over_sigma` is the root mean square of error over stated sigma (1 if true), `coverage_90` the share within
+    1.645 sigma; `linear` is the former for errors drawn independently with each joint's sigma, against the propagation
+    formula alone.
     """
-    xyz, sigma, usable = lifter.lift_rays(rays, ray_sigma, valid, np.zeros(len(rays), dtype=bool))
+    unknown = np.zeros(len(rays), dtype=bool)
+    xyz, sigma, usable = lifter.lift_rays(rays, ray_sigma, valid, unknown, independent=independent)
     xyz, sigma, truth = xyz[usable], sigma[usable], truth[usable]
     ours, right = joint_angles(_track(xyz, sigma)), joint_angles(_track(truth, np.zeros_like(sigma)))
     noise = np.random.default_rng(0).standard_normal(xyz.shape).astype(np.float32)
-    shaken = joint_angles(_track(xyz + sigma[..., None] * noise, sigma))
+    shaken = joint_angles(_track(xyz + sigma[..., None] * noise, sigma), independent=True)
+    alone = joint_angles(_track(xyz, sigma), independent=True)
     rows = []
     for angle in _ANGLES:
         columns = [i for i, full in enumerate(ours.names) if full.removeprefix("left_").removeprefix("right_") == angle]
         spread = ours.sigma_deg[:, columns]
         gap = (ours.deg - right.deg)[:, columns]
-        drawn = (shaken.deg - ours.deg)[:, columns] / spread
+        drawn = ((shaken.deg - alone.deg) / alone.sigma_deg)[:, columns]
         seen = np.isfinite(gap / spread)
         if not seen.any():
             continue
@@ -116,7 +120,7 @@ def angle_rows(
                 "error_deg": float(np.abs(gap[seen]).mean()),
                 "sigma_deg": float(spread[seen].mean()),
                 "error_over_sigma": float(np.sqrt(np.mean((gap[seen] / spread[seen]) ** 2))),
-                "independent": float(np.sqrt(np.nanmean(drawn**2))),
+                "linear": float(np.sqrt(np.nanmean(drawn**2))),
                 "coverage_90": float((np.abs(gap[seen]) <= 1.645 * spread[seen]).mean()),
             }
         )
@@ -131,17 +135,23 @@ def _track(xyz_m: FloatArray, sigma_m: FloatArray) -> PoseTrack:
 
 
 def _predict(
-    lifter: Lifter, rays: FloatArray, ray_sigma: FloatArray, valid: NDArray[np.bool_], truth: FloatArray
+    lifter: Lifter,
+    rays: FloatArray,
+    ray_sigma: FloatArray,
+    valid: NDArray[np.bool_],
+    truth: FloatArray,
+    independent: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Joint errors and sigma, (N, 21) each."""
-    xyz, sigma, _ = lifter.lift_rays(rays, ray_sigma, valid, np.zeros(len(rays), dtype=bool))
+    unknown = np.zeros(len(rays), dtype=bool)
+    xyz, sigma, _ = lifter.lift_rays(rays, ray_sigma, valid, unknown, independent=independent)
     return np.linalg.norm(xyz - truth, axis=-1).astype(np.float32), sigma
 
 
-def _figures(lifter: Lifter, error: FloatArray, sigma: FloatArray) -> dict[str, float]:
+def _figures(calibration: SigmaCalibration, error: FloatArray, sigma: FloatArray) -> dict[str, float]:
     figures = {"mpjpe_mm": float(1000 * np.nanmean(error[:, : len(H36M17)]))}
     for level in LEVELS:
-        radius = lifter.calibration.radius_m(sigma, level)
+        radius = calibration.radius_m(sigma, level)
         figures[f"coverage_{100 * level:.0f}"] = coverage(error[:, _INNER], radius[:, _INNER])
     inner, doubt = error[:, _INNER], sigma[:, _INNER]
     return figures | {

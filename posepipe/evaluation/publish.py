@@ -26,19 +26,34 @@ __all__ = ["COMMANDS", "filled", "main", "measure"]
 # --frames 3000 --shard 1000 --seed 2
 _LOOP = "runs/loop/loop_val_000.npz runs/loop/loop_val_001.npz runs/loop/loop_val_002.npz"
 
+# Made by: posepipe batch ../shared/videos --out runs/clips
+_CLIPS = "../shared/videos --results runs/clips"
+
 COMMANDS: Mapping[str, str] = {
     "speed": "bench ../shared/videos/lateralraise_01_front.mp4",
     "speed-sample": "bench",
     "detector": "evaluate detector --data ../shared/videos --max-frames 25",
     "multiview": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single",
     "edge": "export compare",
+    # Needs the folder arm/ that docs/edge.md tells how to make.
+    "edge-aarch64": "python -m exporters.edge.aarch64 --bundle arm/float32 arm/int8 --root arm/root "
+    "--qemu arm/qemu/usr/bin/qemu-aarch64-static --frames 10 --video arm/png/img_%04d.png",
     "lifter": "evaluate lifter --data ../shared/data/mocap/val.npz",
     "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz --pairs runs/loop",
     "rendered": f"evaluate rendered --data {_LOOP}",
     "refine": f"evaluate refine --data {_LOOP}",
+    "recognition": f"evaluate recognition --data {_CLIPS}",
+    "recognition-penn": "python -m posepipe.evaluation.recognition_folds --init exercise --json "
+    "--data ../shared/data/exercise/penn_action_train.npz",
+    "reps": f"evaluate reps --data {_CLIPS}",
+    "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
+    "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
+    "gait": "evaluate gait --walks 12",
+    "gait-sensor": "evaluate gait --data ../shared/data/gait/sphere.npz",
+    "scale": "python -m posepipe.batch.measure ../shared/videos --pattern 'squat_*' --workers 1,2 --repeats 2",
 }
-"""What makes each figure, after the word posepipe."""
+"""What makes each figure: after the word posepipe, or from the word python on."""
 
 _BLOCK = re.compile(r"(<!-- (figures|metrics): ([\w-]+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -74,12 +89,14 @@ def measure(name: str, figures: Path) -> None:
     Raises:
         PosePipeError: the command failed.
     """
-    command = COMMANDS[name]
-    run = [sys.executable, "-m", "posepipe.cli.main", *shlex.split(command), "--json"]
+    words = shlex.split(COMMANDS[name])
+    own = words[0] != "python"
+    command = f"posepipe {COMMANDS[name]}" if own else COMMANDS[name]
+    run = [sys.executable, *(["-m", "posepipe.cli.main", *words, "--json"] if own else words[1:])]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PosePipeError(f"posepipe {command} failed", hint=done.stderr.strip().splitlines()[-1])
-    result = {"command": f"posepipe {command}"} | json.loads(done.stdout)
+        raise PosePipeError(f"{command} failed", hint=done.stderr.strip().splitlines()[-1])
+    result = {"command": command} | json.loads(done.stdout)
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     (figures / f"{name}.json").write_text(text, encoding="utf-8")
 

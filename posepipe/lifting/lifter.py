@@ -85,6 +85,10 @@ class Lifter:
         model: name on a model card, or an ONNX file.
         threads: of ONNX Runtime.
 
+    Attributes:
+        calibration: of sigma for keypoints that a detector found: its errors hang together over joints and frames.
+        calibration_independent: for keypoints that are exact, or whose errors are what their sigmas say, one by one.
+
     Raises:
         ModelError: the model is missing, damaged or not a lifter.
     """
@@ -99,6 +103,8 @@ class Lifter:
         if "calibration" not in metadata:
             raise ModelError("the lifter carries no calibration", where=str(path), hint="Export it again")
         self.calibration = SigmaCalibration.from_json(metadata["calibration"])
+        independent = metadata.get("calibration_independent", metadata["calibration"])
+        self.calibration_independent = SigmaCalibration.from_json(independent)
 
     def lift(self, track: KeypointTrack, camera: Camera, *, height_m: float | None = None) -> LiftResult:
         """Lift a track.
@@ -140,7 +146,13 @@ class Lifter:
         )
 
     def lift_rays(
-        self, rays: FloatArray, ray_sigma: FloatArray, valid: NDArray[np.bool_], focal_assumed: NDArray[np.bool_]
+        self,
+        rays: FloatArray,
+        ray_sigma: FloatArray,
+        valid: NDArray[np.bool_],
+        focal_assumed: NDArray[np.bool_],
+        *,
+        independent: bool = False,
     ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
         """Lift keypoints that are already rays.
 
@@ -149,6 +161,7 @@ class Lifter:
             ray_sigma: (F, 21).
             valid: (F, 21).
             focal_assumed: (F,).
+            independent: which calibration of sigma to use.
 
         Returns:
             Pose (F, 21, 3) in metres relative to the pelvis in the camera frame, sigma (F, 21) of each coordinate,
@@ -162,7 +175,8 @@ class Lifter:
             pose, log_scale[part] = self._session.run(["xyz_m", "log_scale"], {"keypoints": encoded.features})
             xyz[part] = pose @ encoded.rotation
             usable[part] = encoded.usable
-        return xyz, self.calibration.sigma_m(log_scale), usable
+        calibration = self.calibration_independent if independent else self.calibration
+        return xyz, calibration.sigma_m(log_scale), usable
 
 
 def _chunks(frames: int) -> Iterator[slice]:

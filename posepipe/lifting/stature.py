@@ -7,12 +7,16 @@ from numpy.typing import NDArray
 
 from posepipe.skeleton import BODY21
 
-__all__ = ["STATURE_SIGMA", "measure_stature"]
+__all__ = ["ADULT_STATURE_M", "STATURE_SIGMA", "measure_stature", "pose_stature"]
 
 FloatArray = NDArray[np.float32]
 
+ADULT_STATURE_M = 1.71
+"""Mean stature of adults, between that of Americans of both sexes (1.685 m: Fryar et al., Anthropometric Reference
+Data, 2021) and that of the people whose motion was captured for training (1.735 m, each counted once)."""
+
 STATURE_SIGMA = 0.06
-"""Relative spread of adult stature around the network's idea of it; the error of an assumed scale."""
+"""Relative spread of adult stature around that mean (same source); the error of an assumed scale."""
 
 # Shares of stature: Winter, Biomechanics and Motor Control of Human Movement, after Drillis and Contini.
 _SHARES = {
@@ -44,6 +48,17 @@ def measure_stature(xyz_m: FloatArray, valid: NDArray[np.bool_]) -> float | None
     if not chosen:
         return None
     return float(sum(seen[pair] for pair in chosen) / sum(_SHARES[pair] for pair in chosen))
+
+
+def pose_stature(xyz_m: FloatArray) -> FloatArray:
+    """Stature (F,) in metres of each pose (F, 21, 3) by itself, from its legs and trunk."""
+    total = np.zeros(len(xyz_m), dtype=np.float32)
+    for start, end in _LEGS_AND_TRUNK:
+        sides = ("left_", "right_") if start not in BODY21.joints else ("",)
+        for side in sides:
+            a, b = BODY21.indices(f"{side}{start}", f"{side}{end}")
+            total += np.linalg.norm(xyz_m[:, a] - xyz_m[:, b], axis=-1) / len(sides)
+    return np.asarray(total / sum(_SHARES[pair] for pair in _LEGS_AND_TRUNK), dtype=np.float32)
 
 
 def _median_length(xyz_m: FloatArray, valid: NDArray[np.bool_], start: str, end: str) -> float | None:

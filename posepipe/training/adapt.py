@@ -35,6 +35,7 @@ from posepipe.motion.swaps import repair_swaps
 from posepipe.pipeline import Config, Pipeline
 from posepipe.skeleton import BODY21, H36M17
 from posepipe.tracking.subject import choose_subject
+from posepipe.training.augment import AugmentConfig
 from posepipe.training.config import LifterConfig
 from posepipe.training.export_lifter import predict, write_onnx
 from posepipe.training.lifter import load_weights, train_on_pairs, validation_sets
@@ -58,8 +59,18 @@ _JOINTS = [
     for side in ("left", "right")
     for a, b, c in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 ]
+# Fits keep the size that the lifter gave them; drawn statures would take it away.
 _CONFIG = LifterConfig(
-    steps=120, batch=128, lr=2e-5, warmup=20, decay=0.5, optimiser="adamw", ema=0.95, bf16=False, pairs_share=0.25
+    augment=AugmentConfig(stature_m=0.0),
+    steps=120,
+    batch=128,
+    lr=2e-5,
+    warmup=20,
+    decay=0.5,
+    optimiser="adamw",
+    ema=0.95,
+    bf16=False,
+    pairs_share=0.25,
 )
 
 
@@ -276,7 +287,13 @@ def adapt(
         step = train_on_pairs(config, pairs, run, start=step, mocap=mocap).weights
         model = run / "lifter.onnx"
         write_onnx(
-            load_weights(config, step), model, {"calibration": shipped.calibration.to_json(), "layout": "body21"}
+            load_weights(config, step),
+            model,
+            {
+                "calibration": shipped.calibration.to_json(),
+                "calibration_independent": shipped.calibration_independent.to_json(),
+                "layout": "body21",
+            },
         )
         lifter = Lifter(model)
         fits = [keep_best(old, fit_clip(clip, lifter, refiner)) for old, clip in zip(fits, clips, strict=True)]

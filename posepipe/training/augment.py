@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from posepipe.geometry.rays import project
 from posepipe.lifting.inputs import encode
+from posepipe.lifting.stature import ADULT_STATURE_M, STATURE_SIGMA, pose_stature
 from posepipe.skeleton import BODY21
 from posepipe.training.mocap import Mocap
 
-__all__ = ["AugmentConfig", "Batch", "camera_poses", "make_batch"]
+__all__ = ["AugmentConfig", "Batch", "camera_poses", "make_batch", "stature_factor"]
 
 FloatArray = NDArray[np.float32]
 
@@ -30,19 +31,25 @@ class AugmentConfig:
     Attributes:
         recombine: upper body of another frame.
         borrow: each limb, by itself, from another frame.
-        limb_sigma, size_sigma: spread of the limb length factors and of the whole body's.
+        limb_sigma: spread of the limb length factors.
+        stature_m, stature_sigma: adults' mean stature and its relative spread. Every body is brought to a stature drawn
+            from them: one picture doesn't show size, and of a few dozen bodies a network learns each one's size by its
+            proportions, which says little about others (sitting height over stature correlates with stature by about
+            -0.3). 0 leaves bodies as large as they are.
         bone_sigma_deg: random turn of each limb bone, in half of the samples.
         lay_down, tip: whole body turned about a level axis by about 90 degrees, or by a little.
         exact: samples with exact 2D.
         crooked: samples whose camera rolls up to `roll_deg`.
         focal_unknown: samples whose focal length is off by `focal_sigma` (log) and marked as assumed.
+        limb_noise: in noisy samples, each arm and leg whose keypoints go astray together.
         drop: samples with hidden joints; no_feet: samples without heels and toes; swap: samples with swapped sides.
     """
 
     recombine: float = 0.3
     borrow: float = 0.0
     limb_sigma: float = 0.05
-    size_sigma: float = 0.04
+    stature_m: float = ADULT_STATURE_M
+    stature_sigma: float = STATURE_SIGMA
     bone_sigma_deg: float = 5.0
     lay_down: float = 0.1
     tip: float = 0.12
@@ -51,6 +58,7 @@ class AugmentConfig:
     roll_deg: float = 32.0
     focal_unknown: float = 0.3
     focal_sigma: float = 0.2
+    limb_noise: float = 0.0
     drop: float = 0.35
     no_feet: float = 0.25
     swap: float = 0.04
@@ -100,6 +108,15 @@ _LIMBS = [
     BODY21.indices(*[j for j in BODY21.joints if any(p in j for p in ("ankle", "heel", "foot"))]),
     BODY21.indices(*[j for j in BODY21.joints if any(p in j for p in ("knee", "ankle", "heel", "foot"))]),
 ]
+# How far each joint follows when a detector loses a limb, from trunk to tip.
+_ASTRAY = tuple(
+    (BODY21.indices(*[f"{side}_{joint}" for joint in joints]), np.array(share))
+    for side in ("left", "right")
+    for joints, share in (
+        (("shoulder", "elbow", "wrist"), (0.2, 0.7, 1.0)),
+        (("hip", "knee", "ankle", "heel", "foot_index"), (0.2, 0.7, 1.0, 1.0, 1.0)),
+    )
+)
 _FEET = np.array(["heel" in j or "foot" in j for j in BODY21.joints])
 
 
@@ -131,7 +148,6 @@ def _vary_bodies(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random
     bones = _borrow_limbs(_BONES @ xyz, config.borrow, rng)
     factor = 1.0 + config.limb_sigma * np.clip(rng.standard_normal((count, 11)), -2.5, 2.5)
     factor[:, 4] *= rng.uniform(0.95, 1.5, count)  # Detectors mark the tip of the toe, motion capture its root.
-    factor *= 1.0 + config.size_sigma * rng.standard_normal((count, 1))
     bones *= factor[:, _LENGTH_GROUP, None].astype(np.float32)
     turn = np.radians(config.bone_sigma_deg) * rng.standard_normal((count, _JOINTS, 3), dtype=np.float32)
     turn *= (rng.random((count, 1, 1)) < 0.5) * rng.random((count, 1, 1), dtype=np.float32) * 2
@@ -140,9 +156,18 @@ def _vary_bodies(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random
     bones = bones + np.cross(turn, bones)
     bones *= length / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
     xyz = _JOIN @ bones
+    if config.stature_m > 0:
+        xyz *= stature_factor(xyz, config, rng)[:, None, None]
     flip = rng.random(count) < 0.5
     xyz[flip] = xyz[flip][:, BODY21.mirror] * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
     return _derive(_tip(xyz, config, rng))
+
+
+def stature_factor(xyz_m: FloatArray, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
+    """Factors (B,) that bring poses (B, 21, 3) to drawn statures, at most 2.5 sigma from the mean."""
+    spread = config.stature_sigma * np.clip(rng.standard_normal(len(xyz_m)), -2.5, 2.5)
+    wanted = config.stature_m * (1.0 + spread)
+    return np.asarray(wanted / np.maximum(pose_stature(xyz_m), 0.3), dtype=np.float32)
 
 
 def _derive(xyz: FloatArray) -> FloatArray:
@@ -238,7 +263,7 @@ def _definition_shift(xyz: FloatArray, noisy: NDArray[np.bool_], rng: np.random.
 
 
 def _detector_noise(
-    rays: FloatArray, size: FloatArray, noisy: NDArray[np.bool_], rng: np.random.Generator
+    rays: FloatArray, size: FloatArray, noisy: NDArray[np.bool_], limb_noise: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Noisy rays and the sigma that the detector would state; `size` (B,) is one metre in ray units."""
     count = len(rays)
@@ -251,6 +276,10 @@ def _detector_noise(
     shared = rng.standard_normal((count, 1, 2))
     unit = np.where(noisy[:, None], sigma * size[:, None], 0.0)
     offset = unit[..., None] * (0.92 * jitter + 0.4 * shared)
+    for joints, share in _ASTRAY:
+        astray = (rng.random(count) < limb_noise) * np.exp(0.5 * rng.standard_normal(count)) * 2.0
+        way = (astray * unit[:, joints].mean(axis=1))[:, None] * rng.standard_normal((count, 2))
+        offset[:, joints] += share[:, None] * way[:, None]
     stated = unit * np.exp(0.3 * rng.standard_normal((count, 1)) + 0.3 * rng.standard_normal(unit.shape))
     out = rays + offset
     # Derived points are means of the noisy ones, as in the detector's conversion.
@@ -306,7 +335,7 @@ def make_batch(mocap: Mocap, count: int, config: AugmentConfig, rng: np.random.G
     noisy = rng.random(count) >= config.exact
     rays = project(_definition_shift(absolute, noisy, rng))
     _swap(rays, noisy, config, rng)
-    rays, sigma = _detector_noise(rays, (1.0 / absolute[:, 0, 2]).astype(np.float32), noisy, rng)
+    rays, sigma = _detector_noise(rays, (1.0 / absolute[:, 0, 2]).astype(np.float32), noisy, config.limb_noise, rng)
     valid = _hide(count, config, rng) & ~np.isnan(rays[..., 0])
     guess = rng.random(count) < config.focal_unknown
     ratio = np.where(guess, np.exp(config.focal_sigma * rng.standard_normal(count)), 1.0).astype(np.float32)

@@ -31,7 +31,7 @@ from posepipe.skeleton import BODY21, H36M17
 from posepipe.training.augment import Batch, make_batch
 from posepipe.training.config import LifterConfig, config_from_dict, load_config
 from posepipe.training.mocap import Mocap, load_mocap
-from posepipe.training.pairs import Pairs, load_pairs, pair_batch, transfer_batch
+from posepipe.training.pairs import Pairs, exchanged, load_pairs, pair_batch, transfer_batch
 
 __all__ = [
     "LifterConfig",
@@ -187,7 +187,7 @@ def _batch(config: LifterConfig, mocap: Mocap | None, pairs: Pairs | None, step:
     rest = config.batch - drawn - taken
     parts: list[Batch] = [] if mocap is None or not rest else [make_batch(mocap, rest, config.augment, rng)]
     if pairs is not None and drawn:
-        parts.append(pair_batch(pairs, drawn, rng))
+        parts.append(pair_batch(pairs, drawn, config.augment, rng))
     if pairs is not None and mocap is not None and taken:
         parts.append(transfer_batch(mocap, pairs, taken, config.augment, rng))
     features = np.concatenate([part.features for part in parts])
@@ -286,7 +286,7 @@ def train_lifter(
     loop = None
     if pairs is not None and config.pairs_share > 0:
         loop = load_pairs(sorted(pairs.glob("loop*train*.npz")))
-        loop = loop.select(~np.isin(loop.subject, config.holdout))
+        loop = loop.select(~np.isin(loop.subject, config.holdout) & ~exchanged(loop))
     run = _Run(config, out)
     if resume:
         run.load()

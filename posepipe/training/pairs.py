@@ -1,6 +1,7 @@
 """Detector-in-the-loop pairs: keypoints that a real detector found in rendered pictures, with the true pose.
 
-`posepipe.synth.detector_loop` makes them.
+`posepipe.synth.detector_loop` makes them, in runs of a few frames. Left and right are put in order run by run before
+anything else, as the pipeline does before it lifts: a lifter that saw every exchange would learn to distrust sides.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +18,22 @@ from posepipe.errors import InputError
 from posepipe.geometry.rays import project
 from posepipe.keypoints.sigma import SigmaFeatures, capped_sigma
 from posepipe.lifting.inputs import encode
+from posepipe.motion.swaps import repair_swaps
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
-from posepipe.training.augment import AugmentConfig, Batch, camera_poses
+from posepipe.training.augment import AugmentConfig, Batch, camera_poses, stature_factor
 from posepipe.training.mocap import Mocap
+from posepipe.types import KeypointTrack
 
-__all__ = ["Pairs", "load_pairs", "pair_batch", "pair_features", "stated_sigma", "transfer_batch"]
+__all__ = ["Pairs", "exchanged", "load_pairs", "pair_batch", "pair_features", "stated_sigma", "transfer_batch"]
 
 FloatArray = NDArray[np.float32]
 
 _MIN_PRESENCE = 0.5
 _MAP_CELLS = 64
+_HALVES = tuple(
+    BODY21.indices(*[f"{side}_{part}" for part in parts for side in ("left", "right")])
+    for parts in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
 # Half of these are an arm's length apart in pose; among so many the body faces the same way within some 20 degrees.
 _CANDIDATES = 96
 
@@ -69,21 +77,23 @@ class Pairs:
 
 
 def load_pairs(files: Sequence[Path]) -> Pairs:
-    """Read files of pairs; frames in which the detector was sure to see a person.
+    """Read files of pairs; frames in which the detector was sure to see a person, left and right repaired by run.
 
     Raises:
         InputError: no files.
     """
     if not files:
         raise InputError("no detector-in-the-loop pairs", hint="Make them: python -m posepipe.synth.detector_loop")
-    keys = ("xy_px", "features", "roi", "camera", "xyz_m", "world_m", "subject", "sequence", "presence")
+    keys = ("camera", "xyz_m", "world_m", "subject", "sequence", "presence")
     parts = []
     for file in files:
         with np.load(file) as data:
-            parts.append([data[key] for key in keys])
+            sigma = stated_sigma(data["features"], data["roi"])
+            seen = data["presence"] >= _MIN_PRESENCE
+            xy, sigma = _repaired(data["xy_px"], sigma, seen, data["run"], data["fps_hz"])
+            parts.append([xy, sigma, *(data[key] for key in keys)])
     columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    xy, features, roi, camera, xyz, world, subject, sequence, presence = columns
-    sigma = stated_sigma(features, roi)
+    xy, sigma, camera, xyz, world, subject, sequence, presence = columns
     matrix = conversion(BLAZEPOSE33, BODY21)
     rays = (matrix @ xy - camera[:, None, 1:3]) / camera[:, None, :1]
     ray_sigma = np.sqrt((sigma**2) @ (matrix**2).T) / camera[:, :1]
@@ -99,6 +109,49 @@ def load_pairs(files: Sequence[Path]) -> Pairs:
     return pairs.select(presence >= _MIN_PRESENCE)
 
 
+def _repaired(
+    xy_px: FloatArray,
+    sigma_px: FloatArray,
+    seen: NDArray[np.bool_],
+    run: NDArray[np.integer[Any]],
+    fps_hz: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Keypoints (N, 33, 2) and sigma (N, 33) after the repair of each run; frames not seen stay as they are."""
+    xy, sigma = xy_px.copy(), sigma_px.copy()
+    for rows in np.split(np.arange(len(run)), np.flatnonzero(np.diff(run)) + 1):
+        valid = seen[rows, None] & np.isfinite(xy_px[rows]).all(axis=-1)
+        track = KeypointTrack(
+            person=1,
+            layout=BLAZEPOSE33,
+            frame=np.arange(len(rows), dtype=np.int32),
+            time_s=np.arange(len(rows)) / float(fps_hz[rows[0]]),
+            xy_px=np.where(valid[..., None], xy_px[rows], np.nan),
+            sigma_px=np.where(valid, sigma_px[rows], np.nan),
+            score=valid.astype(np.float32),
+            valid=valid,
+            interpolated=np.zeros_like(valid),
+        )
+        fixed, _ = repair_swaps(track)
+        here = rows[valid.all(axis=1)]
+        xy[here], sigma[here] = fixed.xy_px[here - rows[0]], fixed.sigma_px[here - rows[0]]
+    return xy, sigma
+
+
+def exchanged(pairs: Pairs) -> NDArray[np.bool_]:
+    """(N,) frames whose arms or legs fit the truth far better with left and right exchanged.
+
+    A lifter can't tell them from a person who faces the other way; taught as they are, they cost the others.
+    """
+    truth = project(pairs.xyz_m + pairs.root_m[:, None])
+    out = np.zeros(len(pairs), dtype=bool)
+    for half in _HALVES:
+        joints = np.array(half)
+        straight = np.linalg.norm(pairs.rays[:, joints] - truth[:, joints], axis=-1).mean(axis=1)
+        crossed = np.linalg.norm(pairs.rays[:, BODY21.mirror[joints]] - truth[:, joints], axis=-1).mean(axis=1)
+        out |= crossed < 0.5 * straight
+    return out
+
+
 def stated_sigma(features: FloatArray, roi: FloatArray) -> FloatArray:
     """Sigma (N, 33) in pixels as the detector states it today, whatever it said when the pictures were made."""
     peak, spread, visibility, presence = np.moveaxis(features, 2, 0)
@@ -106,14 +159,17 @@ def stated_sigma(features: FloatArray, roi: FloatArray) -> FloatArray:
     return np.asarray(in_cells * roi[:, 2:3] / _MAP_CELLS, dtype=np.float32)
 
 
-def pair_batch(pairs: Pairs, count: int, rng: np.random.Generator) -> Batch:
+def pair_batch(pairs: Pairs, count: int, config: AugmentConfig, rng: np.random.Generator) -> Batch:
     """Draw pairs with replacement, varied.
 
-    Half are mirrored, all are turned a little about the optical axis and shaken by a quarter of their sigma. In a third
-    the focal length is off by a random factor and marked as assumed.
+    Bodies get a drawn stature (one farther away looks the same), half are mirrored, all are turned a little about the
+    optical axis and shaken by a quarter of their sigma. In a third the focal length is off by a random factor and
+    marked as assumed.
     """
     pick = rng.integers(0, len(pairs), count)
     rays, sigma, xyz = pairs.rays[pick], pairs.sigma[pick], pairs.xyz_m[pick]
+    if config.stature_m > 0:
+        xyz = xyz * stature_factor(xyz, config, rng)[:, None, None]
     flip, mirror = rng.random(count) < 0.5, BODY21.mirror
     rays = np.where(flip[:, None, None], rays[:, mirror] * np.array([-1.0, 1.0]), rays)
     xyz = np.where(flip[:, None, None], xyz[:, mirror] * np.array([-1.0, 1.0, 1.0]), xyz)

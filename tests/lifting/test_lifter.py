@@ -220,6 +220,18 @@ def test_shipped_file_is_small_and_carries_a_card(lifter: Lifter) -> None:
     assert len(lifter.calibration.gain) == len(BODY21)
 
 
+def test_sigma_depends_on_what_made_the_keypoints(lifter: Lifter) -> None:
+    """The same doubt of the network means more error behind a detector; the pose is the same."""
+    rays = ((filmed(BODIES, CAMERA) - np.array(CAMERA.principal_px)) / CAMERA.focal_px).astype(np.float32)
+    seen = np.ones(rays.shape[:2], dtype=bool)
+    given = rays, np.full(seen.shape, 0.004, np.float32), seen, np.zeros(len(rays), dtype=bool)
+    detected, independent = lifter.lift_rays(*given), lifter.lift_rays(*given, independent=True)
+    assert np.array_equal(detected[0], independent[0])
+    assert detected[1][:, 1:].mean() > independent[1][:, 1:].mean()
+    wanted = lifter.calibration.gain, lifter.calibration_independent.gain
+    assert wanted[0] != wanted[1]
+
+
 def test_a_file_that_is_no_lifter() -> None:
     with pytest.raises(ModelError):
         Lifter("missing-model")

@@ -11,6 +11,10 @@ import torch
 from posepipe.errors import InputError, UsageError
 from posepipe.exercise.features import COLUMNS, FEATURES, SAMPLES, mirror
 from posepipe.exercise.labels import LABELS, OTHER, WALKING
+from posepipe.exercise.signal import difference_sigma
+from posepipe.skeleton import BODY21
+from posepipe.synth.camera import SynthCamera
+from posepipe.synth.gait import PATTERNS
 from posepipe.training.exercise import (
     ExerciseConfig,
     config_from_dict,
@@ -23,9 +27,10 @@ from posepipe.training.exercise import (
     train_exercise,
     write_onnx,
 )
+from posepipe.training.exercise_errors import by_change, measured, over_sigma
 from posepipe.training.exercise_nets import NODES, STREAMS, NetConfig, PartNet, adjacency, build_net, cosines
 from posepipe.training.exercise_pool import build_pool, load_pool, save_pool, synthetic_takes
-from posepipe.training.exercise_sim import open_film
+from posepipe.training.exercise_sim import _camera, _out_of_picture, open_film
 from posepipe.training.exercise_windows import Examples, augment, cut_pool
 from posepipe.weights import load_card
 
@@ -189,3 +194,54 @@ def test_shipped_configs_load_and_mistakes_are_named() -> None:
 
 def test_part_net_is_light() -> None:
     assert sum(p.numel() for p in PartNet().parameters()) < 400_000
+
+
+def test_walkers_and_passers_by_are_in_the_pool() -> None:
+    takes = list(synthetic_takes(120, 4))
+    walks = [take for take in takes if take.name.startswith(WALKING)]
+    assert any(take.name.split(": ")[1] in PATTERNS for take in walks)
+    assert all(len(take.time_s) == len(take.xyz_m) == len(take.label) for take in takes)
+    assert all(np.isfinite(take.xyz_m).all() for take in takes)
+    # Where the track goes over to someone else the body jumps: nobody's pelvis does 6 m/s by itself.
+    jumps = [np.linalg.norm(np.diff(take.xyz_m[:, 0], axis=0), axis=1).max() * 15.0 > 6.0 for take in takes]
+    assert 0 < sum(jumps) < 0.2 * len(takes)
+
+
+def test_lying_people_are_filmed_from_their_ends_too() -> None:
+    lying = np.zeros((4, len(BODY21), 3))
+    lying[:, BODY21.index("thorax")] = [0.5, 0.0, 0.05]
+    ends = 0
+    for seed in range(400):
+        camera = _camera(lying, np.random.default_rng(seed))
+        ends += abs(camera.position_m[1]) < 0.3 * abs(camera.position_m[0])
+    # Of all directions a fifth lie that near to the body's line.
+    assert 100 < ends < 200
+
+
+def test_what_is_out_of_the_picture_is_doubtful() -> None:
+    camera = SynthCamera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 400.0, 640, 360)
+    xy = np.full((30, 2, 2), 180.0)
+    xy[:, 1, 1] = 500.0
+    seen, doubt = xy.copy(), np.zeros((30, 2))
+    time_s = np.arange(30) / 15.0
+    _out_of_picture(seen, doubt, np.full(30, 100.0), time_s, camera, np.random.default_rng(0))
+    assert np.array_equal(seen[:, 0], xy[:, 0]) and (doubt[:, 0] == 0).all()
+    assert np.abs(seen[:, 1] - xy[:, 1]).max() > 5.0 and (doubt[:, 1] > 0.1).all()
+
+
+def test_errors_go_together_while_the_posture_is_alike() -> None:
+    """What `difference_sigma` says of two frames, against truth filmed and lifted."""
+    errors = measured(15, 5)
+    rows = by_change(errors)
+    assert rows[0][3] > 0.6 and rows[-1][3] < 0.5 < rows[0][3] - rows[-1][3] + 0.2
+    scale = np.array([over_sigma(errors)[name] for name in errors.name])
+    first, second = 0, 4  # Rest and turn.
+    change = errors.deg[:, second] - errors.deg[:, first]
+    off = (errors.error_deg[:, second] - errors.error_deg[:, first]) / scale
+    one, two = errors.sigma_deg[:, first], errors.sigma_deg[:, second]
+    together, apart = difference_sigma(change, one, two), np.hypot(one, two)
+    alike = np.abs(change) < 15.0
+    for part in (alike, ~alike):
+        assert 0.5 < np.sqrt((np.clip(off / together, -4, 4)[part] ** 2).mean()) < 1.5
+    # Without the shared part the error bar of small changes is far too wide.
+    assert np.sqrt((np.clip(off / apart, -4, 4)[alike] ** 2).mean()) < 0.75

@@ -9,9 +9,10 @@ import pytest
 
 from posepipe.gait.abnormal import Classifier
 from posepipe.gait.features import FEATURES
-from posepipe.gait.norms import SEEN, curve_bands
+from posepipe.gait.norms import SEEN, curve_bands, picture_habits
 from posepipe.synth.gait import PATTERNS, make_walk
 from posepipe.training.gait_films import Film, load_films, save_films
+from posepipe.training.gait_habits import Rendered, fit_habits, write_habits
 from posepipe.training.gait_seen import sensed
 from posepipe.training.gait_walks import NORMAL, Walks, WalkTable, make_table, measure_films, write_norms
 from posepipe.weights import load_card
@@ -118,3 +119,28 @@ def test_the_table_is_in_the_classifiers_order() -> None:
     assert table.z.shape == table.known.shape == (1, len(FEATURES))
     assert table.seen_flags[0].tolist() == [float(seen == "3d") for seen in SEEN]
     assert (np.abs(table.z) <= 12.0).all()
+
+
+def test_habits_are_found_and_written(tmp_path: Path) -> None:
+    """Least squares finds what was put in, for each place and angle apart."""
+    rng = np.random.default_rng(3)
+    terms = np.concatenate([np.ones((4000, 1)), rng.random((4000, 3))], axis=1)
+    near = rng.random(4000) < 0.5
+    weights = rng.normal(0.0, 3.0, (2, 3, 4))
+    away = np.where(near[:, None], terms @ weights[0].T, terms @ weights[1].T) + rng.normal(0.0, 0.5, (4000, 3))
+    away[:50, 1] = np.nan
+    found = fit_habits(Rendered(terms, away, near, np.zeros(4000, np.int64)))
+    np.testing.assert_allclose(found, weights, atol=0.3)
+    write_habits(found, 1, tmp_path / "picture.csv")
+    lines = (tmp_path / "picture.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 2 * 3 * 4
+    assert lines[1].split(",")[:4] == ["rendered", "near", "hip_flexion", "one"]
+
+
+def test_shipped_habits_are_small() -> None:
+    """They correct a detector, they don't make up an angle: a leg out in the open moves by less than 6 degrees."""
+    for (_, _), weights in picture_habits().items():
+        assert len(weights) == 4
+        assert abs(weights[0]) < 6.0
+        for own in (0.0, 60.0):
+            assert abs(weights @ np.array([1.0, 1.0, 20.0 - own, own])) < 25.0
