@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.edge.runner_models import Models
+from posepipe.errors import UsageError
 from posepipe.keypoints.blazepose import Person, read_person
 from posepipe.keypoints.finder import Area, detect
 from posepipe.keypoints.roi import Roi
@@ -77,8 +78,16 @@ class EdgeLifter(Lifter):
         ray_sigma: FloatArray,
         valid: NDArray[np.bool_],
         focal_assumed: NDArray[np.bool_],
+        *,
+        independent: bool = False,
     ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """As `posepipe.lifting.lifter.Lifter.lift_rays`."""
+        """As `posepipe.lifting.lifter.Lifter.lift_rays`; the graph holds sigma for a detector's keypoints only.
+
+        Raises:
+            UsageError: sigma for independent keypoints is asked for.
+        """
+        if independent:
+            raise UsageError("the edge lifter knows sigma for a detector's keypoints only")
         feeds = {"rays": np.nan_to_num(rays), "ray_sigma": np.nan_to_num(ray_sigma, nan=1.0), "valid": valid}
         found = [
             self._session.run(

@@ -29,6 +29,7 @@ __all__ = [
     "ParameterRow",
     "Sign",
     "analyse_person",
+    "chance",
     "gait_report",
     "pattern_words",
     "person_motion",
@@ -179,6 +180,13 @@ def with_error(value: float, sigma: float) -> str:
     return f"{value:.{decimals}f} ± {half:.{decimals}f}".replace("-", _MINUS)
 
 
+def chance(probability: float) -> str:
+    """In percent; no model is as sure as 0 or 100."""
+    if probability > 0.99:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
 def pattern_words(pattern: str) -> str:
     """A pattern's name as words."""
     return pattern.replace("_", " ")
@@ -208,12 +216,12 @@ def _verdict(found: GaitAnalysis) -> tuple[str, bool]:
     answer = found.abnormal
     if isinstance(answer, Reason):
         return f"Not judged. {explain(answer)}", False
-    percent = f"{100 * answer.probability:.0f} %"
+    percent = chance(answer.probability)
     if answer.label == "normal":
         return f"No abnormal walking flagged. Probability of an abnormal gait: {percent}.", False
     return (
         f"Walking looks abnormal (probability {percent}); of the patterns known here most like "
-        f"“{pattern_words(answer.pattern)}” ({100 * answer.pattern_probability:.0f} %). "
+        f"“{pattern_words(answer.pattern)}” ({chance(answer.pattern_probability)}). "
         "This points out who may need a closer look.",
         True,
     )

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from posepipe.gait.features import FEATURES
-from posepipe.results.gait_report import pattern_words, with_error
+from posepipe.results.gait_report import chance, pattern_words, with_error
 from posepipe.results.language import ENGLISH, Words
 from posepipe.results.sections import gait_html as plain_gait_html
 from posepipe.results.sections import strides_words, why, words
@@ -44,7 +44,7 @@ def _answer(abnormal: Any, say: Words) -> str:
     text = say("Screening: {label} walking", label=f"<b>{escape(say(str(abnormal.get('label'))))}</b>")
     text += say(
         ", probability of an abnormal gait {share}",
-        share=f"{100 * float(abnormal.get('probability') or 0.0):.0f}\u00a0%",
+        share=escape(chance(float(abnormal.get("probability") or 0.0)).replace(" ", "\u00a0")),
     )
     if abnormal.get("label") == "abnormal":
         pattern = pattern_words(str(abnormal.get("pattern")))

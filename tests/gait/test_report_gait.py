@@ -9,7 +9,7 @@ import pytest
 
 from posepipe.errors import InputError
 from posepipe.results import load, save
-from posepipe.results.gait_report import gait_report, with_error
+from posepipe.results.gait_report import chance, gait_report, with_error
 from posepipe.results.gait_report_files import walker, write_comparison, write_gait_reports
 from posepipe.results.gait_report_html import render_gait_html
 from posepipe.results.gait_report_pdf import can_write_pdf
@@ -101,6 +101,10 @@ def test_the_section_of_the_long_report(crouched: Recording) -> None:
     assert "doesn't diagnose" in section
     assert "Step length" in section
     assert "Withheld" in gait_html({"withheld": "not_walking"})
+
+
+def test_nothing_is_called_certain() -> None:
+    assert [chance(p) for p in (0.0, 0.5, 0.994, 1.0)] == ["< 1 %", "50 %", "> 99 %", "> 99 %"]
 
 
 def test_error_bars_decide_the_digits() -> None:
