@@ -34,6 +34,9 @@ Image = NDArray[np.uint8]
 HEIGHT_PX = 480
 """Pictures are brought to this height: browsers change the size they send as they please."""
 
+_SMALL_PX = 360
+_BUSY_MS = 60.0
+_BUSY_FRAMES = 60
 _IDLE_S = 5.0
 _TURN_DEG_S = 24.0
 _WINDOW_S = 2.0
@@ -119,6 +122,7 @@ class Stage:
         self._seen = False
         self._ready = False
         self._paused = False
+        self._small = False
         self._error: PosePipeError | None = None
         self._started_s = time.monotonic()
 
@@ -238,9 +242,14 @@ class Stage:
     def _publish(self, image: Image, person: LivePerson | None, came_s: float) -> None:
         turn_deg = (_TURN_DEG_S * (came_s - self._started_s)) % 360.0
         drawn = live_picture(image, person, turn_deg)
+        if self._small:
+            drawn = to_height(drawn, _SMALL_PX)
         now_s = time.monotonic()
         if self._ready and not self._paused:
             self._meter.add(now_s, now_s - came_s)
+            if self._meter.frames % _BUSY_FRAMES == 0 and self._meter.delay_ms(0.5) > _BUSY_MS:
+                # Coding and decoding fewer pixels leaves time to analyse. For good: each change costs a whole picture.
+                self._small = True
         number = self._picture[0] + 1 if self._picture else 1
         self._picture = (number, drawn, came_s)
         tell = self.on_picture
@@ -268,11 +277,11 @@ def open_coach(exercise: str | None) -> Coach:
     return Coach(exercise) if exercise is not None else Coach(recogniser=Recogniser())
 
 
-def to_height(image: Image) -> Image:
-    """The picture at the stage's height, its width even."""
+def to_height(image: Image, height_px: int = HEIGHT_PX) -> Image:
+    """The picture at another height, its width even."""
     height, width = image.shape[:2]
-    if height == HEIGHT_PX:
+    if height == height_px:
         return image
-    wide = max(2, round(width * HEIGHT_PX / height / 2) * 2)
-    how = cv2.INTER_AREA if height > HEIGHT_PX else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (wide, HEIGHT_PX), interpolation=how), dtype=np.uint8)
+    wide = max(2, round(width * height_px / height / 2) * 2)
+    how = cv2.INTER_AREA if height > height_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (wide, height_px), interpolation=how), dtype=np.uint8)

@@ -99,6 +99,20 @@ def test_only_the_newest_picture_counts(session: SlowSession) -> None:
     assert all(b > a for a, b in pairwise(times_s))
 
 
+@pytest.mark.parametrize(("slow_s", "height_px"), [(0.002, 480), (0.07, 360)])
+def test_a_busy_machine_sends_smaller_pictures(
+    monkeypatch: pytest.MonkeyPatch, session: SlowSession, slow_s: float, height_px: int
+) -> None:
+    monkeypatch.setattr(stage_module, "_BUSY_FRAMES", 5)
+    monkeypatch.setattr(session, "frame_s", slow_s)
+    stage = Stage(Config())
+    feed(stage, 1.0, every_s=0.02)
+    newest = stage.picture()
+    assert newest is not None
+    assert newest[1].shape[0] == height_px
+    assert newest[1].shape[1] % 2 == 0
+
+
 def test_pause_shows_but_does_not_analyse(session: SlowSession) -> None:
     stage = Stage(Config())
     feed(stage, 0.3)

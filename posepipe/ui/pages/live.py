@@ -42,7 +42,7 @@ _PICTURE_JS = """export default ({ data, parentElement }) => {
   if (data) image.src = data;
   image.style.display = data ? "block" : "none";
 }"""
-_LOOK_S = 0.25
+_LOOK_S = 0.35
 _stages: WeakSet[Stage] = WeakSet()  # Of all sessions of this server.
 _PICTURE_LOOK_S = 0.1
 _JPEG_QUALITY = 75
