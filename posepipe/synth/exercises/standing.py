@@ -18,6 +18,11 @@ def _sides(rng: Rng, single: float = 0.15, alternate: float = 0.2) -> str:
     return choose(rng, both=1.0 - single - alternate, alternate=alternate, left=single / 2, right=single / 2)
 
 
+def _rests(sides: str, side: int) -> bool:
+    """Whether this side (0 left, 1 right) keeps still because only the other one moves."""
+    return sides == ("right", "left")[side]
+
+
 def _base(rig: Rig, rng: Rng, kind: str, lean: Array | float, dip: Array | float = 0.0) -> Rig:
     """Stand or sit as drawn once; the same generator state gives the same stance."""
     if kind == "seated":
@@ -62,7 +67,7 @@ def shoulder_press(rng: Rng, body: Body) -> Move:
         _base(rig, np.random.default_rng(seed), kind, lean0 + sag * s, dip * np.sin(np.pi * np.clip(s * 2, 0, 1)))
         h = body.height
         for i in (0, 1):
-            if sides in ("left", "right") and sides != ("left", "right")[i]:
+            if _rests(sides, i):
                 hands(rig, other, i)
                 continue
             u = share[:, i]
@@ -105,7 +110,7 @@ def bicep_curl(rng: Rng, body: Body) -> Move:
         if style == "concentration":
             rig.head(25.0)
         for i in (0, 1):
-            if sides in ("left", "right") and sides != ("left", "right")[i]:
+            if _rests(sides, i):
                 hands(rig, other, i)
                 continue
             u = share[:, i]
@@ -129,7 +134,7 @@ def lateral_raise(rng: Rng, body: Body) -> Move:
         rig = Rig(body, frames_of(share))
         _base(rig, np.random.default_rng(seed), kind, lean0 - rock * both(share))
         for i in (0, 1):
-            if sides in ("left", "right") and sides != ("left", "right")[i]:
+            if _rests(sides, i):
                 hands(rig, other, i)
                 continue
             u = share[:, i]
@@ -153,7 +158,7 @@ def front_raise(rng: Rng, body: Body) -> Move:
         rig = Rig(body, frames_of(share))
         _base(rig, np.random.default_rng(seed), kind, lean0 - rock * both(share))
         for i in (0, 1):
-            if sides in ("left", "right") and sides != ("left", "right")[i]:
+            if _rests(sides, i):
                 hands(rig, other, i)
                 continue
             u = share[:, i]
