@@ -16,6 +16,7 @@ from posepipe.keypoints import open_detector
 from posepipe.keypoints.base import Detector
 from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.lifting.refine import RefineConfig, Refiner
+from posepipe.lifting.sides import settle_sides
 from posepipe.live import LiveSession
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.media.thumbnails import Thumbnail, Thumbnails
@@ -241,6 +242,7 @@ class Pipeline:
 
     def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> Person:
         track, swaps = repair_swaps(seen)
+        track, settled = settle_sides(track, lifter, detection.camera)
         track = fill_gaps(track, self.config.max_gap_s)
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
         pose = smooth(refiner.refine(track, lifted).pose, self.config.cutoff_hz)
@@ -260,7 +262,7 @@ class Pipeline:
             gait=self._gait(motion, lifted.scale.source == "given"),
             scale_source=lifted.scale.source,
             height_m=lifted.scale.height_m,
-            swaps=tuple(asdict(swap) for swap in swaps),
+            swaps=(*(asdict(swap) for swap in swaps), *(asdict(side) for side in settled)),
             key_frames=key_frames(track, detection.thumbnails, detection.camera),
         )
 

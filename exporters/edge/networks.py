@@ -26,12 +26,13 @@ OPTIONAL = ("refiner",)
 """Only in the bundle if asked for; not counted in its size."""
 
 _OURS = ("exercise", "form", "gait")
+# Whose matrix products int8 leaves as they are: they take 5 % of a frame's time, and counts near a threshold tip over.
+_HALF = ("lifter", "exercise", *OPTIONAL)
 _MEDIAPIPE_LICENCE = "Apache-2.0"
 _PICTURES = 64
-_TINY_BYTES = 100_000  # Nothing to gain: such a network stays float32 among int8 ones.
-# Chosen on rendered pictures: the first convolution and the one after it, and the last sixth of the layers (where the
-# picture has shrunk to a few cells) cost little time and most of the accuracy.
-_STEM, _HEAD_SHARE = 4, 6
+# Layers that stay float32 at the beginning, and the share of them at the end (where the picture has shrunk to a few
+# cells). Chosen on rendered pictures: no slower than with the last sixth, and the landmarks three times as near.
+_KEPT = {"detector": (10, 3), "landmarks": (4, 3)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,6 @@ class Network:
         source: where the weights come from.
         does: what it does, in words.
         normalisation: what its input is, in words.
-        static: whether int8 has static ranges, from pictures.
     """
 
     name: str
@@ -54,7 +54,6 @@ class Network:
     source: str
     does: str
     normalisation: str
-    static: bool = False
 
 
 def float_networks(*, refiner: bool = False) -> dict[str, Network]:
@@ -75,7 +74,6 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
             source,
             "people in a picture, before decoding",
             "uint8 BGR 0..255; the picture centred in a black square, bilinear to 224 pixels",
-            static=True,
         ),
         Network(
             "landmarks",
@@ -84,7 +82,6 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
             source,
             "39 landmarks of one person with heat maps, before decoding; mask and world cut off",
             "uint8 BGR 0..255; the person's turned square, edge pixels repeated, bilinear to 256 pixels",
-            static=True,
         ),
         _lifter(),
         _decoder("detector_decode", graphs.detector_decode(), "people from the detector's output: suppression is done"),
@@ -138,23 +135,21 @@ def build(network: Network, variant: str) -> ModelProto:
         raise UsageError(f"variant {variant!r}", hint=f"Valid: {', '.join(variants.VARIANTS)}")
     if variant == "float32" or network.name.endswith("_decode"):
         return variants.named(network.model)
-    # The refiner's gradients need the precision; its products are small.
-    if variant == "float16" or network.name in OPTIONAL:
+    if variant == "float16" or network.name in _HALF:
         return variants.half_weights(network.model)
-    if network.model.ByteSize() < _TINY_BYTES:
+    if network.name not in _KEPT:
         return variants.named(network.model)
-    if not network.static:
-        return variants.half_weights(variants.dynamic_int8(network.model))
-    model = variants.static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network.model))
+    model = variants.static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network))
     return variants.half_weights(model)
 
 
-def _kept_in_float(model: ModelProto) -> list[str]:
-    """Nodes that stay float32: what we added, the first two layers, the last ones."""
+def _kept_in_float(network: Network) -> list[str]:
+    """Nodes that stay float32: what we added, the first layers, the last ones."""
+    model, (first, share) = network.model, _KEPT[network.name]
     inner = [node.output[0] for node in model.graph.node if not node.output[0].startswith("pp_")]
     core = [name for name in inner if _kind(model, name) in variants.STATIC_OPS]
     ours = [node.output[0] for node in model.graph.node if node.output[0] not in core]
-    return [*ours, *core[:_STEM], *core[len(core) - len(core) // _HEAD_SHARE :]]
+    return [*ours, *core[:first], *core[len(core) - len(core) // share :]]
 
 
 def _kind(model: ModelProto, output: str) -> str:

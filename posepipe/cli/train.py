@@ -63,7 +63,7 @@ def gait(
         "runs/gait"
     ),
     models: Annotated[Path, typer.Option(help="Folder for gait.onnx and gait.toml.")] = Path("models"),
-    walks: Annotated[int, typer.Option(help="Synthetic walks to film.")] = 800,
+    walks: Annotated[int, typer.Option(help="Synthetic walks to film.")] = 1200,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 21,
 ) -> None:
     """Film, measure, write the norms, train, export; prints the metrics on held-out walks."""

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from posepipe import __version__
 from posepipe.errors import InputError
+from posepipe.gait.curves import mean_curves
+from posepipe.gait.cycles import cut_cycles
 from posepipe.gait.events import find_walk
 from posepipe.gait.parameters import parameters
 from posepipe.gait.picture_angles import from_picture
@@ -43,6 +45,7 @@ Row = dict[str, Any]
 _NEAR_S = 0.15
 _EDGE_S = 0.1
 """Events this near to either end of the clip aren't asked for: half of what shows them is missing."""
+_NINETY = 1.645
 _ANGLES = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
 _PARTS = ("rmse", "bias", "shape")
 _ABNORMAL = tuple(name for name in PATTERNS if name != "normal")
@@ -186,7 +189,24 @@ def walk_row(walk: SynthWalk, motion: Motion) -> Row:
     ]
     row.update(_angle_errors(walk, from_picture(motion), ""))
     row.update(_angle_errors(walk, motion, "lifted_"))
+    row.update(_curves_covered(walk, motion, found))
     return row
+
+
+def _curves_covered(walk: SynthWalk, motion: Motion, found: Walk) -> Row:
+    """Share of the mean curves' points whose 90 % interval holds the true mean cycle; found events, as reported."""
+    pictured, true = from_picture(motion), walk.angles()
+    inside: dict[str, list[NDArray[np.bool_]]] = {angle: [] for angle in _ANGLES}
+    for curve in mean_curves(cut_cycles(pictured, found.strides), _ANGLES):
+        strikes = [e.time_s for e in walk.events if e.side == curve.side and e.kind == HEEL_STRIKE]
+        column = true.names.index(f"{curve.side}_{curve.angle}")
+        away = np.abs(curve.mean_deg - _mean_cycle(walk.time_s, true.deg[:, column], strikes))
+        known = np.isfinite(away)
+        inside[curve.angle].append(away[known] < _NINETY * curve.sigma_deg[known])
+    return {
+        f"{angle}_coverage_90": float(np.mean(np.concatenate(parts))) if parts and len(np.concatenate(parts)) else None
+        for angle, parts in inside.items()
+    }
 
 
 def _angle_errors(walk: SynthWalk, motion: Motion, prefix: str) -> Row:
@@ -242,7 +262,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
             metrics[f"{name}_95_ms"] = float(np.percentile(np.abs(errors), 95.0))
     scores = np.array([z for row in rows for z in row["z"]])
     if len(scores):
-        metrics["event_coverage_90"] = float(np.mean(np.abs(scores) < 1.645))
+        metrics["event_coverage_90"] = float(np.mean(np.abs(scores) < _NINETY))
     for name in ("cadence_spm", "double_support_pct"):
         metrics.update(_limits(name, [row[name] for row in rows if row[name] is not None]))
     metrics.update(_limits("stance_pct", [e for row in rows for e in row["stance_pct"]]))
@@ -251,7 +271,8 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         if shares:
             metrics[f"{name}_bias_pct"] = float(np.mean(shares))
             metrics[f"{name}_error_pct"] = float(np.median(np.abs(shares)))
-    for name in [f"{prefix}{angle}_{part}_deg" for prefix in ("", "lifted_") for angle in _ANGLES for part in _PARTS]:
+    names = [f"{prefix}{angle}_{part}_deg" for prefix in ("", "lifted_") for angle in _ANGLES for part in _PARTS]
+    for name in [*names, *(f"{angle}_coverage_90" for angle in _ANGLES)]:
         known = [row[name] for row in rows if row[name] is not None]
         if known:
             metrics[name] = float(np.mean(known))

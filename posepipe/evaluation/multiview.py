@@ -18,6 +18,7 @@ from posepipe.geometry.procrustes import align
 from posepipe.keypoints import open_detector
 from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.lifting.refine import RefineConfig, Refiner
+from posepipe.lifting.sides import settle_sides
 from posepipe.media.sources import open_source
 from posepipe.motion.swaps import repair_swaps
 from posepipe.skeleton import BLAZEPOSE33, BODY21
@@ -176,6 +177,7 @@ def _rows(recording: Recording, lifter: Lifter, mediapipe: bool) -> Iterator[dic
     for video, camera in zip(recording.videos, recording.cameras, strict=True):
         seen = detect_person(video, camera, recording.world_m)
         track, swaps = repair_swaps(seen)
+        track, _ = settle_sides(track, lifter, camera.pinhole())
         truth = camera.to_camera(recording.world_m)[: len(track)]
         single = lifter.lift(track, camera.pinhole())
         lifted = refiner.refine(track, single)

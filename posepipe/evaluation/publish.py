@@ -42,6 +42,9 @@ COMMANDS: Mapping[str, str] = {
     "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz --pairs runs/loop",
     "rendered": f"evaluate rendered --data {_LOOP}",
     "refine": f"evaluate refine --data {_LOOP}",
+    # Made by: python -m posepipe.synth.detector_loop --data ../shared/data/mocap/val.npz --out runs/loop/loop_long.npz
+    # --frames 3000 --lengths 60 109 --seed 7
+    "refine-long": "evaluate refine --data runs/loop/loop_long.npz",
     "recognition": f"evaluate recognition --data {_CLIPS}",
     "recognition-penn": "python -m posepipe.evaluation.recognition_folds --init exercise --json "
     "--data ../shared/data/exercise/penn_action_train.npz",

@@ -1,7 +1,8 @@
 """How well movements are named: on filmed people, and on sets of labelled poses.
 
-The label of a clip is the one whose segments last longest. Walking, everyday movement and empty scenes must not be
-called an exercise; how often that happens is ``false_exercise``.
+The label of a clip is the exercise done in it, else what lasts longest (`posepipe.exercise.analyse.clip_label`).
+Walking, everyday movement and empty scenes must not be called an exercise; how often that happens is
+``false_exercise``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from posepipe.doctor import package_versions
 from posepipe.errors import InputError, NobodyFoundError
 from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
+from posepipe.exercise.analyse import clip_label
+from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import Recogniser
-from posepipe.exercise.segments import Segment, clip_label, segments
+from posepipe.exercise.segments import Segment, segments
 from posepipe.lifting.lifter import Lifter, assumed_camera
 from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
@@ -81,10 +84,14 @@ def label_of(name: str) -> str:
 
 def named(clips: Iterable[tuple[str, str, Motion | None]], recogniser: Recogniser) -> list[Named]:
     """Recognise clips of (name, label, motion); no motion means that nobody was found."""
+    catalogue = load_catalogue()
     out = []
     for name, label, motion in clips:
-        found = segments(recogniser.probabilities(motion)) if motion is not None and len(motion) else ()
-        out.append(Named(name, label, clip_label(found), found))
+        if motion is None or not len(motion):
+            out.append(Named(name, label, OTHER, ()))
+            continue
+        found = segments(recogniser.probabilities(motion))
+        out.append(Named(name, label, clip_label(motion, found, catalogue), found))
     return out
 
 

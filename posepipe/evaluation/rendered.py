@@ -15,6 +15,7 @@ from posepipe.evaluation.metrics import bootstrap_ci, coverage, ence, joint_erro
 from posepipe.evaluation.refine import LoopClip, load_clips
 from posepipe.lifting.lifter import Lifter, LiftResult
 from posepipe.lifting.refine import RefineConfig, Refiner
+from posepipe.lifting.sides import settle_sides
 from posepipe.motion.facing import facing
 from posepipe.motion.swaps import repair_swaps
 from posepipe.skeleton import BLAZEPOSE33, BODY21, H36M17, conversion
@@ -26,6 +27,7 @@ FloatArray = NDArray[np.float64]
 
 _BODY = slice(0, len(H36M17))
 _SHARED = tuple(joint for joint in BODY21.joints if joint in BLAZEPOSE33.joints)
+_WHOLE = "lifter, sides repaired and settled, clip stage"
 _QUARTERS = ("best quarter by 2D error", "second quarter", "third quarter", "worst quarter by 2D error")
 
 
@@ -51,12 +53,13 @@ def _stages(clips: Sequence[LoopClip], lifter: Lifter) -> dict[str, list[LiftRes
     tracks = [repair_swaps(clip.track)[0] for clip in clips]
     alone = [lifter.lift(clip.track, clip.camera) for clip in clips]
     repaired = [lifter.lift(track, clip.camera) for track, clip in zip(tracks, clips, strict=True)]
+    tracks = [settle_sides(track, lifter, clip.camera)[0] for track, clip in zip(tracks, clips, strict=True)]
+    settled = [lifter.lift(track, clip.camera) for track, clip in zip(tracks, clips, strict=True)]
     return {
         "lifter": alone,
         "lifter, sides repaired": repaired,
-        "lifter, sides repaired, clip stage": [
-            refiner.refine(track, result) for track, result in zip(tracks, repaired, strict=True)
-        ],
+        "lifter, sides repaired and settled": settled,
+        _WHOLE: [refiner.refine(track, result) for track, result in zip(tracks, settled, strict=True)],
         "lifter, exact 2D": [lifter.lift(_exact(clip), clip.camera) for clip in clips],
     }
 
@@ -97,10 +100,11 @@ def evaluate_rendered(
     edges = np.quantile(off[seen], [0.0, 0.25, 0.5, 0.75, 1.0])
     for name, low, high in zip(_QUARTERS, edges[:-1], edges[1:], strict=True):
         mask = seen & (off >= low) & (off <= high)
-        row = _figures(stages["lifter, sides repaired, clip stage"], truth, theirs, mask, subject, lifter)
+        row = _figures(stages[_WHOLE], truth, theirs, mask, subject, lifter)
         rows.append({"part": name, "keypoint_error_pct": float(100 * off[mask].mean())} | row)
     keys = ("frames", "mpjpe_mm", "mediapipe_mpjpe_mm", "ratio", "yaw_within_22", "coverage_90", "ence")
-    metrics = {key: rows[0][key] for key in keys} | {f"clip_{key}": rows[2][key] for key in keys[1:]}
+    whole = next(row for row in rows if row["part"] == _WHOLE)
+    metrics = {key: rows[0][key] for key in keys} | {f"clip_{key}": whole[key] for key in keys[1:]}
     return {"metrics": metrics, "rows": rows, "versions": {n: version(n) for n in ("posepipe", "mediapipe", "numpy")}}
 
 

@@ -10,16 +10,17 @@ import numpy as np
 
 from posepipe.exercise.catalogue import Catalogue, load_catalogue
 from posepipe.exercise.count import Counted, count_any, count_exercise
+from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.form import consistency, describe
 from posepipe.exercise.labels import OTHER, WALKING
 from posepipe.exercise.quality import MOVEMENTS, QualityModel
 from posepipe.exercise.recognise import WindowScores
-from posepipe.exercise.segments import Segment, segments
+from posepipe.exercise.segments import Segment, longest, segments
 from posepipe.exercise.types import Bout, Rejected, Repetition
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason, withheld
 
-__all__ = ["Recognises", "analyse_exercise", "bouts", "scored", "section"]
+__all__ = ["Recognises", "analyse_exercise", "bouts", "clip_label", "scored", "section"]
 
 LEAST_S = 1.0
 """A shorter clip isn't analysed."""
@@ -75,6 +76,27 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
             if len(counted):
                 out.append(Bout(OTHER, item.confidence, *span, _plain(counted)))
     return tuple(out)
+
+
+def clip_label(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> str:
+    """What a whole clip is of: the exercise done in it, or else what lasts longest.
+
+    People walk up, stand, rest and leave, so an exercise needn't last longest. It is done if a repetition of it was
+    counted, or if it is one that is held, and its seconds times confidence make a window at least; of several, the one
+    with most of these.
+
+    Args:
+        motion: one person's movement.
+        found: its segments.
+        catalogue: exercises known.
+    """
+    sure_s: dict[str, float] = {}
+    for bout in bouts(motion, found, catalogue):
+        if bout.label in catalogue and (bout.reps or not catalogue[bout.label].counted):
+            lasts_s = bout.confidence * (bout.end_s - bout.start_s)
+            sure_s[bout.label] = sure_s.get(bout.label, 0.0) + lasts_s
+    best = max(sure_s, key=lambda name: sure_s[name], default=None)
+    return best if best is not None and sure_s[best] >= WINDOW_S else longest(found)
 
 
 def scored(motion: Motion, done: Sequence[Bout], model: QualityModel | None = None) -> tuple[Bout, ...]:

@@ -1,8 +1,8 @@
 """Is the walk abnormal, how, and by which signs: a small network over features that a person can check.
 
-Each feature is first compared with normal walks seen the same way, in standard deviations. The probability is a sum of
-what each feature's distance adds, and distance can only add: a feature further from normal never lowers it. A second
-head names the pattern from the same numbers. Trained by ``posepipe train gait``.
+Each feature is first compared with normal walks seen the same way, in standard deviations. Every pattern sums up what
+each feature's distance adds, and distance can only add; abnormal is any pattern: a feature further from normal never
+lowers the probability. Trained by ``posepipe train gait``.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class Classifier:
         z, known = z_scores(features, norms, strides)
         spread = np.array(
             [
-                features[spec.name].sigma / norms[spec.name].spread(strides) if ok and spec.name in norms else 0.0
-                for spec, ok in zip(FEATURES, known, strict=True)
+                features[spec.name].sigma / norms[spec.name].spread(strides, above=bool(away > 0.0)) if ok else 0.0
+                for spec, ok, away in zip(FEATURES, known, z, strict=True)
             ]
         )
         # A fixed seed: the same walk always gets the same answer.
@@ -159,8 +159,7 @@ def z_scores(
     known = np.zeros(len(FEATURES), bool)
     for index, spec in enumerate(FEATURES):
         if spec.name in features and spec.name in norms:
-            norm = norms[spec.name]
-            z[index] = (features[spec.name].value - norm.mean) / norm.spread(strides)
+            z[index] = norms[spec.name].distance(features[spec.name].value, strides)
             known[index] = True
     return np.clip(z, -_LIMIT_SD, _LIMIT_SD), known
 

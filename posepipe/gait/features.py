@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 
 _STANCE, _SWING = slice(15, 46), slice(62, 96)
 _MID_SWING, _LATE_SWING = slice(70, 86), slice(78, 94)
+_LOADING, _FLAT, _BEHIND, _OFF = slice(10, 21), slice(20, 36), slice(45, 56), slice(55, 66)
+_STRIKE = [*range(96, 101), *range(5)]
 _LEAST_FOR_SPREAD, _LEAST_FOR_DIFFERENCE = 3, 2
 _SAME_PASS_S = 0.3
 _NOT_FILMED = ("trunk_spread_deg",)
@@ -115,6 +117,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "one foot set down closer",
     ),
     FeatureSpec("step_width_ll", "Step width", "feet close together or crossing", "feet wide apart"),
+    FeatureSpec("pace_llps", "Leg lengths gone in a second", "slow walk", "hurried walk"),
     *_both("foot_lift_ll", "Foot lift in swing", "feet hardly lifted", "feet lifted high", "one foot lifted less"),
     *_both("swing_out_ll", "Outward swing of the foot", "", "feet swing outward", "one leg swings outward"),
     *_both("hip_range_deg", "Hip range", "little hip movement", "large hip movement", "one hip moves less"),
@@ -126,6 +129,17 @@ FEATURES: tuple[FeatureSpec, ...] = (
     *_both("ankle_swing_deg", "Ankle in late swing", "toes drop in swing", "toes held up in swing",
            "one foot drops in swing"),
     *_both("ankle_range_deg", "Ankle range", "little ankle movement", "large ankle movement", "one ankle moves less"),
+    *_both("foot_strike_deg", "Toes raised at heel strike", "feet land flat or toes first", "",
+           "one foot lands flatter"),
+    *_both("heel_rise_deg", "Heel raised before swing", "weak push-off", "", "one foot pushes off less"),
+    *_both("knee_strike_deg", "Knee at heel strike", "", "knees bent at heel strike", "one knee bent at heel strike"),
+    *_both("knee_loading_deg", "Knee bend when loaded", "knees hardly give when loaded", "knees give way when loaded",
+           "knees give differently when loaded"),
+    *_both("knee_off_deg", "Knee bend before swing", "knees hardly bend before swing", "knees bend early",
+           "one knee bends less before swing"),
+    *_both("hip_behind_deg", "Hip at the end of stance", "", "hips don't extend behind", "one hip extends less behind"),
+    *_both("hip_swing_deg", "Hip bend in swing", "thighs hardly lifted in swing", "thighs lifted high in swing",
+           "one thigh lifted differently in swing"),
     FeatureSpec("trunk_flexion_deg", "Trunk lean, forward", "trunk leans back", "trunk leans forward"),
     FeatureSpec("trunk_sway_deg", "Trunk sway, side to side", "", "trunk sways from side to side"),
     FeatureSpec("trunk_tilt_deg", "Trunk lean to one side", "", "trunk leans to one side"),
@@ -312,6 +326,24 @@ def _step_width(side: MeanCycle) -> float:
     return _mean(side.outward * (side.own("ankle")[:, 1] - side.other("ankle")[:, 1]))
 
 
+def _pace(side: MeanCycle) -> float:
+    """The two steps of a stride are as long as the feet are apart at their strikes, about."""
+    return 2.0 * _step_length(side) / side.stride_s
+
+
+def _foot_pitch(side: MeanCycle, part: slice | list[int]) -> float:
+    """Degrees by which the toes are higher over the heel than when the foot is flat."""
+    foot = side.own("foot_index") - side.own("heel")
+    at, flat = (np.array([_mean(foot[where, axis]) for axis in (0, 2)]) for where in (part, _FLAT))
+    turn = np.degrees(np.arctan2(at[1], at[0]) - np.arctan2(flat[1], flat[0]))
+    return float((turn + 180.0) % 360.0 - 180.0)
+
+
+def _knee_loading(side: MeanCycle) -> float:
+    knee = side.angle("knee_flexion")
+    return _mean(knee[_LOADING]) - float(knee[0])
+
+
 def _leg_difference(left: MeanCycle, right: MeanCycle) -> float:
     away = [left.angle(name) - right.angle(name) for name in ("hip_flexion", "knee_flexion")]
     return float(np.sqrt(np.mean([_mean(a**2) for a in away])))
@@ -328,6 +360,13 @@ _SIDED: Mapping[str, tuple[Measure, int]] = {
     "knee_stance_deg": (lambda c: _mean(c.angle("knee_flexion")[_STANCE]), 1),
     "ankle_swing_deg": (lambda c: _mean(c.angle("ankle_dorsiflexion")[_LATE_SWING]), -1),
     "ankle_range_deg": (lambda c: _range(c.angle("ankle_dorsiflexion")), -1),
+    "foot_strike_deg": (lambda c: _foot_pitch(c, _STRIKE), -1),
+    "heel_rise_deg": (lambda c: -_foot_pitch(c, _OFF), -1),
+    "knee_strike_deg": (lambda c: _mean(c.angle("knee_flexion")[_STRIKE]), 1),
+    "knee_loading_deg": (_knee_loading, -1),
+    "knee_off_deg": (lambda c: _mean(c.angle("knee_flexion")[_OFF]), -1),
+    "hip_behind_deg": (lambda c: _mean(c.angle("hip_flexion")[_BEHIND]), 1),
+    "hip_swing_deg": (lambda c: _mean(c.angle("hip_flexion")[_LATE_SWING]), 1),
     "trunk_over_stance_deg": (lambda c: _mean(c.angle("trunk_lateral")[_STANCE]), 1),
     "pelvis_drop_deg": (_pelvis_drop, 1),
     "arm_swing_ll": (_arm_swing, -1),
@@ -337,6 +376,7 @@ _SIDED: Mapping[str, tuple[Measure, int]] = {
 }
 _MIDDLE: Mapping[str, Measure] = {
     "step_width_ll": _step_width,
+    "pace_llps": _pace,
     "trunk_flexion_deg": lambda c: _mean(c.angle("trunk_flexion")),
     "trunk_sway_deg": lambda c: _range(c.angle("trunk_lateral")),
     "neck_flexion_deg": lambda c: _mean(c.angle("neck_flexion")),

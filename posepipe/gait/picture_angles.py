@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.gait.direction import find_heading
-from posepipe.gait.norms import picture_habits
+from posepipe.gait.norms import picture_habits, picture_spread
 from posepipe.gait.types import SIDES
 from posepipe.motion.clip import Motion
 from posepipe.types import Angles, KeypointTrack
@@ -96,8 +96,8 @@ def habit_terms(motion: Motion, side: str) -> Array:
 
 
 def _without_habits(motion: Motion, beside: NDArray[np.bool_], sine: Array) -> Motion:
-    weights = picture_habits()
-    deg = motion.angles.deg.copy()
+    weights, spread = picture_habits(), picture_spread()
+    deg, sigma_deg = motion.angles.deg.copy(), motion.angles.sigma_deg.copy()
     for side in SIDES:
         terms = habit_terms(motion, side)
         near = sine > 0.0 if side == "left" else sine < 0.0
@@ -109,7 +109,10 @@ def _without_habits(motion: Motion, beside: NDArray[np.bool_], sine: Array) -> M
             more = np.where(near, terms @ weights["near", angle], terms @ weights["far", angle])
             good = beside & np.isfinite(more)
             deg[good, column] += more[good]
-    return replace(motion, angles=Angles(motion.angles.names, deg, motion.angles.sigma_deg))
+            # Joints' errors go together more than their sigmas can say: how much is measured.
+            wider = np.where(near, spread.get(("near", angle), 1.0), spread.get(("far", angle), 1.0))
+            sigma_deg[good, column] *= wider[good]
+    return replace(motion, angles=Angles(motion.angles.names, deg, sigma_deg))
 
 
 def _angles(track: KeypointTrack, ahead: Array) -> dict[str, tuple[Array, Array]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posepipe.lifting.limits import BONES
 from posepipe.skeleton import BODY21
 
-__all__ = ["acceleration_factors", "clip_bones", "hold_bones", "steady"]
+__all__ = ["acceleration_factors", "clip_bones", "hold_back", "hold_bones", "steady"]
 
 FloatArray = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -28,6 +28,7 @@ _ROUNDS = 6
 _RELAX = 0.4
 _PASSES, _FREEDOM = 2, 4.0
 _MAX_GAP_S = 0.12
+_FAR_SIGMA = 1.5  # A clip moved so far keeps half of it; on training subjects: half the tail, the mean unchanged.
 _INDEX = BODY21.index
 _PARENTS = {
     "pelvis": ("left_hip", "right_hip"),
@@ -150,6 +151,25 @@ def _banded(band: Array, precision: Array, xyz_m: FloatArray) -> Array:
         right = precision[:, joint, axis] * xyz_m[:, joint, axis]
         out[:, joint, axis] = solveh_banded(matrix, right, overwrite_ab=True, overwrite_b=True, check_finite=False)
     return out
+
+
+def hold_back(first_m: FloatArray, xyz_m: FloatArray, sigma_m: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
+    """Poses nearer to their first estimate the more sigmas a clip was moved, all frames by the same share.
+
+    A few tenths of a sigma is what steadying does; more than one is a clip in which the detector often confuses front
+    and back, and the majority that the other frames are drawn to may be the wrong one.
+
+    Args:
+        first_m: (F, 21, 3) before.
+        xyz_m: (F, 21, 3) after.
+        sigma_m: (F, 21).
+        usable: (F,) frames that count.
+    """
+    if not usable.any():
+        return xyz_m
+    moved = xyz_m - first_m
+    square = float(np.mean((moved[usable] ** 2).sum(axis=-1) / (3.0 * sigma_m[usable] ** 2)))
+    return np.asarray(first_m + np.float32(1.0 / (1.0 + (square / _FAR_SIGMA**2) ** 2)) * moved)
 
 
 def _rooted(xyz_m: Array) -> FloatArray:

@@ -7,8 +7,9 @@ Three stages, each of which can be left out:
    pelvis, with bones of the clip's length; `posepipe.lifting.refine_torch`, exported by `exporters.refiner`.
 3. clip: steady bones and motion in closed form; `posepipe.lifting.clip`.
 
-A frame whose doubt would rise keeps its first estimate. Sigma is never shrunk: the stages mostly remove wavering, and
-most of a lifter's error is the same from frame to frame.
+A clip that would move by more than about a sigma is moved less, and a frame whose doubt would rise keeps its first
+estimate. Sigma is never shrunk: the stages mostly remove wavering, and most of a lifter's error is the same from frame
+to frame.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from posepipe.errors import ModelError, UsageError
 from posepipe.inference import open_session
-from posepipe.lifting.clip import ACCELERATION_MPS2, acceleration_factors, clip_bones, hold_bones, steady
+from posepipe.lifting.clip import ACCELERATION_MPS2, acceleration_factors, clip_bones, hold_back, hold_bones, steady
 from posepipe.lifting.inputs import Encoded, encode
 from posepipe.lifting.lifter import LiftResult, body_rays, with_scale_error
 from posepipe.lifting.limits import BONES, bone_lengths
@@ -47,6 +48,9 @@ _PIECE, _OVERLAP = 2700, 30
 _MIN_SIGMA_M, _UNKNOWN_SIGMA_M = 2e-3, 0.3
 _MIN_RAY_SIGMA = 1e-3
 _FREEDOM = 4.0
+_FAR_SIGMA = (
+    1.5  # A clip moved so far keeps half of it; chosen on training subjects: half the tail, the mean unchanged.
+)
 _REAL = np.array([joint not in ("pelvis", "spine", "thorax") for joint in BODY21.joints])
 _INPUTS = {"keypoints", "spread", "rays", "anchor_m", "gain", "rate"}
 
@@ -227,6 +231,7 @@ class Refiner:
         if self.config.clip:
             pose = hold_bones(pose, known.sigma_m, known.bone_m)
             pose = steady(pose @ rotation, known.sigma_m, rotation, known.factors) @ np.swapaxes(rotation, 1, 2)
+        pose = hold_back(known.first_m, pose, known.sigma_m, usable)
         xyz, before, after, changed = self._gate(known, pose, log_ratio)
         missing = np.isnan(xyz_m) | ~usable[:, None, None]
         blank = np.where(usable, 0.0, np.nan).astype(np.float32)

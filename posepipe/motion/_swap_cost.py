@@ -19,6 +19,7 @@ __all__ = [
     "GROUPS",
     "SWITCH",
     "drift",
+    "eased",
     "halves",
     "innovation",
     "members",
@@ -40,6 +41,8 @@ GROUPS = ("arms", "legs")
 SWITCH = 8.0  # Log-likelihood that the start or end of a swap must explain; alone,
 SWITCH_BOTH = 11.0  # or of both groups at once, which is the usual error: front taken for back.
 _DOUBT = 2.5  # A pair is in doubt where its sigma is so many times the usual.
+EASE = 4.0  # So much less for legs where the detector is unsure: it changes labels there.
+_UNSURE = 1.5  # Sigma over the usual, of most pairs of the legs.
 CAP = 9.0  # One pair of joints can't say more than three sigmas.
 PAIR_WEIGHT = 0.5  # Pairs of a limb err together.
 
@@ -96,6 +99,16 @@ def reliable(d: Float64, var: Float64, usual_var: Float64, group: Intp) -> NDArr
     """
     good = np.isfinite(d).all(axis=-1) & (var <= _DOUBT**2 * usual_var)
     return np.stack([good[:, group == g].mean(axis=1) > 0.5 for g in (0, 1)], axis=1)
+
+
+def eased(var: Float64, usual_var: Float64) -> Float64:
+    """(F,) what a change of the legs' labels before each frame costs less, from variances (F, P) and usual ones (P,).
+
+    Labels change where the legs cover each other, and a detector's sigmas are large there.
+    """
+    ratio = np.where(np.isfinite(var), var, np.inf) / np.maximum(usual_var, 1e-9)
+    unsure = np.median(ratio, axis=1) > _UNSURE**2
+    return np.where(np.append(False, unsure[1:] | unsure[:-1]), EASE, 0.0)
 
 
 def innovation(d0: Float64, d1: Float64, d2: Float64, ratio: Float64) -> Float64:

@@ -58,18 +58,18 @@ MAX_SIGMA_DEG = 45.0
 """A more uncertain angle is withheld."""
 
 LIFTED: Mapping[str, float] = {
-    "hip_flexion": 1.084,
-    "hip_abduction": 0.77,
-    "knee_flexion": 0.602,
-    "ankle_dorsiflexion": 0.31,
-    "shoulder_flexion": 0.492,
-    "shoulder_abduction": 0.522,
-    "shoulder_elevation": 0.508,
-    "elbow_flexion": 0.467,
-    "trunk_flexion": 1.042,
-    "trunk_lateral": 0.784,
-    "trunk_rotation": 0.483,
-    "neck_flexion": 0.379,
+    "hip_flexion": 1.077,
+    "hip_abduction": 0.771,
+    "knee_flexion": 0.588,
+    "ankle_dorsiflexion": 0.307,
+    "shoulder_flexion": 0.488,
+    "shoulder_abduction": 0.516,
+    "shoulder_elevation": 0.499,
+    "elbow_flexion": 0.472,
+    "trunk_flexion": 1.035,
+    "trunk_lateral": 0.762,
+    "trunk_rotation": 0.494,
+    "neck_flexion": 0.367,
 }
 """What the propagated sigma of each kind of angle is multiplied by; `posepipe.training.angle_sigma` prints it."""
 

@@ -117,13 +117,14 @@ class _Model:
         self.here = self.step_s[:, None, None] * (_TWIST_PER_S * against + _PER_S * swapped)
         legs = owner == 1
         self.legs = LegPaths.of(time_s, d[:, legs], var[:, legs], usual_var[legs], size)
+        self.eased = cost.eased(var[:, legs], usual_var[legs])
 
     def best(self) -> Bool:
         """States (F, 2) of arms and legs: the cheapest path of both, then of the legs beside those arms."""
         state = self._together()
         arms = state[:, 0].astype(np.intp)
         turned = np.append(0, np.abs(np.diff(arms)))
-        change = cost.SWITCH + turned * (cost.SWITCH_BOTH - 2.0 * cost.SWITCH)
+        change = cost.SWITCH + turned * (cost.SWITCH_BOTH - 2.0 * cost.SWITCH) - self.eased
         state[:, 1] = self.legs.best(self.here[np.arange(len(arms)), arms], change)
         if _duration(self.step_s, state[:, 1]) > 0.5 * float(self.step_s.sum()):
             # Smoothness says where labels change, not which are right: from the side hips and shoulders hardly do.
@@ -174,6 +175,7 @@ class _Model:
         before = np.maximum(frames[1:] - 2, 0)
         moves = self.group[0][frames[1:], arms[:, before], arms[:, :-1], arms[:, 1:]].sum(axis=1)
         switches = cost.switch_cost()[arms[:, :-1], arms[:, 1:], legs[:, :-1], legs[:, 1:]].sum(axis=1)
+        switches -= np.abs(np.diff(legs, axis=1)) @ self.eased[1:]
         here = self.here[frames, arms, legs].sum(axis=1)
         return np.asarray(here + moves + switches + self.legs.costs(paths[..., 1]))
 

@@ -305,7 +305,12 @@ def _signs(found: GaitAnalysis) -> tuple[Sign, ...]:
 
 def _amount(value: float, feature: str) -> str:
     unit = feature.rpartition("_")[2]
-    shown = {"deg": f"{value:.0f}°", "pct": f"{value:.0f} %", "spm": f"{value:.0f} steps/min"}
+    shown = {
+        "deg": f"{value:.0f}°",
+        "pct": f"{value:.0f} %",
+        "spm": f"{value:.0f} steps/min",
+        "llps": f"{value:.2f} leg lengths/s",
+    }
     return shown.get(unit, f"{value:.2f} leg lengths").replace("-", _MINUS)
 
 

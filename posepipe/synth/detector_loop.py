@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,14 +29,13 @@ from posepipe.keypoints.blazepose import Person as Seen
 from posepipe.keypoints.roi import Roi
 from posepipe.media.atomic import atomic_path
 from posepipe.skeleton import BODY21
-from posepipe.synth.body import BodyShape, from_mocap
 from posepipe.synth.camera import SynthCamera
-from posepipe.synth.figure import scale_of
 from posepipe.synth.mocap import MocapSet, load_mocap
-from posepipe.synth.render import Occluder, Person, render_frame
-from posepipe.synth.scene import Light, Room, cast_shadow, clutter, degrade
+from posepipe.synth.render import Person, render_frame
+from posepipe.synth.scene import cast_shadow
+from posepipe.synth.stage import Stage, draw_motion, draw_stage
 
-__all__ = ["main", "make_pairs", "make_run", "write_pairs"]
+__all__ = ["Draw", "main", "make_pairs", "make_run", "write_pairs"]
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -45,93 +44,6 @@ Record = dict[str, NDArray[Any]]
 _CROP_PX = 256
 _HIPS = BODY21.indices("left_hip", "right_hip")
 _SHOULDERS = BODY21.indices("left_shoulder", "right_shoulder")
-_HEAD = BODY21.index("head")
-_SIZES = ((1280, 720), (1920, 1080), (640, 480), (720, 1280), (960, 540))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stage:
-    """All that stays the same during a run."""
-
-    camera: SynthCamera
-    shape: BodyShape
-    light: Light
-    backdrop: Image
-    room: bool
-    occluders: tuple[Occluder, ...]
-    blur_px: float
-    noise: float
-    jpeg_quality: int | None
-
-
-def _choose(rng: np.random.Generator, data: MocapSet, cmu_share: float, length: int) -> tuple[int, int]:
-    """A sequence and a first frame. Long CMU sequences are likelier, by the root of their length."""
-    cmu, count = data.is_cmu, np.diff(data.seq_start)
-    fits = count >= length
-    if not fits.any():
-        raise UsageError(f"no sequence has {length} frames", where="make_pairs")
-    pool = fits & (cmu if rng.random() < cmu_share else ~cmu)
-    pool = pool if pool.any() else fits
-    weight = np.where(pool, np.sqrt(count), 0.0)
-    sequence = int(rng.choice(len(count), p=weight / weight.sum()))
-    first = int(data.seq_start[sequence] + rng.integers(0, count[sequence] - length + 1))
-    return sequence, first
-
-
-def _joints(rng: np.random.Generator, data: MocapSet, first: int, length: int) -> tuple[Array, float, bool]:
-    """Joints of a run on the ground around the origin, their scale and whether they are mirrored."""
-    xyz = from_mocap(data.positions[first : first + length], data.extra[first : first + length])
-    mirrored = bool(rng.random() < 0.5)
-    if mirrored:
-        xyz = xyz[:, BODY21.mirror] * np.array([-1.0, 1.0, 1.0])
-    scale = float(rng.uniform(0.9, 1.12))
-    xyz = xyz * scale
-    xyz[..., :2] -= xyz[:, 0, :2].mean(axis=0)
-    feet = xyz[:, BODY21.indices("left_heel", "right_heel", "left_foot_index", "right_foot_index"), 2]
-    if feet.min() < 0.35 * xyz[:, 0, 2].mean():
-        xyz[..., 2] -= float(np.percentile(feet, 5)) - 0.02
-    return xyz, scale, mirrored
-
-
-def _stage(rng: np.random.Generator, xyz: Array) -> _Stage:
-    width, height = _SIZES[rng.integers(len(_SIZES))]
-    middle = np.median(xyz[:, 0], axis=0)
-    shape = BodyShape.random(rng, float(np.clip(1.75 * scale_of(xyz[0]), 0.6, 2.4)))
-    for _ in range(20):
-        camera = SynthCamera.random(rng, middle, width_px=width, height_px=height)
-        xy_px, depth = camera.project(xyz)
-        if depth.min() < 0.8:
-            continue
-        # The person fills between a quarter and all of the picture; one in eight may be cut off.
-        inside = ((xy_px >= 0) & (xy_px <= (width, height))).all(axis=-1).mean()
-        tall = np.ptp(xy_px[..., 1], axis=1).mean() / height
-        if inside >= (0.7 if rng.random() < 0.125 else 0.99) and 0.22 < tall < 1.2:
-            break
-    room = bool(rng.random() < 0.6)
-    small = max(1.0, max(width, height) / 480.0)
-    view = replace(
-        camera, focal_px=camera.focal_px / small, width_px=round(width / small), height_px=round(height / small)
-    )
-    if room:
-        backdrop = Room.random(rng, (float(middle[0]), float(middle[1]))).picture(view)
-    else:
-        backdrop = clutter(rng, view.width_px, view.height_px)
-    occluders = (_occluder(rng, camera, xyz),) if rng.random() < 0.15 else ()
-    quality = int(rng.integers(35, 92)) if rng.random() < 0.5 else None
-    blur = float(rng.choice([0.0, rng.uniform(0.3, 1.6)]))
-    return _Stage(camera, shape, Light.random(rng), backdrop, room, occluders, blur, float(rng.uniform(0, 9)), quality)
-
-
-def _occluder(rng: np.random.Generator, camera: SynthCamera, xyz: Array) -> Occluder:
-    """A post or beam between camera and person."""
-    joint = xyz[0, rng.integers(len(BODY21))]
-    eye = np.asarray(camera.position_m)
-    point = joint + rng.uniform(0.12, 0.4) * (eye - joint)
-    way = rng.normal(0, 1, 3) * np.array([1.0, 1.0, rng.choice([0.1, 3.0])])
-    way *= rng.uniform(0.15, 0.7) / np.linalg.norm(way)
-    r, g, b = rng.integers(20, 230, 3).tolist()
-    start, end = (point - way).tolist(), (point + way).tolist()
-    return Occluder((start[0], start[1], start[2]), (end[0], end[1], end[2]), float(rng.uniform(0.05, 0.16)), (r, g, b))
 
 
 def _true_roi(rng: np.random.Generator, xy_px: Array) -> Roi:
@@ -145,14 +57,14 @@ def _true_roi(rng: np.random.Generator, xy_px: Array) -> Roi:
     return Roi(float(x), float(y), max(size, 24.0), turn)
 
 
-def _picture(stage: _Stage, xyz: Array, roi: Roi, rng: np.random.Generator) -> Image:
+def _picture(stage: Stage, xyz: Array, roi: Roi, rng: np.random.Generator) -> Image:
     """The crop of the network, 256 pixels wide, rendered straight."""
-    side = int(np.clip(roi.size_px, 96, _CROP_PX))
+    side = int(np.clip(roi.size_px, min(96, stage.faults.side_px), stage.faults.side_px))
     camera = stage.camera.region((roi.x_px, roi.y_px), roi.size_px, float(np.degrees(roi.angle_rad)), side)
     shrink = stage.backdrop.shape[1] / stage.camera.width_px
     small = Roi(roi.x_px * shrink, roi.y_px * shrink, roi.size_px * shrink, roi.angle_rad)
     image = small.crop(stage.backdrop, side)
-    if stage.room:
+    if stage.ground:
         image = cast_shadow(image, xyz, camera, stage.light)
     image = render_frame(
         [Person(xyz, stage.shape)],
@@ -164,7 +76,7 @@ def _picture(stage: _Stage, xyz: Array, roi: Roi, rng: np.random.Generator) -> I
         shadow=False,
     )
     image = _cut(image, roi, stage.camera)
-    image = degrade(image, rng, blur_px=stage.blur_px, noise=stage.noise, jpeg_quality=stage.jpeg_quality)
+    image = stage.faults.apply(image, rng)
     if side != _CROP_PX:
         image = np.asarray(cv2.resize(image, (_CROP_PX, _CROP_PX), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
     return image
@@ -208,8 +120,34 @@ def _row(seen: Seen, roi: Roi) -> Record:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What chance may choose from.
+
+    Attributes:
+        cmu_share: share of runs from CMU's sequences; the rest comes from UI-PRMD.
+        lengths: fewest and most frames of a run.
+        wide_share: share of runs with widely drawn clothes, light, backgrounds, cameras and picture faults; above 0,
+            all runs also have other proportions and mixed upper bodies, and subjects come more evenly.
+        leave_out: subjects not to take.
+    """
+
+    cmu_share: float = 0.65
+    lengths: tuple[int, int] = (8, 16)
+    wide_share: float = 0.0
+    leave_out: tuple[str, ...] = ()
+
+
+_PLAIN = Draw()
+
+
 def make_run(
-    data: MocapSet, networks: Networks, seed: Sequence[int], *, cmu_share: float = 0.65, pictures: bool = False
+    data: MocapSet,
+    networks: Networks,
+    seed: Sequence[int],
+    *,
+    draw: Draw = _PLAIN,
+    pictures: bool = False,
 ) -> Record:
     """One run of consecutive frames: what the detector says, and the truth.
 
@@ -217,17 +155,18 @@ def make_run(
         data: motion capture.
         networks: BlazePose's networks.
         seed: of everything that chance decides.
-        cmu_share: share of runs from CMU's sequences.
+        draw: what chance may choose from.
         pictures: keep the crops too, as "crop" (n, 256, 256, 3).
 
     Returns:
         Arrays with n frames each; see `make_pairs`.
     """
     rng = np.random.default_rng(list(seed))
-    length = int(rng.integers(8, 17))
-    sequence, first = _choose(rng, data, cmu_share, length)
-    xyz, scale, mirrored = _joints(rng, data, first, length)
-    stage = _stage(rng, xyz)
+    length = int(rng.integers(draw.lengths[0], draw.lengths[1] + 1))
+    wide = draw.wide_share > 0 and bool(rng.random() < draw.wide_share)
+    motion = draw_motion(rng, data, draw.cmu_share, length, leave_out=draw.leave_out, wide=draw.wide_share > 0)
+    sequence, first, xyz = motion.sequence, motion.first, motion.xyz_m
+    stage = draw_stage(rng, xyz, wide=wide)
     camera = stage.camera
     xy_true = camera.project(xyz)[0]
     rows: list[Record] = []
@@ -259,8 +198,8 @@ def make_run(
         "source_frame": np.arange(first, first + length, dtype=np.int32),
         "sequence": np.full(length, str(data.name[sequence])),
         "subject": np.full(length, str(data.subject[sequence])),
-        "mirrored": np.full(length, mirrored),
-        "scale": np.full(length, scale, np.float32),
+        "mirrored": np.full(length, motion.mirrored),
+        "scale": np.full(length, motion.scale, np.float32),
     }
 
 
@@ -273,31 +212,31 @@ def _open(path: Path) -> None:
     _state["networks"] = BlazePose(threads=1).networks()
 
 
-def _work(job: tuple[int, int, float]) -> Record:
-    seed, run, cmu_share = job
-    record = make_run(_state["data"], _state["networks"], (seed, run), cmu_share=cmu_share)
+def _work(job: tuple[int, int, Draw]) -> Record:
+    seed, run, draw = job
+    record = make_run(_state["data"], _state["networks"], (seed, run), draw=draw)
     count = len(record["presence"])
     return record | {"run": np.full(count, run, np.int32), "run_frame": np.arange(count, dtype=np.int16)}
 
 
-def _runs(path: Path, seed: int, cmu_share: float, workers: int, first_run: int) -> Iterator[Record]:
+def _runs(path: Path, seed: int, draw: Draw, workers: int, first_run: int) -> Iterator[Record]:
     """Runs one after another, without end; the same for any number of workers."""
     if workers <= 1:
         _open(path)
         run = first_run
         while True:
-            yield _work((seed, run, cmu_share))
+            yield _work((seed, run, draw))
             run += 1
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(path,)) as pool:
         run = first_run
         while True:
-            jobs = [(seed, run + i, cmu_share) for i in range(8 * workers)]
+            jobs = [(seed, run + i, draw) for i in range(8 * workers)]
             yield from pool.map(_work, jobs)
             run += len(jobs)
 
 
 def make_pairs(
-    path: Path, frames: int, *, seed: int = 0, cmu_share: float = 0.65, workers: int = 1, first_run: int = 0
+    path: Path, frames: int, *, seed: int = 0, draw: Draw = _PLAIN, workers: int = 1, first_run: int = 0
 ) -> Record:
     """At least so many frames of (what BlazePose sees, truth), in whole runs.
 
@@ -305,7 +244,7 @@ def make_pairs(
         path: motion-capture npz.
         frames: number of frames to reach.
         seed: of everything that chance decides; together with the run's number it fixes a run.
-        cmu_share: share of runs from CMU's sequences; the rest comes from UI-PRMD.
+        draw: what chance may choose from.
         workers: processes. The result doesn't depend on it.
         first_run: number of the first run.
 
@@ -324,7 +263,7 @@ def make_pairs(
     """
     if frames < 1:
         raise UsageError(f"{frames} frames", where="make_pairs", hint="Give 1 or more")
-    return next(_shards(_runs(path, seed, cmu_share, workers, first_run), [frames], seed))
+    return next(_shards(_runs(path, seed, draw, workers, first_run), [frames], seed))
 
 
 def _shards(runs: Iterator[Record], sizes: Sequence[int], seed: int) -> Iterator[Record]:
@@ -357,11 +296,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cmu-share", type=float, default=0.65)
+    parser.add_argument("--lengths", type=int, nargs=2, default=(8, 16), help="fewest and most frames of a run")
+    parser.add_argument("--wide-share", type=float, default=0.0, help="share of runs drawn widely, to learn from")
+    parser.add_argument("--leave-out", nargs="*", default=(), metavar="SUBJECT", help="subjects not to take")
     parser.add_argument("--shard", type=int, default=0, help="frames in each file; one file if 0")
     options = parser.parse_args(arguments)
     size = options.shard or options.frames
     count = -(-options.frames // size)
-    runs = _runs(options.data, options.seed, options.cmu_share, options.workers, 0)
+    fewest, most = options.lengths
+    draw = Draw(options.cmu_share, (fewest, most), options.wide_share, tuple(options.leave_out))
+    runs = _runs(options.data, options.seed, draw, options.workers, 0)
     for i, record in enumerate(_shards(runs, [size] * count, options.seed)):
         out = options.out if count == 1 else options.out.with_name(f"{options.out.stem}_{i:03d}{options.out.suffix}")
         write_pairs(record, out)

@@ -31,6 +31,9 @@ Array = NDArray[np.float64]
 _FINE_HZ = 200.0
 _HEEL_ROCKER, _HEEL_OFF = 0.12, 0.53
 """Shares of the stance at which the foot is flat, and at which the heel leaves the ground."""
+_RISE, _EVEN, _EASE_S = 2.5, 0.6, 0.02
+"""How late the heel rises, how much of the legs' unevenness the pelvis' place makes up for, and how far the pelvis'
+height is evened out: chosen together so that the knee before swing is nearest to that of the target curves."""
 _FREE = 0.4
 """Share of the swing at which a foot in the air follows its target angles exactly."""
 _ARM_DEG_PER_M = 50.0
@@ -147,7 +150,7 @@ class Walker:
         length = print_.off_s - print_.strike_s
         down = np.clip((time_s - print_.strike_s) / (_HEEL_ROCKER * length), 0.0, 1.0)
         up = np.clip(1.0 - (print_.off_s - time_s) / ((1.0 - _HEEL_OFF) * length), 0.0, 1.0)
-        pitch = strike * (1.0 - down) ** 2 + push * up**2
+        pitch = strike * (1.0 - down) ** 2 + push * up**_RISE
         heading = np.full_like(time_s, print_.heading_deg)
         place = np.array([*print_.heel_m, HEEL_Z_M])
         _, flat = foot_points(self.shape, np.array(print_.heading_deg), np.array(0.0))
@@ -276,11 +279,11 @@ class Walker:
         tau = stance_shares(self.style, self.shape)[side]
         ahead, below = self._reach(self._targets(side, np.array([1e-3, 0.5])))
         strike, push = self._pitches(side)
-        late = push * max(0.0, 1.0 - (tau - 0.5) / tau / (1.0 - _HEEL_OFF)) ** 2
+        late = push * max(0.0, 1.0 - (tau - 0.5) / tau / (1.0 - _HEEL_OFF)) ** _RISE
         rise = [self._ankle_height(pitch) for pitch in (strike, late)]
         uneven = below[1] + rise[1] - below[0] - rise[0]
         slope = abs(ahead[0]) / below[0] + abs(ahead[1]) / below[1]
-        return float(-0.5 * ahead.sum() + 0.4 * uneven / slope)
+        return float(-0.5 * ahead.sum() + _EVEN * uneven / slope)
 
     def _ankle_height(self, pitch_deg: float) -> float:
         """Of a foot on the ground."""
@@ -319,7 +322,7 @@ class Walker:
         height = np.interp(grid, grid[known], total[known] / weights[known])
         room = np.interp(grid, grid[known], room[known])
         # A mean over minima of the same window never exceeds the value in its middle.
-        kernel = _window(0.04)
+        kernel = _window(_EASE_S)
         most_room = convolve1d(minimum_filter1d(room, len(kernel), mode="nearest"), kernel, mode="nearest")
         return np.asarray(np.minimum(convolve1d(height, kernel, mode="nearest"), most_room))
 

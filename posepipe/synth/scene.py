@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from posepipe.errors import UsageError
 from posepipe.skeleton import BODY21
 from posepipe.synth.camera import SynthCamera
 
-__all__ = ["Light", "Room", "cast_shadow", "clutter", "degrade"]
+__all__ = ["Light", "Room", "cast_shadow", "clutter", "degrade", "foliage", "shapes"]
 
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.float32]
@@ -166,7 +167,7 @@ def _repeating(rng: np.random.Generator, n: int, sigma_x: float, sigma_y: float)
     return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)[part, part], dtype=np.float32)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _floor_tile(kind: str, seed: int) -> FloatArray:
     """Brightness of a four-metre square of floor, repeating, about 1."""
     rng = np.random.default_rng(seed)
@@ -264,17 +265,38 @@ def clutter(rng: np.random.Generator, width_px: int, height_px: int) -> Image:
         noise = rng.normal(0, rng.uniform(4, 26), (cells, cells, 3 if rng.random() < 0.6 else 1)).astype(np.float32)
         layer = cv2.resize(noise, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
         image += layer if layer.ndim == 3 else layer[..., None]
-    for _ in range(int(rng.integers(0, 26))):
+    return shapes(image, rng, int(rng.integers(0, 26)))
+
+
+def shapes(image: NDArray[Any], rng: np.random.Generator, count: int) -> Image:
+    """A picture (height, width, 3) with so many boxes, ellipses and bars on it."""
+    height_px, width_px = image.shape[:2]
+    out = image.astype(np.float32)
+    for _ in range(count):
         color = rng.uniform(0, 255, 3).tolist()
         x, y = int(rng.integers(width_px)), int(rng.integers(height_px))
         w, h = (int(v) for v in rng.integers(4, max(6, width_px // 3), 2))
         kind = rng.integers(3)
         if kind == 0:
-            cv2.rectangle(image, (x, y), (x + w, y + h), color, -1)
+            cv2.rectangle(out, (x, y), (x + w, y + h), color, -1)
         elif kind == 1:
-            cv2.ellipse(image, (x, y), (w // 2, h // 2), float(rng.uniform(0, 180)), 0, 360, color, -1)
+            cv2.ellipse(out, (x, y), (w // 2, h // 2), float(rng.uniform(0, 180)), 0, 360, color, -1)
         else:
-            cv2.line(image, (x, y), (x + w - h, y + h), color, int(rng.integers(1, 14)))
+            cv2.line(out, (x, y), (x + w - h, y + h), color, int(rng.integers(1, 14)))
+    return np.asarray(np.clip(out, 0, 255), dtype=np.uint8)
+
+
+def foliage(rng: np.random.Generator, width_px: int, height_px: int) -> Image:
+    """A made-up background with a photograph's spectrum and hard edges, BGR: two colours mixed by thresholded noise."""
+    fall = rng.uniform(0.3, 1.1)
+    low, high = rng.uniform(0, 160, 3), rng.uniform(60, 255, 3)
+    mix = np.zeros((height_px, width_px), dtype=np.float32)
+    for cells in (2, 4, 8, 16, 32, 64, 128):
+        noise = rng.standard_normal((cells, cells), dtype=np.float32) * np.float32(cells**-fall)
+        mix += cv2.resize(noise, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
+    mix /= max(float(mix.std()), 1e-6)
+    edge = 1.0 / (1.0 + np.exp(-rng.uniform(0.7, 6.0) * (mix - rng.normal(0, 0.5))))
+    image = low + edge[..., None] * (high - low) + 12.0 * mix[..., None]
     return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 

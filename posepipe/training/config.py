@@ -42,6 +42,7 @@ class LifterConfig:
         cmu_share: part of the samples drawn from CMU.
         pairs_share: part of each batch drawn from detector-in-the-loop pairs, if there are any.
         transfer_share: part drawn from motion capture with errors taken over from those pairs.
+        exchanged: share kept of the pairs whose arms or legs have left and right exchanged; none are transferred.
         validate_every, save_every: steps.
         bf16, compile: speed; both change results in the last digits.
         threads: torch threads.
@@ -65,6 +66,7 @@ class LifterConfig:
     cmu_share: float = 0.63
     pairs_share: float = 0.0
     transfer_share: float = 0.0
+    exchanged: float = 0.0
     validate_every: int = 500
     save_every: int = 500
     bf16: bool = True

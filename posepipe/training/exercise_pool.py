@@ -38,6 +38,10 @@ _UI = {
 }  # fmt: skip
 _UI_KEEP = {OTHER: 0.35, "squat": 1.0, "lunge": 0.7, "lateral_raise": 0.5}
 _OTHER_SHARE, _WALK_SHARE = 0.26, 0.14
+_REST_SHARE = 0.12
+"""Exercise takes in which the person stands about between single repetitions."""
+_SLOW_SHARE = 0.15
+"""Takes at a half or a third of the rate: animated pictures, poor webcams."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,14 @@ def synthetic_takes(takes: int, seed: int) -> Iterator[_True]:
     At most `PART_S` of each: two persons seen for four seconds teach more than one seen for eight.
     """
     for k, take in enumerate(_whole_takes(takes, seed)):
-        yield _part(take, np.random.default_rng([seed, 3, k]))
+        rng = np.random.default_rng([seed, 3, k])
+        yield _slowed(_part(take, rng), rng)
+
+
+def _slowed(take: _True, rng: np.random.Generator) -> _True:
+    """Some takes with fewer frames a second."""
+    step = int(rng.integers(2, 4)) if rng.random() < _SLOW_SHARE else 1
+    return _True(take.time_s[::step], take.xyz_m[::step], take.label[::step], take.kind, take.name)
 
 
 def _part(take: _True, rng: np.random.Generator) -> _True:
@@ -103,7 +114,7 @@ def _whole_takes(takes: int, seed: int) -> Iterator[_True]:
         reps = int(rng.integers(1, 5)) if label in EXERCISES and label != "plank" else int(rng.integers(0, 3))
         take = make_exercise(
             label, rng, fps_hz=RATE_HZ, reps=reps, context=0.22, noise_deg=float(rng.uniform(0.3, 3.0)),
-            tempo=float(np.exp(rng.normal(0.0, 0.2))),
+            tempo=float(np.exp(rng.normal(0.0, 0.2))), rest=_REST_SHARE,
         )  # fmt: skip
         true = _True(take.time_s, take.positions, take.frame_label, "synth", f"{label}: {take.variant}")
         yield _crossed(true, rng) if rng.random() < (0.12 if label == WALKING else 0.02) else true

@@ -1,7 +1,8 @@
 """From a true motion to what the pipeline would make of it on film: camera, detector's errors, lifter, steady bones.
 
 The detector's errors are drawn in pixels: jitter, slow drift, joints understood a little differently, a far limb put on
-the near one, sides exchanged, legs or head out of the picture. The lifter is the real one, so its errors are too.
+the near one, sides exchanged, joints behind equipment, a body cut off by any edge of the picture, a person lost for a
+while. The lifter is the real one, so its errors are too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ _PARENTS = {
 }
 _ARM = ("elbow", "wrist")
 _LEG = ("knee", "ankle", "heel", "foot_index")
+_CUT_SHARE = 0.16
+"""Takes whose camera looks past the person, so that an edge of the picture cuts them off."""
+_CUT_MOST = {"bottom": 0.55, "top": 0.25, "left": 0.35, "right": 0.35}
+"""Largest part of the person that is cut off, by edge: up to the hips, the shoulders, a third of them."""
+_HIDDEN_SHARE = 0.12
+"""Takes in which something hides single joints: a plate, a rack, letters on the picture."""
+_LEGS_OUT_M = 0.15
+_LOST_SHARE = 0.06
+"""Takes in which the whole person is lost for long, again and again."""
 _OUTER = np.array([1.6 if name.rsplit("_", 1)[-1] in ("wrist", "ankle", "heel", "index") else 1.0 for name in _J])
 
 
@@ -91,7 +101,26 @@ def _camera(xyz: Array, rng: Rng) -> SynthCamera:
     )
     trunk = np.median(xyz[:, _J["thorax"]] - xyz[:, _J["pelvis"]], axis=0)
     lies = abs(trunk[2]) < 0.4 * np.linalg.norm(trunk)
-    return _at_the_end(camera, trunk, rng) if lies and rng.random() < 0.3 else camera
+    camera = _at_the_end(camera, trunk, rng) if lies and rng.random() < 0.3 else camera
+    return _looking_past(camera, xyz, rng) if rng.random() < _CUT_SHARE else camera
+
+
+def _looking_past(camera: SynthCamera, xyz: Array, rng: Rng) -> SynthCamera:
+    """The same camera turned so that one edge of the picture cuts the person off."""
+    at = camera.to_camera(xyz)
+    if at[..., 2].min() < 0.3:
+        return camera
+    side = str(rng.choice(list(_CUT_MOST), p=(0.5, 0.16, 0.17, 0.17)))
+    axis = 0 if side in ("left", "right") else 1
+    sign = 1.0 if side in ("right", "bottom") else -1.0
+    # How far each joint is towards that edge, in tangents of the angle of view.
+    tangent = sign * at[..., axis] / at[..., 2]
+    near, far = np.quantile(tangent, (0.03, 0.97))
+    edge = (camera.width_px, camera.height_px)[axis] / (2.0 * camera.focal_px)
+    turn = sign * (far - rng.uniform(0.1, 1.0) * _CUT_MOST[side] * (far - near) - edge)
+    distance = float(np.linalg.norm(np.subtract(camera.target_m, camera.position_m)))
+    x, y, z = np.asarray(camera.target_m) + turn * distance * camera.rotation[axis]
+    return replace(camera, target_m=(float(x), float(y), float(z)))
 
 
 def _at_the_end(camera: SynthCamera, trunk: Array, rng: Rng) -> SynthCamera:
@@ -126,6 +155,8 @@ def detect(time_s: Array, xyz_m: Array, camera: SynthCamera, rng: Rng) -> Keypoi
     valid = np.isfinite(xy).all(axis=-1) & (depth > 0.3)
     if rng.random() < 0.3:
         _lose(valid, time_s, rng)
+    if rng.random() < _LOST_SHARE:
+        valid[wander(rng, time_s, 1, 0.8)[:, 0] > rng.uniform(0.2, 1.0)] = False
     shape = valid.shape
     return KeypointTrack(
         0, BODY21, np.arange(len(time_s), dtype=np.int32), np.asarray(time_s, np.float64),
@@ -192,7 +223,9 @@ def _mistakes(xy: Array, depth: Array, unit: Array, time_s: Array, rng: Rng) -> 
                 )
                 doubt[:, index] += 0.7 * size * when[..., 0]
     _swap(xy, time_s, rng)
-    if rng.random() < 0.18:
+    if rng.random() < _HIDDEN_SHARE:
+        _hide(xy, doubt, unit, time_s, rng)
+    if rng.random() < 0.12:
         _crop_legs(xy, doubt, unit, time_s, rng)
     if rng.random() < 0.1:
         # Out of the picture above.
@@ -216,6 +249,9 @@ def _out_of_picture(xy: Array, doubt: Array, unit: Array, time_s: Array, camera:
     pull = rng.uniform(0.0, 0.6) * np.where(xy < 0, beyond, -beyond)
     xy += pull + guess * (size * unit[:, None])[..., None]
     doubt += size * rng.uniform(0.5, 1.2)
+    legs_out = np.median(out_m[:, BODY21.indices("left_ankle", "right_ankle")]) > _LEGS_OUT_M
+    if legs_out and rng.random() < 0.5:
+        _crop_legs(xy, doubt, unit, time_s, rng)
 
 
 def _swap(xy: Array, time_s: Array, rng: Rng) -> None:
@@ -242,6 +278,19 @@ def _crop_legs(xy: Array, doubt: Array, unit: Array, time_s: Array, rng: Rng) ->
             guess = hip + length * way * unit[:, None] + (0.1 if k > 2 else 0.0) * unit[:, None]
             xy[:, index] = guess + 0.05 * unit[:, None] * wander(rng, time_s, 2, 0.9)
             doubt[:, index] += rng.uniform(0.1, 0.3)
+
+
+def _hide(xy: Array, doubt: Array, unit: Array, time_s: Array, rng: Rng) -> None:
+    """Some joints guessed behind a thing that hides them, for a while, in place."""
+    free = [i for name, i in _J.items() if name not in _PARENTS]
+    index = rng.choice(free, int(rng.integers(1, 6)), replace=False)
+    when = _spell(rng, time_s, 0.6)
+    size = rng.uniform(0.04, 0.2)
+    guess = wander(rng, time_s, 2 * len(index), 0.9).reshape(-1, len(index), 2) + rng.normal(
+        0.0, 0.7, (1, len(index), 2)
+    )
+    xy[:, index] += (size * when * unit)[:, None, None] * guess
+    doubt[:, index] += (rng.uniform(0.5, 1.2) * size * when)[:, None]
 
 
 def _lose(valid: NDArray[np.bool_], time_s: Array, rng: Rng) -> None:

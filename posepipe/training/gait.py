@@ -2,13 +2,13 @@
 
     posepipe train gait --data ../shared/data/mocap --out runs/gait
 
-Two heads over the same distances from normal. The first adds up, feature by feature, what a distance beyond half a
-standard deviation says, in four ramps, so that a feature may say little until it is far out; weights can't be negative:
-being further from normal never lowers the probability; and each addend saturates, so that one feature that a strange
-camera upsets can't decide alone. The second names the
-pattern and is linear too. Features are hidden at random in training: skeletons without feet or arms must work too.
+Every pattern has a logit of its own over the same distances from normal: it adds up, feature by feature, what a
+distance beyond half a standard deviation says, in four ramps, so that a feature may say little until it is far out.
+Abnormal is any of the patterns, so its odds are the sum of theirs. Weights can't be negative: being further from normal
+never lowers the probability; and each addend saturates, so that one feature that a strange camera upsets can't decide
+alone. Features are hidden at random in training: skeletons without feet or arms must work too.
 
-Both are convex problems of some thousand rows: solved, not trained. Torch only writes the ONNX file.
+The problem has some thousand rows: solved, not trained. Torch only writes the ONNX file.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ FloatArray = NDArray[np.float32]
 
 OPSET = 17
 _TENSORS = ("z", "known", "seen", "probability", "contribution", "pattern")
-_FROM_SD, _FULL_SD = 0.5, 4.0  # Of the pattern head.
 _RAMPS_SD, _RAMP_SD = (0.5, 1.5, 2.5, 4.0), 1.5
-"""Where the additive head's ramps begin and how long they are, in standard deviations."""
+"""Where the ramps begin and how long they are, in standard deviations."""
+_START_LOGIT, _BIAS_RIDGE = -4.0, 0.1
 _PRIOR = 0.4
 _MARKED = 0.6
 _MAY_ABOVE = np.array([bool(spec.high) for spec in FEATURES], dtype=np.float32)
@@ -60,8 +60,7 @@ class TrainConfig:
         hide: probability that a feature is hidden in a copy; twice that in a fifth of them.
         shift_sd: standard deviation of a constant error of each feature, in its own: no two detectors agree.
         sensor_shift_sd: the same for 3D sensors, of which only one kind is simulated.
-        ridge: pull of a way of seeing's weights towards those of all, and of the latter towards 0.
-        pattern_ridge: the same for the pattern head, towards 0.
+        ridge: pull of the weights towards 0.
         seed: of everything.
     """
 
@@ -70,7 +69,6 @@ class TrainConfig:
     shift_sd: float = 0.3
     sensor_shift_sd: float = 1.0
     ridge: float = 1.0
-    pattern_ridge: float = 0.5
     seed: int = 1
 
 
@@ -84,44 +82,48 @@ class GaitNetwork(nn.Module):
     above: torch.Tensor
     below: torch.Tensor
     bias: torch.Tensor
+    shift: torch.Tensor
     heat: torch.Tensor
     pattern_heat: torch.Tensor
 
     def __init__(self, patterns: int) -> None:
         super().__init__()
-        count, ways = len(FEATURES), len(SEEN)
-        ramps = len(_RAMPS_SD)
-        self.register_buffer("above", torch.zeros(ways, ramps, count))
-        self.register_buffer("below", torch.zeros(ways, ramps, count))
-        self.register_buffer("bias", torch.zeros(ways))
+        count, ways, ramps = len(FEATURES), len(SEEN), len(_RAMPS_SD)
+        self.register_buffer("above", torch.zeros(ramps, count, patterns))
+        self.register_buffer("below", torch.zeros(ramps, count, patterns))
+        self.register_buffer("bias", torch.zeros(ways, patterns))
+        self.register_buffer("shift", torch.zeros(ways))
         self.register_buffer("heat", torch.ones(ways))
         self.register_buffer("pattern_heat", torch.tensor(1.0))
-        self.names = nn.Linear(4 * count + ways, patterns)
 
-    def contributions(self, z: torch.Tensor, known: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        """What each feature adds to the logit (B, F); never negative."""
-        total = torch.zeros_like(z)
+    def addends(self, z: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """What each feature adds to each pattern's logit (B, F, P); never negative."""
+        total = torch.zeros(1)
         for ramp, start in enumerate(_RAMPS_SD):
-            total = total + _ramp(z, start) * (seen @ self.above[:, ramp])
-            total = total + _ramp(-z, start) * (seen @ self.below[:, ramp])
-        return total * known
+            total = total + (_ramp(z, start) * known)[:, :, None] * self.above[ramp]
+            total = total + (_ramp(-z, start) * known)[:, :, None] * self.below[ramp]
+        return total
 
     def logits(self, z: torch.Tensor, known: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logit of abnormal (B,) and of the patterns (B, P), before calibration."""
-        high, low = _tails(z)
-        signs = torch.cat([torch.tanh(z / 3.0) * known, high * known, low * known, known, seen], dim=1)
-        return seen @ self.bias + self.contributions(z, known, seen).sum(dim=1), self.names(signs)
+        each = self.addends(z, known).sum(dim=1) + seen @ self.bias
+        return torch.logsumexp(each, dim=1), each
 
     def forward(
         self, z: torch.Tensor, known: torch.Tensor, seen: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Probability (B,), contributions (B, F), pattern probabilities (B, P)."""
-        logit, names = self.logits(z, known, seen)
+        """Probability (B,), contributions (B, F), pattern probabilities (B, P).
+
+        A feature contributes what it adds to each pattern, weighted with how likely that pattern is.
+        """
+        addends = self.addends(z, known)
+        each = addends.sum(dim=1) + seen @ self.bias
+        names = torch.softmax(each * self.pattern_heat, dim=1)
         heat = seen @ self.heat
         return (
-            torch.sigmoid(logit * heat),
-            self.contributions(z, known, seen) * heat[:, None],
-            torch.softmax(names * self.pattern_heat, dim=1),
+            torch.sigmoid((torch.logsumexp(each, dim=1) + seen @ self.shift) * heat),
+            (addends * torch.softmax(each, dim=1)[:, None]).sum(dim=2) * heat[:, None],
+            names,
         )
 
 
@@ -130,16 +132,8 @@ def _ramp(z: torch.Tensor, start_sd: float) -> torch.Tensor:
     return ((z - start_sd) / _RAMP_SD).clamp(0.0, 1.0)
 
 
-def _tails(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far above and below normal, in [0, 1)."""
-    return (
-        torch.tanh(functional.relu(z - _FROM_SD) / _FULL_SD),
-        torch.tanh(functional.relu(-z - _FROM_SD) / _FULL_SD),
-    )
-
-
 def train(table: WalkTable, config: TrainConfig | None = None) -> GaitNetwork:
-    """Fit both heads on a table's training walks and calibrate on its calibration walks.
+    """Fit on a table's training walks and calibrate on its calibration walks.
 
     Args:
         table: features as distances from normal; see `posepipe.training.gait_walks`.
@@ -149,8 +143,7 @@ def train(table: WalkTable, config: TrainConfig | None = None) -> GaitNetwork:
     torch.manual_seed(config.seed)
     network = GaitNetwork(len(table.patterns))
     part = _varied(table.part("train"), config)
-    _fit_additive(network, part, config)
-    _fit_patterns(network, part, config)
+    _fit(network, part, config)
     _calibrate(network, table)
     return network.eval()
 
@@ -176,63 +169,50 @@ def _varied(part: WalkTable, config: TrainConfig) -> WalkTable:
     )
 
 
-def _fit_additive(network: GaitNetwork, part: WalkTable, config: TrainConfig) -> None:
-    """Logistic regression with weights of at least 0: first of all walks, then of each way of seeing near those."""
+def _fit(network: GaitNetwork, part: WalkTable, config: TrainConfig) -> None:
+    """Multinomial logistic regression of normal against every pattern, with weights of at least 0."""
     z = torch.from_numpy(part.z)
     design = np.concatenate(
         [_ramp(z, start).numpy() * _MAY_ABOVE * part.known for start in _RAMPS_SD]
         + [_ramp(-z, start).numpy() * _MAY_BELOW * part.known for start in _RAMPS_SD],
         axis=1,
     )
-    truth = (part.pattern != NORMAL).astype(np.float64)
-    ridge = config.ridge * (1 + config.copies)
-    shared = _logistic(design.astype(np.float64), truth, ridge, np.zeros(design.shape[1]))
-    shape = (len(_RAMPS_SD), len(FEATURES))
-    half = len(_RAMPS_SD) * len(FEATURES)
-    for number, seen in enumerate(SEEN):
-        rows = part.seen == seen
-        found = shared
-        if rows.any() and 0.0 < truth[rows].mean() < 1.0:
-            found = _logistic(design[rows].astype(np.float64), truth[rows], ridge, shared[:-1])
-        network.above[number] = torch.from_numpy(found[:half].reshape(shape).astype(np.float32))
-        network.below[number] = torch.from_numpy(found[half : 2 * half].reshape(shape).astype(np.float32))
-        network.bias[number] = float(found[-1])
+    index = np.array([part.patterns.index(p) + 1 if p in part.patterns else 0 for p in part.pattern])
+    weights, bias = _multinomial(
+        design.astype(np.float64), part.seen_flags.astype(np.float64), index, config.ridge * (1 + config.copies)
+    )
+    shape = (2, len(_RAMPS_SD), len(FEATURES), len(part.patterns))
+    above, below = torch.from_numpy(weights.reshape(shape).astype(np.float32))
+    network.above.copy_(above)
+    network.below.copy_(below)
+    network.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
 
 
-def _logistic(design: Array, truth: Array, ridge: float, near: Array) -> Array:
-    """Weights (K + 1,), the bias last, of a logistic regression in which both kinds count the same."""
-    weight = np.where(truth > 0, 0.5 / truth.mean(), 0.5 / (1.0 - truth.mean()))
-    count = design.shape[1]
+def _multinomial(design: Array, seen: Array, index: NDArray[np.int64], ridge: float) -> tuple[Array, Array]:
+    """Weights (K, P) and bias by way of seeing (S, P); class 0, normal, has logit 0, and counts as much as the rest."""
+    abnormal = index > 0
+    weight = np.where(abnormal, 0.5 / abnormal.mean(), 0.5 / (1.0 - abnormal.mean()))
+    count, ways, classes = design.shape[1], seen.shape[1], int(index.max()) + 1
+    patterns, rows = classes - 1, np.arange(len(index))
+    truth = np.eye(classes)[index]
 
     def loss(x: Array) -> tuple[float, Array]:
-        logit = design @ x[:count] + x[count]
-        pull = weight * (1.0 / (1.0 + np.exp(-np.clip(logit, -40.0, 40.0))) - truth)
-        away = x[:count] - near
-        value = float((weight * (np.logaddexp(0.0, logit) - truth * logit)).sum() + ridge * (away**2).sum())
-        return value, np.append(design.T @ pull + 2.0 * ridge * away, pull.sum())
+        weights, bias = x[: count * patterns].reshape(count, patterns), x[count * patterns :].reshape(ways, patterns)
+        logit = np.column_stack([np.zeros(len(rows)), design @ weights + seen @ bias])
+        most = logit.max(axis=1, keepdims=True)
+        odds = np.exp(logit - most)
+        total = odds.sum(axis=1)
+        away = bias - bias.mean(axis=0)
+        value = (weight * (np.log(total) + most[:, 0] - logit[rows, index])).sum()
+        value += ridge * (weights**2).sum() + _BIAS_RIDGE * (away**2).sum()
+        pull = (odds / total[:, None] - truth)[:, 1:] * weight[:, None]
+        slope = design.T @ pull + 2.0 * ridge * weights, seen.T @ pull + 2.0 * _BIAS_RIDGE * away
+        return float(value), np.concatenate([part.ravel() for part in slope])
 
-    bounds = [(0.0, None)] * count + [(None, None)]
-    found = minimize(loss, np.append(near, -2.0), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
-    return np.asarray(found.x, dtype=np.float64)
-
-
-def _fit_patterns(network: GaitNetwork, part: WalkTable, config: TrainConfig) -> None:
-    """Multinomial logistic regression on the abnormal walks."""
-    rows = np.isin(part.pattern, part.patterns)
-    z, known, seen = (torch.from_numpy(array[rows]) for array in (part.z, part.known, part.seen_flags))
-    index = torch.tensor([part.patterns.index(name) for name in part.pattern[rows]])
-    weights = [network.names.weight, network.names.bias]
-    nn.init.zeros_(network.names.weight)
-    fit = torch.optim.LBFGS(weights, max_iter=120, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        fit.zero_grad()
-        loss = functional.cross_entropy(network.logits(z, known, seen)[1], index, reduction="sum")
-        loss = loss + config.pattern_ridge * (1 + config.copies) * (network.names.weight**2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    fit.step(closure)  # type: ignore[no-untyped-call]
+    start = np.concatenate([np.zeros(count * patterns), np.full(ways * patterns, _START_LOGIT)])
+    bounds = [(0.0, None)] * (count * patterns) + [(None, None)] * (ways * patterns)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300}).x
+    return found[: count * patterns].reshape(count, patterns), found[count * patterns :].reshape(ways, patterns)
 
 
 def _calibrate(network: GaitNetwork, table: WalkTable) -> None:
@@ -266,7 +246,7 @@ def _calibrate(network: GaitNetwork, table: WalkTable) -> None:
 
     fit.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        network.bias.add_(shift)
+        network.shift.copy_(shift)
         network.heat.copy_(scale.exp())
         network.pattern_heat.copy_(heat.exp()[0])
 
@@ -369,7 +349,7 @@ def _write_card(path: Path, model: Path, metrics: dict[str, Any], command: str) 
         ".z_scores; known (B, F) 1 or 0; seen (B, S) which of posepipe.gait.norms.SEEN",
         "output": "probability (B,) of an abnormal walk, contribution (B, F) of each feature to its logit, pattern "
         "(B, P) probabilities; names of features and patterns in the file's metadata",
-        "description": "Abnormal-gait screening: additive over interpretable features, and the likeliest pattern",
+        "description": "Abnormal-gait screening: patterns as sums of interpretable signs, and whether any is there",
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in card.items()]
     lines += ["", "[metrics]", *(f"{key} = {round(value, 4)}" for key, value in metrics.items())]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.errors import InputError, NobodyFoundError
+from posepipe.gait.norms import SPREAD
 from posepipe.gait.picture_angles import PICTURED, PLACES, TERMS, from_picture, habit_terms
 from posepipe.gait.types import SIDES
 from posepipe.motion.clip import Motion
@@ -26,7 +27,7 @@ from posepipe.pipeline import Config, Pipeline
 from posepipe.synth.gait import PATTERNS, make_walk
 from posepipe.synth.gait_film import CAMERAS, cameras_for, write_film
 
-__all__ = ["Rendered", "fit_habits", "load_rendered", "render_walks", "write_habits"]
+__all__ = ["Rendered", "fit_habits", "fit_spread", "load_rendered", "render_walks", "write_habits"]
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,10 @@ _SIZE_PX = (480, 480)
 _SECONDS = 4.0
 _ABNORMAL = 0.4
 _RIDGE = 5.0  # Frames' worth of pull towards no correction.
+_FRAMES = ("terms", "away_deg", "sigma_deg", "phase", "near")
+_COVERED, _NORMAL_SD = 0.9, 1.645
+"""Share of errors that should lie within so many standard deviations."""
+_BINS = 20  # Of a mean cycle; at 30 pictures a second each holds one or two frames of every stride.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +50,16 @@ class Rendered:
     Attributes:
         terms: (N, 4), see `posepipe.gait.picture_angles.habit_terms`.
         away_deg: (N, 3) true less measured angle, in the order of `PICTURED`; NaN where not measured.
+        sigma_deg: (N, 3) the measured angles' stated standard deviations.
+        phase: (N,) share of the leg's stride; NaN before its first and after its last heel strike.
         near: (N,) whether the leg is the one nearer to the camera.
         walk: (N,) number of the walk.
     """
 
     terms: Array
     away_deg: Array
+    sigma_deg: Array
+    phase: Array
     near: NDArray[np.bool_]
     walk: NDArray[np.int64]
 
@@ -98,7 +107,7 @@ def _render(seed: int) -> dict[str, NDArray[np.generic]]:
     person = max(recording.people, key=lambda one: len(one.keypoints))
     motion = from_picture(Motion.from_pose(person.pose, person.angles, person.keypoints, _SIZE_PX), habits=False)
     true = walk.angles()
-    parts: dict[str, list[Any]] = {"terms": [], "away_deg": [], "near": []}
+    parts: dict[str, list[Any]] = {name: [] for name in _FRAMES}
     for side in SIDES:
         columns = [motion.angles.names.index(f"{side}_{angle}") for angle in PICTURED]
         truth = [
@@ -107,6 +116,10 @@ def _render(seed: int) -> dict[str, NDArray[np.generic]]:
         ]
         parts["terms"].append(habit_terms(motion, side))
         parts["away_deg"].append(np.stack(truth, axis=1) - motion.angles.deg[:, columns])
+        parts["sigma_deg"].append(motion.angles.sigma_deg[:, columns])
+        strikes = [event.time_s for event in walk.events if event.side == side and event.kind == "heel_strike"]
+        count = np.interp(motion.time_s, strikes, np.arange(len(strikes)), left=np.nan, right=np.nan)
+        parts["phase"].append(count % 1.0)
         parts["near"].append(np.full(len(motion), (side == "left") == (yaw_deg > 0.0)))
     return {key: np.concatenate(value) for key, value in parts.items()}
 
@@ -117,11 +130,11 @@ def load_rendered(paths: Sequence[Path]) -> Rendered:
     Raises:
         InputError: a file can't be read.
     """
-    parts: dict[str, list[NDArray[Any]]] = {"terms": [], "away_deg": [], "near": [], "walk": []}
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_FRAMES, "walk")}
     for number, path in enumerate(paths):
         try:
             with np.load(path) as data:
-                for key in ("terms", "away_deg", "near"):
+                for key in _FRAMES:
                     parts[key].append(data[key])
         except (OSError, KeyError, ValueError) as error:
             raise InputError(f"can't be read ({error})", where=str(path), hint="Delete it and run again") from error
@@ -140,16 +153,41 @@ def fit_habits(seen: Rendered) -> Array:
     return out
 
 
-def write_habits(weights: Array, walks: int, path: Path) -> None:
+def fit_spread(seen: Rendered, weights: Array) -> Array:
+    """Factors (2, 3) by place and angle on the stated standard deviations, for them to cover what is left.
+
+    Mean cycles are compared, since they are what is reported: what differs from frame to frame averages out there.
+
+    Args:
+        seen: frames of rendered walkers.
+        weights: as `fit_habits` gives them.
+    """
+    out = np.ones((len(PLACES), len(PICTURED)))
+    part = np.minimum(np.nan_to_num(seen.phase) * _BINS, _BINS - 1).astype(np.int64)
+    place_of = seen.walk * _BINS + part
+    for place, near in enumerate((True, False)):
+        for angle in range(len(PICTURED)):
+            left = seen.away_deg[:, angle] - seen.terms @ weights[place, angle]
+            sigma = seen.sigma_deg[:, angle]
+            rows = (seen.near == near) & np.isfinite(left) & np.isfinite(sigma) & np.isfinite(seen.phase)
+            total, stated = (np.bincount(place_of[rows], values[rows]) for values in (left, sigma))
+            known = stated > 0.0
+            if known.any():
+                out[place, angle] = np.quantile(np.abs(total[known]) / stated[known], _COVERED) / _NORMAL_SD
+    return out
+
+
+def write_habits(weights: Array, spread: Array, walks: int, path: Path) -> None:
     """Write the table that `posepipe.gait.norms.picture_habits` reads."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("source", "place", "angle", "term", "weight", "walks"))
-        writer.writerows(_rows(weights, walks))
+        writer.writerows(_rows(weights, spread, walks))
 
 
-def _rows(weights: Array, walks: int) -> Iterator[tuple[str, str, str, str, str, int]]:
+def _rows(weights: Array, spread: Array, walks: int) -> Iterator[tuple[str, str, str, str, str, int]]:
     for i, place in enumerate(PLACES):
         for j, angle in enumerate(PICTURED):
             for k, term in enumerate(TERMS):
                 yield "rendered", place, angle, term, f"{weights[i, j, k]:.4g}", walks
+            yield "rendered", place, angle, SPREAD, f"{spread[i, j]:.4g}", walks

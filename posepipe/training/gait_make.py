@@ -10,7 +10,8 @@ from pathlib import Path
 from posepipe.synth.gait import PATTERNS
 from posepipe.training.gait import TrainConfig, evaluate_table, export, train
 from posepipe.training.gait_films import Film, load_films, save_films
-from posepipe.training.gait_habits import fit_habits, load_rendered, render_walks, write_habits
+from posepipe.training.gait_habits import fit_habits, fit_spread, load_rendered, render_walks, write_habits
+from posepipe.training.gait_norms import write_norms
 from posepipe.training.gait_seen import VIEWS, Studio
 from posepipe.training.gait_walks import (
     NORMAL,
@@ -21,7 +22,6 @@ from posepipe.training.gait_walks import (
     measure_films,
     straighten_captured,
     synthetic_walks,
-    write_norms,
 )
 
 __all__ = ["make_films", "make_gait"]
@@ -29,7 +29,7 @@ __all__ = ["make_films", "make_gait"]
 _log = logging.getLogger(__name__)
 
 _SHARD = 150
-_RENDERED, _RENDERED_SEED = 15, 9100
+_RENDERED, _RENDERED_SEED = 24, 9100
 _NORMS = Path(__file__).resolve().parents[1] / "gait" / "norms"
 
 
@@ -59,7 +59,9 @@ def make_gait(
     """
     out.mkdir(parents=True, exist_ok=True)
     rendered = render_walks(out, _RENDERED, _RENDERED_SEED)
-    write_habits(fit_habits(load_rendered(rendered)), len(rendered), norms / "picture.csv")
+    legs = load_rendered(rendered)
+    habits = fit_habits(legs)
+    write_habits(habits, fit_spread(legs, habits), len(rendered), norms / "picture.csv")
     paths = sorted(out.glob("films_*.npz")) or make_films(data, out, walks=walks, seed=seed)
     table_path = out / "walks.npz"
     if remeasure or not table_path.is_file():

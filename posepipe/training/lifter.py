@@ -111,6 +111,12 @@ class _Run:
         self.step = 0
         self.seconds = 0.0
 
+    def begin(self, weights: Path) -> None:
+        """Take given weights, and their average from them."""
+        state = load_file(weights)
+        self.network.load_state_dict(state)
+        self.average = {key: value.clone() for key, value in state.items()}
+
     def update_average(self) -> None:
         decay = min(self.config.ema, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
@@ -180,16 +186,32 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     partial.replace(path)
 
 
-def _batch(config: LifterConfig, mocap: Mocap | None, pairs: Pairs | None, step: int) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loop:
+    """Detector-in-the-loop pairs: those to learn from as they are, and those whose errors others take over."""
+
+    pairs: Pairs
+    errors: Pairs
+
+
+def _loop(config: LifterConfig, folder: Path) -> _Loop:
+    pairs = load_pairs(sorted(folder.glob("loop*train*.npz")))
+    pairs = pairs.select(~np.isin(pairs.subject, config.holdout))
+    crossed = exchanged(pairs)
+    keep = ~crossed | (np.random.default_rng(config.seed).random(len(pairs)) < config.exchanged)
+    return _Loop(pairs.select(keep), pairs.select(~crossed))
+
+
+def _batch(config: LifterConfig, mocap: Mocap | None, loop: _Loop | None, step: int) -> tuple[Tensor, Tensor, Tensor]:
     rng = np.random.default_rng((config.seed, step))
-    shares = (config.pairs_share, config.transfer_share) if pairs is not None else (0.0, 0.0)
+    shares = (config.pairs_share, config.transfer_share) if loop is not None else (0.0, 0.0)
     drawn, taken = (round(config.batch * share) for share in shares)
     rest = config.batch - drawn - taken
     parts: list[Batch] = [] if mocap is None or not rest else [make_batch(mocap, rest, config.augment, rng)]
-    if pairs is not None and drawn:
-        parts.append(pair_batch(pairs, drawn, config.augment, rng))
-    if pairs is not None and mocap is not None and taken:
-        parts.append(transfer_batch(mocap, pairs, taken, config.augment, rng))
+    if loop is not None and drawn:
+        parts.append(pair_batch(loop.pairs, drawn, config.augment, rng))
+    if loop is not None and mocap is not None and taken:
+        parts.append(transfer_batch(mocap, loop.errors, taken, config.augment, rng))
     features = np.concatenate([part.features for part in parts])
     target = np.concatenate([part.xyz_m for part in parts])
     feet = torch.tensor([config.feet_weight if j >= len(H36M17) else float(j > 0) for j in range(len(BODY21))])
@@ -198,7 +220,7 @@ def _batch(config: LifterConfig, mocap: Mocap | None, pairs: Pairs | None, step:
     return torch.from_numpy(features), torch.from_numpy(np.nan_to_num(target)), weight
 
 
-def _train_steps(run: _Run, mocap: Mocap | None, pairs: Pairs | None) -> Iterator[float]:
+def _train_steps(run: _Run, mocap: Mocap | None, loop: _Loop | None) -> Iterator[float]:
     """Endless training steps; yields the loss of each."""
     config = run.config
     forward: Callable[..., tuple[Tensor, Tensor]] = run.network
@@ -206,7 +228,7 @@ def _train_steps(run: _Run, mocap: Mocap | None, pairs: Pairs | None) -> Iterato
         forward = torch.compile(run.network)
     run.network.train()
     while True:
-        features, target, weight = _batch(config, mocap, pairs, run.step)
+        features, target, weight = _batch(config, mocap, loop, run.step)
         torch.manual_seed(config.seed * 1_000_003 + run.step)
         for group in (group for optimiser in run.optimisers for group in optimiser.param_groups):
             group["lr"] = learning_rate(config, run.step)
@@ -267,6 +289,7 @@ def train_lifter(
     resume: bool = False,
     minutes: float | None = None,
     pairs: Path | None = None,
+    start: Path | None = None,
 ) -> TrainResult:
     """Train until `config.steps` are done or the minutes are over.
 
@@ -277,25 +300,25 @@ def train_lifter(
         resume: go on from the checkpoint in `out`, under this config.
         minutes: stop after so many minutes of this call.
         pairs: folder of detector-in-the-loop pairs (loop*train*.npz).
+        start: safetensors file of weights to begin with; not with `resume`.
     """
     torch.set_num_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
     mocap = load_mocap(data / "train.npz", cmu_share=config.cmu_share)
     mocap = mocap.select(~np.isin(mocap.subject, config.holdout))
     simulations = validation_sets(data, 1500, config.seed)
-    loop = None
-    if pairs is not None and config.pairs_share > 0:
-        loop = load_pairs(sorted(pairs.glob("loop*train*.npz")))
-        loop = loop.select(~np.isin(loop.subject, config.holdout) & ~exchanged(loop))
+    loop = _loop(config, pairs) if pairs is not None and config.pairs_share > 0 else None
     run = _Run(config, out)
     if resume:
         run.load()
+    elif start is not None:
+        run.begin(start)
     losses: list[float] = []
-    start, before = time.monotonic(), run.seconds
+    began, before = time.monotonic(), run.seconds
     steps = _train_steps(run, mocap, loop)
     while run.step < config.steps:
         losses.append(next(steps))
-        run.seconds = before + time.monotonic() - start
+        run.seconds = before + time.monotonic() - began
         late = minutes is not None and run.seconds - before > minutes * 60
         if run.step % config.validate_every == 0 or late or run.step == config.steps:
             _log(run, losses, simulations)
@@ -328,10 +351,8 @@ def train_on_pairs(
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(config, out)
     if start is not None:
-        state = load_file(start)
-        run.network.load_state_dict(state)
-        run.average = {key: value.clone() for key, value in state.items()}
-    steps = _train_steps(run, mocap, pairs)
+        run.begin(start)
+    steps = _train_steps(run, mocap, _Loop(pairs, pairs))
     losses = [next(steps) for _ in range(config.steps)]
     run.save()
     return TrainResult(run.step, losses, out / "weights.safetensors")
@@ -359,10 +380,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--pairs", type=Path, help="folder with loop*train*.npz")
+    parser.add_argument("--start", type=Path, help="weights (safetensors) to begin with")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args(argv)
-    config = load_config(args.config)
-    train_lifter(config, args.data, args.out, resume=args.resume, minutes=args.minutes, pairs=args.pairs)
+    train_lifter(
+        load_config(args.config),
+        args.data,
+        args.out,
+        resume=args.resume,
+        minutes=args.minutes,
+        pairs=args.pairs,
+        start=args.start,
+    )
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from exercise_kit import filmed, take_of
+from exercise_kit import CATALOGUE, filmed, take_of
 
-from posepipe.exercise.analyse import analyse_exercise
+from posepipe.exercise.analyse import analyse_exercise, clip_label
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.recognise import WindowScores
+from posepipe.exercise.segments import Segment
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason
 from posepipe.results.exercise_section import exercise_caption
@@ -96,3 +97,21 @@ def test_caption_counts_along() -> None:
     assert exercise_caption(section, ends[1] + 0.01) == "squat  2"
     assert exercise_caption(section, 1e6) is None
     assert exercise_caption({"withheld": "no_exercise"}, 1.0) is None
+
+
+def test_the_clip_is_of_the_exercise_done_in_it() -> None:
+    take = take_of("squat", 54, reps=2)
+    _, motion = filmed(take)
+    start_s, end_s = take.set_bounds
+    last_s = float(take.time_s[-1])
+    around = (Segment("other", 0.9, start_s - 60.0, start_s), Segment("other", 0.9, end_s, end_s + 60.0))
+    assert clip_label(motion, (around[0], Segment("squat", 0.9, start_s, end_s), around[1]), CATALOGUE) == "squat"
+    # Without a repetition it is but a guess; what is held has none.
+    short = Segment("squat", 0.9, last_s - 0.2, last_s)
+    assert clip_label(motion, (*around, short), CATALOGUE) == "other"
+    assert clip_label(motion, (*around, Segment("plank", 0.9, 1.0, 4.0)), CATALOGUE) == "plank"
+    # Of two exercises the one of more sure seconds; nothing at all is `other`.
+    half = 0.5 * (start_s + end_s)
+    both = (Segment("squat", 0.9, start_s, half), Segment("plank", 0.6, half, half + 30.0))
+    assert clip_label(motion, both, CATALOGUE) == "plank"
+    assert clip_label(motion, (), CATALOGUE) == "other"

@@ -13,7 +13,7 @@ from posepipe.evaluation.recognition import motion_of
 from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import Recogniser, WindowScores
-from posepipe.exercise.segments import Segment, clip_label, segments
+from posepipe.exercise.segments import Segment, longest, segments
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason
 from posepipe.skeleton import BODY21
@@ -38,7 +38,7 @@ def _motion(take: ExerciseTake, xyz: NDArray[np.float64] | None = None) -> Motio
 
 
 def _label(recogniser: Recogniser, motion: Motion) -> str:
-    return clip_label(segments(recogniser.probabilities(motion)))
+    return longest(segments(recogniser.probabilities(motion)))
 
 
 @pytest.mark.parametrize("name", _MODELS)
@@ -118,7 +118,7 @@ def test_nobody_seen_is_no_opinion(recogniser: Recogniser) -> None:
     found = segments(scores)
     assert [s.label for s in found] == [OTHER] and found[0].confidence == 0.0
     empty = recogniser.probabilities(motion_of(take.time_s[:0], take.positions[:0].astype(np.float32)))
-    assert segments(empty) == () and clip_label(()) == OTHER
+    assert segments(empty) == () and longest(()) == OTHER
 
 
 def test_another_network_is_refused() -> None:
@@ -184,6 +184,11 @@ def test_without_an_exercise_the_likelier_of_walking_and_other_is_named() -> Non
     assert found.label == "walking"
 
 
-def test_the_clip_is_what_lasts_longest() -> None:
+def test_what_lasts_longest() -> None:
     found = (Segment("squat", 0.9, 0, 3), Segment(OTHER, 0.9, 3, 7), Segment("squat", 0.8, 7, 9))
-    assert clip_label(found) == "squat"
+    assert longest(found) == "squat"
+
+
+def test_a_short_bout_amid_standing_about_is_found() -> None:
+    course = [(OTHER, 0.9, 6.0), ("squat", 0.95, 4.0), (OTHER, 0.9, 6.0)]
+    assert [s.label for s in segments(_scores(course))] == [OTHER, "squat", OTHER]

@@ -145,7 +145,10 @@ def test_features_have_norms_with_a_source() -> None:
         # A camera that pans makes the trunk wander: not a sign of anything in films.
         missing = set() if seen in ("3d", "sensor") else {"trunk_spread_deg"}
         assert {spec.name for spec in FEATURES} - set(norms) == missing
-        assert all(norm.sd > 0 and norm.spread(1) >= norm.spread(9) for norm in norms.values())
+        for norm in norms.values():
+            assert min(norm.sd_low, norm.sd_high) > 0.0
+            for above in (False, True):
+                assert norm.spread(1, above=above) >= norm.spread(9, above=above)
 
 
 def test_one_side_alone_gives_no_differences() -> None:

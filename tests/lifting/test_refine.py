@@ -12,7 +12,7 @@ from posepipe.errors import ModelError, UsageError
 from posepipe.inference import open_session
 from posepipe.lifting import refine
 from posepipe.lifting.calibration import SigmaCalibration
-from posepipe.lifting.clip import acceleration_factors, clip_bones, hold_bones, steady
+from posepipe.lifting.clip import acceleration_factors, clip_bones, hold_back, hold_bones, steady
 from posepipe.lifting.lifter import Lifter, LiftResult, Scale
 from posepipe.lifting.limits import BONES, MIRRORED_BONES, bone_lengths
 from posepipe.lifting.refine import RefineConfig, Refiner
@@ -304,6 +304,23 @@ def test_steady_motion_passes_and_jumps_do_not() -> None:
     jump = bodies.copy()
     jump[20, BODY21.index("left_wrist")] += 0.5
     assert np.abs(steady(jump, sigma, rotation, factors) - bodies).max() < 0.05
+
+
+def test_a_clip_is_held_back_the_more_it_was_moved() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.normal(0, 0.3, (6, 21, 3)).astype(np.float32)
+    sigma = np.full((6, 21), 0.05, dtype=np.float32)
+    usable = np.array([True] * 5 + [False])
+    shares = []
+    for sigmas in (0.2, 1.5, 6.0):
+        moved = first + np.float32(sigmas * 0.05)
+        moved[5] += 9.0
+        held = hold_back(first, moved, sigma, usable)
+        share = (held - first) / (moved - first)
+        assert np.ptp(share) < 1e-3
+        shares.append(float(share.mean()))
+    assert shares == pytest.approx([1.0, 0.5, 1 / 257], abs=1e-3)
+    assert np.array_equal(hold_back(first, first + 1, sigma, np.zeros(6, dtype=bool)), first + 1)
 
 
 def test_mirrored_bones_are_mirror_images() -> None:

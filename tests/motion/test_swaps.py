@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from motion_bodies import UP, body, rotate
 
 from posepipe.motion import SwapGuard, repair_swaps
+from posepipe.motion._swap_cost import eased
 from posepipe.skeleton import BODY21
 from posepipe.types import Keypoints, KeypointTrack
 
@@ -147,6 +148,37 @@ def test_legs_exchanged_and_merged_while_far_apart(yaw):
     fixed, _ = repair_swaps(broken)
     others = np.arange(len(clean)) != middle
     np.testing.assert_array_equal(fixed.xy_px[others], clean.xy_px[others])
+
+
+def _unsure_at_a_passing(clean: KeypointTrack, at: int) -> tuple[KeypointTrack, np.ndarray]:
+    """Labels that change several times while the legs pass, unsure at every change; and the frames worth checking."""
+    wrong, merged = [at - 6, at - 5, at - 4, at + 3, at + 4], [at - 1, at, at + 1, at + 5]
+    broken = swapped(clean, wrong, LEGS)
+    xy, sigma = broken.xy_px.copy(), broken.sigma_px.copy()
+    both = 0.5 * (xy + xy[:, BODY21.mirror])
+    for frame in merged:
+        xy[frame, LEGS], sigma[frame, LEGS] = both[frame, LEGS], 20.0
+    sigma[[[at - 7], [at - 3], [at + 3]], LEGS] = 10.0
+    track = KeypointTrack(1, BODY21, clean.frame, clean.time_s, xy, sigma, clean.score, clean.valid, clean.interpolated)
+    sure = np.ones(len(clean), bool)
+    sure[[*merged, at + 2, at - 2]] = False
+    return track, sure
+
+
+@pytest.mark.parametrize("yaw", [90.0, -90.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_that_change_where_legs_pass_do_not_make_them_bounce(yaw, seed):
+    clean = walker(yaw, seed=seed)
+    broken, sure = _unsure_at_a_passing(clean, int(_passing(clean)[3]))
+    fixed, _ = repair_swaps(broken)
+    np.testing.assert_array_equal(fixed.xy_px[sure], clean.xy_px[sure])
+
+
+def test_labels_change_at_less_cost_only_where_the_detector_is_unsure():
+    var = np.full((6, 5), 4.0)
+    var[3] = 16.0
+    var[1, 0] = 100.0  # One joint alone says nothing about the legs.
+    np.testing.assert_array_equal(eased(var, np.full(5, 4.0)) > 0.0, [False, False, False, True, True, False])
 
 
 def test_a_foot_drawn_up_to_the_other_is_no_exchange():

@@ -9,7 +9,7 @@ from posepipe.errors import InputError, UsageError
 from posepipe.keypoints.blazepose import BlazePose, Networks
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
 from posepipe.synth.body import BodyShape
-from posepipe.synth.detector_loop import main, make_pairs, make_run
+from posepipe.synth.detector_loop import Draw, main, make_pairs, make_run
 from posepipe.synth.mocap import load_mocap
 from posepipe.synth.motion import squat
 from posepipe.synth.walking import walk
@@ -84,6 +84,15 @@ def test_pairs_hold_enough_frames_in_whole_runs(mocap: Path) -> None:
         assert np.array_equal(record["run_frame"][part], np.arange(part.sum()))
         assert np.array_equal(np.diff(record["source_frame"][part]), np.ones(part.sum() - 1))
         assert len(set(record["sequence"][part])) == 1
+
+
+def test_short_wide_runs_without_some_people(mocap: Path) -> None:
+    draw = Draw(lengths=(2, 3), wide_share=1.0, leave_out=("1",))
+    a, b = (make_pairs(mocap, 6, seed=4, draw=draw) for _ in range(2))
+    assert set(a["subject"]) == {"2"}
+    assert set(np.unique(a["run"], return_counts=True)[1]) <= {2, 3}
+    for key in a:
+        assert np.array_equal(a[key], b[key]), key
 
 
 def test_command_writes_without_pickle(mocap: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

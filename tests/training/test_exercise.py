@@ -14,6 +14,7 @@ from posepipe.exercise.labels import LABELS, OTHER, WALKING
 from posepipe.exercise.signal import difference_sigma
 from posepipe.skeleton import BODY21
 from posepipe.synth.camera import SynthCamera
+from posepipe.synth.exercises import make_exercise
 from posepipe.synth.gait import PATTERNS
 from posepipe.training.exercise import (
     ExerciseConfig,
@@ -30,7 +31,7 @@ from posepipe.training.exercise import (
 from posepipe.training.exercise_errors import by_change, measured, over_sigma
 from posepipe.training.exercise_nets import NODES, STREAMS, NetConfig, PartNet, adjacency, build_net, cosines
 from posepipe.training.exercise_pool import build_pool, load_pool, save_pool, synthetic_takes
-from posepipe.training.exercise_sim import _camera, _out_of_picture, open_film
+from posepipe.training.exercise_sim import _camera, _hide, _looking_past, _out_of_picture, open_film
 from posepipe.training.exercise_windows import Examples, augment, cut_pool
 from posepipe.weights import load_card
 
@@ -220,13 +221,46 @@ def test_lying_people_are_filmed_from_their_ends_too() -> None:
 
 def test_what_is_out_of_the_picture_is_doubtful() -> None:
     camera = SynthCamera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 400.0, 640, 360)
-    xy = np.full((30, 2, 2), 180.0)
+    xy = np.full((30, len(BODY21), 2), 180.0)
     xy[:, 1, 1] = 500.0
-    seen, doubt = xy.copy(), np.zeros((30, 2))
+    seen, doubt = xy.copy(), np.zeros((30, len(BODY21)))
     time_s = np.arange(30) / 15.0
     _out_of_picture(seen, doubt, np.full(30, 100.0), time_s, camera, np.random.default_rng(0))
     assert np.array_equal(seen[:, 0], xy[:, 0]) and (doubt[:, 0] == 0).all()
     assert np.abs(seen[:, 1] - xy[:, 1]).max() > 5.0 and (doubt[:, 1] > 0.1).all()
+
+
+def test_a_camera_that_looks_past_cuts_the_person_off() -> None:
+    take = make_exercise("squat", np.random.default_rng(0), fps_hz=15.0, reps=1, context=0.0)
+    cut = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        turned = _looking_past(
+            SynthCamera.random(rng, take.positions[0, 0], distance_m=(3.0, 6.0)), take.positions, rng
+        )
+        xy, depth = turned.project(take.positions)
+        assert (depth > 0.3).all()
+        cut.append(float(((xy < 0) | (xy > [turned.width_px, turned.height_px])).any(axis=-1).mean()))
+    # Some of each person is out of the picture, never nearly all.
+    assert min(cut) > 0.02 and max(cut) < 0.8
+
+
+def test_hidden_joints_are_doubtful_and_the_others_stay() -> None:
+    xy, doubt = np.full((30, len(BODY21), 2), 180.0), np.zeros((30, len(BODY21)))
+    _hide(xy, doubt, np.full(30, 100.0), np.arange(30) / 15.0, np.random.default_rng(1))
+    moved = (xy != 180.0).any(axis=(0, 2))
+    assert 0 < moved.sum() < 6 and (doubt[:, ~moved] == 0).all()
+
+
+def test_some_takes_are_slow_and_some_people_rest() -> None:
+    takes = list(synthetic_takes(120, 4))
+    slow = np.mean([np.diff(take.time_s).max() > 0.1 for take in takes])
+    assert 0.05 < slow < 0.35
+    take = make_exercise("squat", np.random.default_rng(1), reps=3, context=0.0, cut=0.0, rest=1.0)
+    pause = take.rep_bounds[1:, 0] - take.rep_bounds[:-1, 1]
+    middle = 0.5 * (take.rep_bounds[1:, 0] + take.rep_bounds[:-1, 1])
+    name = np.array(LABELS)[take.frame_label[np.searchsorted(take.time_s, middle)]]
+    assert (pause > 1.0).all() and (name[pause > 2.0] == OTHER).all() and (pause > 2.0).any()
 
 
 def test_errors_go_together_while_the_posture_is_alike() -> None:

@@ -9,12 +9,13 @@ import pytest
 
 from posepipe.gait.abnormal import Classifier
 from posepipe.gait.features import FEATURES
-from posepipe.gait.norms import SEEN, curve_bands, picture_habits
+from posepipe.gait.norms import SEEN, curve_bands, picture_habits, picture_spread
 from posepipe.synth.gait import PATTERNS, make_walk
 from posepipe.training.gait_films import Film, load_films, save_films
-from posepipe.training.gait_habits import Rendered, fit_habits, write_habits
+from posepipe.training.gait_habits import Rendered, fit_habits, fit_spread, write_habits
+from posepipe.training.gait_norms import write_norms
 from posepipe.training.gait_seen import sensed
-from posepipe.training.gait_walks import NORMAL, Walks, WalkTable, make_table, measure_films, write_norms
+from posepipe.training.gait_walks import NORMAL, Walks, WalkTable, make_table, measure_films
 from posepipe.weights import load_card
 
 torch = pytest.importorskip("torch")
@@ -129,12 +130,23 @@ def test_habits_are_found_and_written(tmp_path: Path) -> None:
     weights = rng.normal(0.0, 3.0, (2, 3, 4))
     away = np.where(near[:, None], terms @ weights[0].T, terms @ weights[1].T) + rng.normal(0.0, 0.5, (4000, 3))
     away[:50, 1] = np.nan
-    found = fit_habits(Rendered(terms, away, near, np.zeros(4000, np.int64)))
+    walk, phase = np.arange(4000) // 20, np.tile(np.linspace(0.0, 0.99, 20), 200)
+    legs = Rendered(terms, away, np.full((4000, 3), 2.0), phase, near, walk)
+    found = fit_habits(legs)
     np.testing.assert_allclose(found, weights, atol=0.3)
-    write_habits(found, 1, tmp_path / "picture.csv")
+    spread = fit_spread(legs, found)
+    np.testing.assert_allclose(spread, 0.25, rtol=0.1)  # What is left is 0.5 degrees, 2 were stated.
+    write_habits(found, spread, 1, tmp_path / "picture.csv")
     lines = (tmp_path / "picture.csv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + 2 * 3 * 4
+    assert len(lines) == 1 + 2 * 3 * (4 + 1)
     assert lines[1].split(",")[:4] == ["rendered", "near", "hip_flexion", "one"]
+    assert lines[5].split(",")[:4] == ["rendered", "near", "hip_flexion", "sigma"]
+
+
+def test_shipped_factors_are_sane() -> None:
+    """Keypoints' sigmas allow for more than a picture's angles show, but not for ten times as much."""
+    assert len(picture_spread()) == 6
+    assert all(0.1 < factor < 1.5 for factor in picture_spread().values())
 
 
 def test_shipped_habits_are_small() -> None:

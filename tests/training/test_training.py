@@ -13,6 +13,7 @@ from posepipe.errors import InputError, UsageError
 from posepipe.skeleton import BODY21, H36M17
 
 torch = pytest.importorskip("torch")
+from safetensors.torch import load_file  # noqa: E402
 
 from posepipe.lifting.baselines import BASELINES, BaselineConfig, build_baseline  # noqa: E402
 from posepipe.lifting.network import GROUPS, HopFIR, NetworkConfig, hop_matrices  # noqa: E402
@@ -257,6 +258,15 @@ def test_loss_falls_and_a_resumed_run_repeats_the_uninterrupted_one(data: Path, 
     assert {"step", "loss", "level", "rolled", "noisy"} <= set(rows[-1])
 
 
+def test_a_run_begins_with_given_weights(data: Path, tmp_path: Path) -> None:
+    first = train_lifter(replace(TINY, steps=3), data, tmp_path / "first")
+    config = replace(TINY, steps=2, lr=0.0)
+    again = train_lifter(config, data, tmp_path / "again", start=first.weights)
+    before, after = load_file(first.weights), load_file(again.weights)
+    for key, value in before.items():
+        assert torch.allclose(value, after[key], atol=1e-6), key
+
+
 def test_resume_without_a_checkpoint(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no checkpoint"):
         train_lifter(TINY, data, tmp_path, resume=True)
@@ -352,6 +362,28 @@ def test_exchanged_sides_of_pairs_are_repaired_by_run(tmp_path: Path) -> None:
     assert exchanged(pairs).tolist() == [False] * 12 + [True] * 12
     wrist = BODY21.index("left_wrist")
     assert (pairs.sigma[4:7, wrist] > 1.2 * pairs.sigma[9, wrist]).all()
+
+
+def test_a_share_of_exchanged_pairs_is_kept_but_their_errors_are_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posepipe.training import lifter
+    from posepipe.training.pairs import Pairs
+
+    count = 900
+    body = np.repeat(standing()[None], count, axis=0).astype(np.float32)
+    place = body + np.array([0.0, 0.0, 4.0], np.float32)
+    rays = (place[..., :2] / place[..., 2:]).astype(np.float32)
+    rays[300:600] = rays[300:600][:, BODY21.mirror]
+    name = np.array(["s1"] * 600 + ["s2"] * 300)
+    sigma, root = np.full((count, 21), 1e-3, np.float32), np.tile(np.array([0, 0, 4], np.float32), (count, 1))
+    pairs = Pairs(rays, sigma, body, root, np.zeros((count, 33, 3), np.float32), name, name)
+    monkeypatch.setattr(lifter, "load_pairs", lambda files: pairs)
+    for share, low, high in ((0.0, 0, 0), (0.3, 60, 120), (1.0, 300, 300)):
+        loop = lifter._loop(replace(TINY, holdout=("s2",), exchanged=share), tmp_path)
+        assert set(loop.pairs.subject) == {"s1"}
+        assert low <= len(loop.pairs) - 300 <= high
+        assert len(loop.errors) == 300
 
 
 def test_errors_of_pairs_are_taken_over(data: Path) -> None:

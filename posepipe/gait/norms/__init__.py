@@ -23,6 +23,7 @@ __all__ = [
     "PUBLISHED_CHILDREN",
     "SEEN",
     "SOURCES",
+    "SPREAD",
     "Band",
     "FeatureNorm",
     "Range",
@@ -30,11 +31,15 @@ __all__ = [
     "deviation_scale",
     "feature_norms",
     "picture_habits",
+    "picture_spread",
     "published_bands",
     "spatiotemporal",
 ]
 
 Array = NDArray[np.float64]
+
+SPREAD = "sigma"
+"""The row of ``picture.csv`` that holds the factor on an angle's standard deviation."""
 
 PUBLISHED_ADULTS, PUBLISHED_CHILDREN = "pinzone2014", "schwartz2008"
 
@@ -96,22 +101,33 @@ class FeatureNorm:
     """A gait feature in normal walks.
 
     Attributes:
-        mean, sd: over walks of about `strides` strides a side.
+        mean: the middle one, over walks of about `strides` strides a side.
+        sd_low, sd_high: spread below and above it: few features are spread evenly.
         stride_sd: spread from stride to stride within a walk.
-        strides: see `sd`.
+        strides: see `mean`.
         walks: on how many walks this rests.
     """
 
     mean: float
-    sd: float
+    sd_low: float
+    sd_high: float
     stride_sd: float
     strides: int
     walks: int
 
-    def spread(self, strides: int) -> float:
+    @property
+    def sd(self) -> float:
+        """Mean of both spreads."""
+        return 0.5 * (self.sd_low + self.sd_high)
+
+    def spread(self, strides: int, *, above: bool) -> float:
         """Standard deviation of walks with that many strides a side: fewer strides, wider spread; never narrower."""
         more = max(1.0 / max(strides, 1) - 1.0 / max(self.strides, 1), 0.0)
-        return float(np.hypot(self.sd, self.stride_sd * more**0.5))
+        return float(np.hypot(self.sd_high if above else self.sd_low, self.stride_sd * more**0.5))
+
+    def distance(self, value: float, strides: int) -> float:
+        """Of a value from the middle, in standard deviations of its side."""
+        return (value - self.mean) / self.spread(strides, above=value > self.mean)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -170,7 +186,12 @@ def feature_norms(seen: str) -> Mapping[str, FeatureNorm]:
     """Normal mean and spread of every feature, by name; `seen` as in `curve_bands`."""
     return {
         row["feature"]: FeatureNorm(
-            float(row["mean"]), float(row["sd"]), float(row["stride_sd"]), int(row["strides"]), int(row["walks"])
+            float(row["mean"]),
+            float(row["sd_low"]),
+            float(row["sd_high"]),
+            float(row["stride_sd"]),
+            int(row["strides"]),
+            int(row["walks"]),
         )
         for row in _rows("features.csv")
         if row["seen"] == seen
@@ -194,8 +215,16 @@ def picture_habits() -> Mapping[tuple[str, str], Array]:
     """
     weights: dict[tuple[str, str], list[float]] = {}
     for row in _rows("picture.csv"):
-        weights.setdefault((row["place"], row["angle"]), []).append(float(row["weight"]))
+        if row["term"] != SPREAD:
+            weights.setdefault((row["place"], row["angle"]), []).append(float(row["weight"]))
     return {key: np.array(values) for key, values in weights.items()}
+
+
+@cache
+def picture_spread() -> Mapping[tuple[str, str], float]:
+    """Factors on the standard deviations of angles read off a picture, once `picture_habits` are taken off."""
+    rows = _rows("picture.csv")
+    return {(row["place"], row["angle"]): float(row["weight"]) for row in rows if row["term"] == SPREAD}
 
 
 @cache

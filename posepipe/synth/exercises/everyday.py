@@ -20,13 +20,13 @@ _STYLES = ("hang", "hips", "crossed", "pockets", "chest", "behind", "head", "wei
 
 
 def walking(rng: Rng, body: Body) -> Move:
-    """Walking of any style: brisk, slow, stooped, stiff, limping, on a treadmill."""
-    style = choose(rng, plain=0.45, slow=0.15, stooped=0.1, stiff=0.1, limp=0.12, march=0.03, crouched=0.05)
+    """Walking of any style: brisk, slow, stooped, stiff, limping, waddling in small steps, on a treadmill."""
+    style = choose(rng, plain=0.4, slow=0.13, stooped=0.1, stiff=0.1, limp=0.12, march=0.03, crouched=0.05, waddle=0.07)
     speed = {"slow": rng.uniform(0.25, 0.8), "plain": rng.uniform(0.8, 1.8)}.get(style, rng.uniform(0.35, 1.2))
     step = float(np.clip(0.42 * np.sqrt(speed) * rng.uniform(0.85, 1.2), 0.12, 0.85))
     cadence = speed / step
-    if style in ("limp", "stiff", "slow") and rng.random() < 0.5:
-        cadence, step = rng.uniform(0.75, 1.7), rng.uniform(0.12, 0.55)
+    if style == "waddle" or (style in ("limp", "stiff", "slow") and rng.random() < 0.5):
+        cadence, step = rng.uniform(0.75, 1.9), rng.uniform(0.06 if style == "waddle" else 0.12, 0.55)
     return _gait(rng, body, "walking", style, cadence, step)
 
 
@@ -82,8 +82,8 @@ def _draw_gait(rng: Rng, body: Body, style: str, cadence_hz: float, step_m: floa
         style, rng.normal(3, 3)
     )
     arms = choose(
-        rng, swing=0.5, still=0.12, out=0.07, chest=0.05, pockets=0.05, weights=0.05, hips=0.03, behind=0.02,
-        crossed=0.02, head=0.01, talk=0.08,
+        rng, swing=0.44, still=0.12, out=0.07, chest=0.05, pockets=0.05, weights=0.05, hips=0.06, behind=0.02,
+        crossed=0.02, head=0.01, talk=0.11,
     )  # fmt: skip
     return _Gait(
         cadence_hz=cadence_hz,
@@ -101,7 +101,7 @@ def _draw_gait(rng: Rng, body: Body, style: str, cadence_hz: float, step_m: floa
         held_deg=held,
         elbow=rng.uniform(70, 110) if run else rng.uniform(8, 35),
         sway_m=rng.uniform(0.0, 0.05),
-        tilt=rng.uniform(0.0, 14.0 if style in ("limp", "stiff") else 4.0),
+        tilt=rng.uniform(0.0, {"limp": 14.0, "stiff": 14.0, "waddle": 20.0}.get(style, 4.0)),
         half_width_m=rng.uniform(0.5, 2.2) * body.hip_half,
         chin=rng.normal(5, 6),
         arms_out=rng.uniform(3.0, 28.0) if style in ("limp", "stiff") else rng.uniform(4.0, 14.0),

@@ -93,6 +93,8 @@ def bicep_curl(rng: Rng, body: Body) -> Move:
         kind, sides = "seated", choose(rng, left=0.5, right=0.5)
     flex0 = rng.normal(2.0, 6.0) + (40.0 if style == "preacher" else 0.0)
     drift = rng.uniform(0.0, 30.0) if style != "drag" else -25.0
+    if style in ("plain", "cheat") and rng.random() < 0.2:  # The elbows come along, the weights end at the face.
+        drift = rng.uniform(30.0, 65.0)
     low, high = rng.uniform(4.0, 30.0), rng.uniform(108.0, 150.0)
     if rng.random() < 0.2:
         low = rng.uniform(30.0, 80.0)

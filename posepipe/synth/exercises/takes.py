@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from posepipe.synth.kinematics import smooth
 __all__ = ["ExerciseTake", "make_exercise"]
 
 Array = NDArray[np.float64]
+
+REST_S = 2.0
+"""Who stands about for longer between repetitions isn't doing the exercise."""
 
 _FACTORIES: Mapping[str, Factory] = {
     "squat": legs.squat,
@@ -86,6 +89,7 @@ def make_exercise(
     cut: float = 0.15,
     tempo: float = 1.0,
     noise_deg: float = 1.2,
+    rest: float = 0.0,
 ) -> ExerciseTake:
     """A random take of a movement.
 
@@ -103,6 +107,8 @@ def make_exercise(
         cut: chance that the clip starts or ends within a repetition.
         tempo: factor of the speed.
         noise_deg: slow random turns of every bone.
+        rest: chance that the person stands about for seconds between single repetitions; `frame_label` says `other`
+            there.
 
     Raises:
         UsageError: no such label, a rate or tempo that isn't positive, or fewer than 0 repetitions.
@@ -117,6 +123,10 @@ def make_exercise(
     before = _context(rng, body, move) if rng.random() < context else None
     after = _context(rng, body, move) if rng.random() < context else None
     pace = _pace(move, rng, tempo)
+    # Who begins bent, lying or hanging doesn't rest there.
+    may_rest = rest > 0 and move.counted and move.lead == "stand" and label != "deadlift"
+    if rests := may_rest and rng.random() < rest:
+        pace = replace(pace, pause_s=float(rng.uniform(2.5, 7.0)))
     lead_s = rng.uniform(0.2, 1.5) / tempo
     steady = move.label in (WALKING, "plank") or not move.pause_s
     count = int(rng.integers(1, 9 if move.counted else 5)) if reps is None else reps
@@ -129,7 +139,7 @@ def make_exercise(
     own = (start_s + (lead_s if course.bounds.size else 0.0), start_s + (end_s if course.bounds.size else tail_s))
     take = ExerciseTake(
         time_s, positions, label, move.variant, bounds, complete, course.side, own,
-        _labels(time_s, own, label, parts, start_s),
+        _labels(time_s, own, label, parts, start_s, bounds if rests else bounds[:0]),
     )  # fmt: skip
     return _cut(take, rng) if cut > 0 and rng.random() < cut and move.counted and len(bounds) > 1 else take
 
@@ -250,7 +260,9 @@ def _restless(xyz: Array, time_s: Array, noise_deg: float, rng: np.random.Genera
     return assemble(xyz[:, 0], way + np.cross(turn, way), length)
 
 
-def _labels(time_s: Array, own: tuple[float, float], label: str, parts: _Parts, start_s: float) -> NDArray[np.intp]:
+def _labels(
+    time_s: Array, own: tuple[float, float], label: str, parts: _Parts, start_s: float, bounds: Array
+) -> NDArray[np.intp]:
     out = np.full(len(time_s), LABELS.index(OTHER))
     end_s = start_s + parts.own_s + parts.bridge_s[1]
     around = ((parts.before, time_s < start_s - parts.bridge_s[0]), (parts.after, time_s > end_s))
@@ -258,6 +270,9 @@ def _labels(time_s: Array, own: tuple[float, float], label: str, parts: _Parts, 
         if move is not None and move.label == WALKING:
             out[when] = LABELS.index(WALKING)
     out[(time_s >= own[0] - 1e-6) & (time_s <= own[1] + 1e-6)] = LABELS.index(label)
+    for end, begin in zip(bounds[:-1, 1], bounds[1:, 0], strict=True):
+        if begin - end > REST_S:
+            out[(time_s > end + 0.25 * REST_S) & (time_s < begin - 0.25 * REST_S)] = LABELS.index(OTHER)
     return out.astype(np.intp)
 
 
