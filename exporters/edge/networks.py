@@ -26,13 +26,13 @@ OPTIONAL = ("refiner",)
 """Only in the bundle if asked for; not counted in its size."""
 
 _OURS = ("exercise", "form", "gait")
-# Whose matrix products int8 leaves as they are: they take 5 % of a frame's time, and counts near a threshold tip over.
-_HALF = ("lifter", "exercise", *OPTIONAL)
+# What int8 leaves at half size: the classifier is small, and the refiner's gradients need the precision.
+_HALF = ("exercise", *OPTIONAL)
 _MEDIAPIPE_LICENCE = "Apache-2.0"
 _PICTURES = 64
-# Layers that stay float32 at the beginning, and the share of them at the end (where the picture has shrunk to a few
-# cells). Chosen on rendered pictures: no slower than with the last sixth, and the landmarks three times as near.
-_KEPT = {"detector": (10, 3), "landmarks": (4, 3)}
+# Layers that stay float32 at the beginning, and the share of them at the end, where the picture has shrunk to a few
+# cells. Chosen on rendered pictures: the detector runs in few frames and can afford more.
+_KEPT = {"detector": (10, 3), "landmarks": (4, 6)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +137,8 @@ def build(network: Network, variant: str) -> ModelProto:
         return variants.named(network.model)
     if variant == "float16" or network.name in _HALF:
         return variants.half_weights(network.model)
+    if network.name == "lifter":
+        return variants.half_weights(variants.dynamic_int8(network.model))
     if network.name not in _KEPT:
         return variants.named(network.model)
     model = variants.static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network))

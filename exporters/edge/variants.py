@@ -2,7 +2,8 @@
 
 float16 keeps the weights in half the space and computes in float32: the file is half as large, runs everywhere, and
 BlazePose, whose weights are float16 from the beginning, gives exactly the same.
-int8 is quantised statically, per channel, with zero points and ranges from rendered pictures.
+int8 is quantised statically, per channel, with zero points and ranges from rendered pictures; the lifter, without
+a static range, dynamically.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-__all__ = ["STATIC_OPS", "VARIANTS", "half_weights", "named", "static_int8"]
+__all__ = ["STATIC_OPS", "VARIANTS", "dynamic_int8", "half_weights", "named", "static_int8"]
 
 VARIANTS = ("float32", "float16", "int8")
 STATIC_OPS = ("Conv", "Add", "MaxPool", "Resize", "Clip")
@@ -95,6 +96,30 @@ def static_int8(
             },
         )
         return onnx.load(target)
+
+
+def dynamic_int8(model: ModelProto, *, exclude: Sequence[str] = ()) -> ModelProto:
+    """Matrix products with constant weights in int8, per channel; activations are measured as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(named(model), source)
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "Gemm", "LSTM", "GRU"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[*exclude, *_stacked(model)],
+        )
+        return onnx.load(target)
+
+
+def _stacked(model: ModelProto) -> list[str]:
+    """Products with a stack of matrices, which ONNX Runtime can't do in int8 per channel."""
+    stacks = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) > 2}
+    return [node.output[0] for node in model.graph.node if node.op_type == "MatMul" and stacks & set(node.input)]
 
 
 def named(model: ModelProto) -> ModelProto:

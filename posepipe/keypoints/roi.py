@@ -44,7 +44,7 @@ class Roi:
         """
         dx, dy = float(end_px[0] - hips_px[0]), float(end_px[1] - hips_px[1])
         angle = math.pi / 2.0 - math.atan2(-dy, dx)
-        angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+        angle -= 2.0 * math.pi if angle >= math.pi else 0.0
         return cls(float(hips_px[0]), float(hips_px[1]), 2.0 * _SCALE * math.hypot(dx, dy), angle)
 
     @property

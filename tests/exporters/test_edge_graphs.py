@@ -109,17 +109,23 @@ def test_lifter_with_encoding_inside_is_the_pipelines(seed: int) -> None:
     assert (got["usable"] == usable).all()
 
 
-def test_half_weights_of_the_lifter_stay_near() -> None:
+def test_small_variants_of_the_lifter_stay_near() -> None:
     lifter = Lifter()
     model = graphs.lifter(onnx.load(find_model("lifter")), lifter.calibration)
+    whole = len(model.SerializeToString())
     session = open_session(model.SerializeToString(), threads=1)
     feeds = [lifter_feeds(seed) | {"valid": np.ones((1, 21), bool)} for seed in range(8)]
     wanted = [session.run(["xyz_m"], feed)[0] for feed in feeds]
-    small = variants.half_weights(model)
-    assert len(small.SerializeToString()) < 0.55 * len(model.SerializeToString())
-    session = open_session(small.SerializeToString(), threads=1)
-    errors = [np.abs(session.run(["xyz_m"], feed)[0] - want).mean() for feed, want in zip(feeds, wanted, strict=True)]
-    assert 0.0 < np.mean(errors) < 2e-3
+    for small, share, most_m in (
+        (variants.half_weights(model), 0.55, 2e-3),
+        (variants.dynamic_int8(model), 0.35, 0.05),
+    ):
+        assert len(small.SerializeToString()) < share * whole
+        session = open_session(small.SerializeToString(), threads=1)
+        errors = [
+            np.abs(session.run(["xyz_m"], feed)[0] - want).mean() for feed, want in zip(feeds, wanted, strict=True)
+        ]
+        assert 0.0 < np.mean(errors) < most_m
 
 
 def toy(rng: np.random.Generator) -> onnx.ModelProto:
