@@ -262,7 +262,7 @@ class Pipeline:
             gait=self._gait(motion, lifted.scale.source == "given"),
             scale_source=lifted.scale.source,
             height_m=lifted.scale.height_m,
-            swaps=(*(asdict(swap) for swap in swaps), *(asdict(side) for side in settled)),
+            swaps=tuple(asdict(swap) for swap in (*swaps, *settled)),
             key_frames=key_frames(track, detection.thumbnails, detection.camera),
         )
 

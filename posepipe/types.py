@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posepipe.errors import UsageError
 from posepipe.skeleton import Layout
 
-__all__ = ["Angles", "Camera", "Frame", "KeypointTrack", "Keypoints", "PoseTrack"]
+__all__ = ["Angles", "Camera", "Frame", "KeypointTrack", "Keypoints", "PoseTrack", "Swap"]
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -111,6 +111,11 @@ class Camera:
     def principal_px(self) -> tuple[float, float]:
         """Principal point."""
         return self.center_px or (self.width_px / 2.0, self.height_px / 2.0)
+
+    @property
+    def focal_guessed(self) -> bool:
+        """Whether the focal length is neither given nor told by the file."""
+        return self.focal_source not in ("given", "metadata")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,3 +217,24 @@ def same(a: object, b: object) -> bool:
         elif x != y:
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One run of frames with left and right exchanged.
+
+    Attributes:
+        group: "body", "arms" or "legs".
+        start_s, end_s: time of its first and last frame.
+        frames: number of frames.
+        gain: what the repair explains: log-likelihood after the price of its ends (`posepipe.motion.swaps`), or fall of
+            log sigma (`posepipe.lifting.sides`).
+        repaired: False where it was too uncertain to touch; sigma is raised all the same.
+    """
+
+    group: str
+    start_s: float
+    end_s: float
+    frames: int
+    gain: float
+    repaired: bool

@@ -39,7 +39,6 @@ ASSUMED_FOV_DEG = 60.0
 _CHUNK = 256
 _MAX_FILLED_SIGMA_M = 0.15
 _ASSUMED_FOCAL_ERROR = 0.15
-_TRUSTED_FOCAL = ("given", "metadata")
 _REAL = np.array([joint not in ("pelvis", "spine", "thorax") for joint in BODY21.joints])
 
 
@@ -121,7 +120,7 @@ class Lifter:
             UsageError: the layout doesn't convert.
         """
         rays, ray_sigma, seen = body_rays(track, camera)
-        guess = np.full(len(track), camera.focal_source not in _TRUSTED_FOCAL)
+        guess = np.full(len(track), camera.focal_guessed)
         xyz, sigma, usable = self.lift_rays(rays, ray_sigma, seen, guess)
         valid = usable[:, None] & (seen | (sigma < _MAX_FILLED_SIGMA_M))
         stature = measure_stature(xyz, usable[:, None] & seen)

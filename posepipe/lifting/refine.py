@@ -48,9 +48,6 @@ _PIECE, _OVERLAP = 2700, 30
 _MIN_SIGMA_M, _UNKNOWN_SIGMA_M = 2e-3, 0.3
 _MIN_RAY_SIGMA = 1e-3
 _FREEDOM = 4.0
-_FAR_SIGMA = (
-    1.5  # A clip moved so far keeps half of it; chosen on training subjects: half the tail, the mean unchanged.
-)
 _REAL = np.array([joint not in ("pelvis", "spine", "thorax") for joint in BODY21.joints])
 _INPUTS = {"keypoints", "spread", "rays", "anchor_m", "gain", "rate"}
 
@@ -170,7 +167,7 @@ class Refiner:
         if len(track) > _PIECE + 2 * _OVERLAP:
             return self._refine_in_pieces(track, result, root_m)
         rays, ray_sigma, seen = body_rays(track, result.camera)
-        assumed = np.full(len(track), result.camera.focal_source not in ("given", "metadata"))
+        assumed = np.full(len(track), result.camera.focal_guessed)
         xyz, sigma = pose.xyz_m / factor, pose.sigma_m / factor
         oracle = None if root_m is None else (root_m / factor).astype(np.float32)
         refined = self.refine_rays(rays, ray_sigma, seen, assumed, xyz, sigma, track.time_s, root_m=oracle)

@@ -2,22 +2,22 @@
 
 `posepipe.motion.swaps` finds where a detector's labels change; which of two labellings is right, smoothness can't say.
 The lifter can, now and then: it learned from pairs some of whose sides are exchanged, and of a body whose arms or legs
-are labelled the wrong way round it says that it may be far off. So each frame is lifted four times, as it is and with
+are labelled the wrong way round it says that it may be far off. So frames that it is unsure of are lifted again with
 arms, legs or both exchanged, and where over half a second one of these leaves clearly less doubt, it is taken.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.lifting.lifter import Lifter, body_rays
 from posepipe.skeleton import BODY21, H36M17, Layout
-from posepipe.types import Camera, KeypointTrack
+from posepipe.types import Camera, KeypointTrack, Swap
 
-__all__ = ["Settled", "settle_sides"]
+__all__ = ["settle_sides"]
 
 FloatArray = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -33,32 +33,11 @@ _CLEARLY = 0.35
 """Mean fall of log sigma that a relabelling must bring: nearly a third less expected error. On rendered pairs of
 subjects held out of training all changes from 0.2 to 0.5 were for the better; from 0.35 on, those on others too."""
 
-
 _SURE_M = 0.055
 """Where the mean sigma is smaller other labels aren't tried; on rendered pairs that spares one change of twenty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """One run of relabelled frames; fields as those of `posepipe.motion.swaps.Swap`.
-
-    Attributes:
-        group: "body", "arms" or "legs".
-        start_s, end_s: time of its first and last frame.
-        frames: number of frames.
-        gain: mean fall of log sigma.
-        repaired: always true.
-    """
-
-    group: str
-    start_s: float
-    end_s: float
-    frames: int
-    gain: float
-    repaired: bool = True
-
-
-def settle_sides(track: KeypointTrack, lifter: Lifter, camera: Camera) -> tuple[KeypointTrack, tuple[Settled, ...]]:
+def settle_sides(track: KeypointTrack, lifter: Lifter, camera: Camera) -> tuple[KeypointTrack, tuple[Swap, ...]]:
     """Exchange left and right where the lifter clearly has less doubt that way, with hindsight over the track.
 
     Args:
@@ -81,14 +60,14 @@ def settle_sides(track: KeypointTrack, lifter: Lifter, camera: Camera) -> tuple[
         if best[first]:
             name = "body" if state[first].all() else _GROUPS[int(np.argmax(state[first]))]
             times = float(track.time_s[first]), float(track.time_s[last])
-            changes.append(Settled(name, *times, last - first + 1, float(won[first : last + 1].mean())))
+            changes.append(Swap(name, *times, last - first + 1, float(won[first : last + 1].mean()), repaired=True))
     return _relabelled(track, state), tuple(changes)
 
 
 def _gains(track: KeypointTrack, lifter: Lifter, camera: Camera) -> Float64:
     """(4, F) how much less doubt each labelling leaves, less what it must; 0 for the labels as they are."""
     rays, sigma, seen = body_rays(track, camera)
-    guess = np.full(len(track), camera.focal_source not in ("given", "metadata"))
+    guess = np.full(len(track), camera.focal_guessed)
     gain = np.zeros((len(_LABELLINGS), len(track)))
     _, found, usable = lifter.lift_rays(rays, sigma, seen, guess)
     doubt = _doubt(found)

@@ -10,16 +10,16 @@ nearly half of the track would change, nothing is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.motion import _swap_cost as cost
 from posepipe.motion._leg_paths import LegPaths
-from posepipe.types import Keypoints, KeypointTrack
+from posepipe.types import Keypoints, KeypointTrack, Swap
 
-__all__ = ["Swap", "SwapGuard", "repair_swaps"]
+__all__ = ["SwapGuard", "repair_swaps"]
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -38,26 +38,6 @@ _SIGN_GAIN = 10.0  # What hips and shoulders must say for legs to be exchanged m
 _MOST = 0.42  # Largest share of the track that may be repaired.
 _MORE_SIGMA = 1.5  # A repaired sample is less sure than others.
 _NEAR_S = 0.05  # Around the ends of a swap a detector mixes both sides.
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """One run of swapped frames.
-
-    Attributes:
-        group: "body", "arms" or "legs".
-        start_s, end_s: time of its first and last frame.
-        frames: number of frames.
-        gain: log-likelihood that the repair explains, after the price of its ends.
-        repaired: False where it was too uncertain to touch; sigma is raised all the same.
-    """
-
-    group: str
-    start_s: float
-    end_s: float
-    frames: int
-    gain: float
-    repaired: bool
 
 
 def repair_swaps(track: KeypointTrack) -> tuple[KeypointTrack, tuple[Swap, ...]]:

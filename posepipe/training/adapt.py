@@ -143,7 +143,7 @@ def clips_of(videos: Sequence[Path], *, detector: str = "blazepose", fov_deg: fl
 
 
 def _assumed(clip: Clip) -> BoolArray:
-    return np.full(len(clip.track), clip.camera.focal_source not in ("given", "metadata"))
+    return np.full(len(clip.track), clip.camera.focal_guessed)
 
 
 def fit_clip(clip: Clip, lifter: Lifter, refiner: Refiner) -> Fits:
