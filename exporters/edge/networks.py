@@ -25,9 +25,9 @@ __all__ = ["OPTIONAL", "Network", "build", "float_networks"]
 OPTIONAL = ("refiner",)
 """Only in the bundle if asked for; not counted in its size."""
 
-_OURS = ("exercise", "form", "gait")
-# What int8 leaves at half size: the classifier is small, and the refiner's gradients need the precision.
-_HALF = ("exercise", *OPTIONAL)
+_OURS = ("exercise", "form", "gait", "reps")
+# What int8 leaves at half size: classifier and counter are small, and the refiner's gradients need the precision.
+_HALF = ("exercise", "reps", *OPTIONAL)
 _MEDIAPIPE_LICENCE = "Apache-2.0"
 _PICTURES = 64
 # Layers that stay float32 at the beginning, and the share of them at the end, where the picture has shrunk to a few

@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "--data ../shared/data/exercise/penn_action_train.npz",
     "reps": f"evaluate reps --data {_CLIPS}",
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
+    "reps-made": "python -m posepipe.evaluation.reps_made --sets 220",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
     "gait": "evaluate gait --walks 12",

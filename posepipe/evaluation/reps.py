@@ -1,6 +1,6 @@
 """Repetition counting measured: poses with counted repetitions, and folders of filmed clips. The exercise isn't told.
 
-Of a file of poses two readings are taken, of films what the pipeline says.
+Of a file of poses everything that repeats counts, of films what the pipeline says.
 
 ``rep_mae`` is the mean of ``|counted - true| / (true + 1e-9)`` over clips with repetitions, ``rep_obo`` the share
 off by at most one, ``rep_exact`` the share that is right. Clips whose true count is 0 have no relative error; they
@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from posepipe.doctor import package_versions
 from posepipe.errors import InputError
 from posepipe.evaluation.layouts import to_layout, to_metres, to_z_up
-from posepipe.evaluation.recognition import files_motions, filmed_motion
+from posepipe.evaluation.recognition import filmed_motion
 from posepipe.exercise.analyse import analyse_exercise
+from posepipe.exercise.paced import read_repeats
 from posepipe.exercise.recognise import Recogniser
-from posepipe.exercise.repeats import find_repeats
 from posepipe.motion.angles import joint_angles
 from posepipe.motion.clip import Motion
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
 from posepipe.types import PoseTrack
 
-__all__ = ["Counts", "count_metrics", "counted_of", "evaluate_reps", "pose_motions"]
+__all__ = ["Counts", "count_metrics", "evaluate_reps", "pose_motions"]
 
 _STILL = ("walking",)
 _BONE_M = 0.3
@@ -99,23 +99,8 @@ def _metrics(clips: Sequence[Counts]) -> dict[str, float]:
 
 
 def _posed(path: Path) -> Iterator[Counts]:
-    for (name, label, true, given), (_, _, lifted) in zip(pose_motions(path), files_motions(path), strict=True):
-        yield Counts(name, label, true, counted_of(given, lifted))
-
-
-def counted_of(given: Motion, lifted: Motion | None) -> int:
-    """Repetitions from two readings of the same clip: the mean, weighed by how alike each one's repetitions are.
-
-    Depth of a file made from pictures is a guess, ours is another one. Neither reading knows any exercise.
-
-    Args:
-        given: 3D as the file has it.
-        lifted: the same clip from its picture coordinates, lifted anew; None where nobody is seen.
-    """
-    found = [find_repeats(motion) for motion in (given, lifted) if motion is not None and len(motion)]
-    counts = [len(reading) for reading in found]
-    trust = [float(reading.likeness.sum()) / len(reading) if len(reading) else 0.0 for reading in found]
-    return round(float(np.average(counts, weights=trust))) if sum(trust) else max(counts, default=0)
+    for name, label, true, motion in pose_motions(path):
+        yield Counts(name, label, true, read_repeats(motion).count if len(motion) else 0)
 
 
 def pose_motions(path: Path) -> Iterator[tuple[str, str, int, Motion]]:

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from posepipe.exercise.catalogue import Catalogue, load_catalogue
-from posepipe.exercise.count import Counted, count_any, count_exercise
+from posepipe.exercise.count import Counted, count_any, count_exercise, steps
 from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.form import consistency, describe
 from posepipe.exercise.labels import OTHER, WALKING
+from posepipe.exercise.paced import Read, read_repeats
 from posepipe.exercise.quality import MOVEMENTS, QualityModel
 from posepipe.exercise.recognise import WindowScores
 from posepipe.exercise.segments import Segment, longest, segments
@@ -61,6 +62,7 @@ def analyse_exercise(
 def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tuple[Bout, ...]:
     """Segments with their repetitions; without walking, and without other things that don't repeat."""
     out = []
+    read: Read | None = None
     for item in found:
         span = (item.start_s, item.end_s)
         if item.label in catalogue:
@@ -70,9 +72,11 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
             out.append(Bout(item.label, item.confidence, *span, reps, counted.rejected))
         elif item.label == OTHER:
             # Unsure which exercise, but sure enough that it is one: how often it was done can still be told.
-            guess = catalogue.get(item.guess) if item.doubt is not None else None
+            guess = catalogue.get(item.guess) if item.doubt is not None and not steps(motion, span) else None
             counted = count_exercise(motion, guess, span) if guess is not None else Counted()
-            counted = counted if len(counted) else count_any(motion, span, steady=True)
+            if not len(counted):
+                read = read or read_repeats(motion)
+                counted = count_any(motion, span, steady=True, read=read)
             if len(counted):
                 out.append(Bout(OTHER, item.confidence, *span, _plain(counted)))
     return tuple(out)

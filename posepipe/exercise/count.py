@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.exercise.catalogue import Exercise
-from posepipe.exercise.repeats import cycles, extremes, find_repeats
+from posepipe.exercise.paced import Read, read_repeats
+from posepipe.exercise.repeats import cycles, extremes
 from posepipe.exercise.signal import RATE_HZ, Measure, grid, low_pass, measure, pose_matrix, resampled
 from posepipe.exercise.types import Rejected
 from posepipe.motion.clip import Motion
 from posepipe.reasons import Reason
 
-__all__ = ["Counted", "Cycle", "count_any", "count_exercise"]
+__all__ = ["Counted", "Cycle", "count_any", "count_exercise", "steps"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -40,7 +41,8 @@ _SEEN = 0.3
 _SIGMA_RATIO = 1.6
 _OFF_POSTURE = 1.5
 _OFF_COSINE = 0.2
-_STEADY_LIKENESS = 0.7
+_CLEAR = 0.6
+"""Probability of repeating from which a movement without a name is counted."""
 _SLOW_HZ = 0.25
 _LEGS_DEG = 2.5
 _TOGETHER = 0.6
@@ -110,16 +112,20 @@ def count_exercise(motion: Motion, exercise: Exercise, span: tuple[float, float]
     return Counted((), (Rejected(first, last, Reason.JOINT_UNSEEN.value),), exercise.signal)
 
 
-def count_any(motion: Motion, span: tuple[float, float] | None = None, *, steady: bool = False) -> Counted:
-    """Repetitions of any movement; see `posepipe.exercise.repeats`.
+def count_any(
+    motion: Motion, span: tuple[float, float] | None = None, *, steady: bool = False, read: Read | None = None
+) -> Counted:
+    """Repetitions of any movement; see `posepipe.exercise.paced`.
 
     Args:
         motion: one person's movement.
         span: only those whose turn lies in these seconds.
-        steady: only if several are alike, and the legs don't take turns as in walking and running.
+        steady: only if it is clear that something repeats, and the legs don't take turns as in walking and running.
+        read: what was read off the motion; read now if None.
     """
-    found = find_repeats(motion)
-    if steady and (len(found) < 2 or found.likeness.mean() < _STEADY_LIKENESS or _steps(motion, found.time_s)):
+    read = read or read_repeats(motion)
+    found = read.best
+    if steady and (read.trust < _CLEAR or steps(motion, span)):
         return Counted()
     reps = []
     for row in found.cycle:
@@ -318,8 +324,17 @@ def _with_posture(motion: Motion, at: Array, found: list[Cycle]) -> tuple[list[C
     return kept, out
 
 
-def _steps(motion: Motion, at: Array) -> bool:
-    """Whether the legs move in turns: walking, running, high knees."""
+def steps(motion: Motion, span: tuple[float, float] | None = None) -> bool:
+    """Whether the legs move in turns: walking, running, high knees.
+
+    Args:
+        motion: one person's movement.
+        span: seconds to look at; all if None.
+    """
+    at = grid(motion.time_s)
+    at = at if span is None else at[(at >= span[0]) & (at <= span[1])]
+    if len(at) < 2 * RATE_HZ:
+        return False
     for name in ("knee_flexion", "hip_bend"):
         deg = resampled(motion.time_s, measure(motion, name).deg, at)
         if not np.isfinite(deg).all():

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from posepipe.exercise.signal import RATE_HZ, grid, low_pass, measure, pose_matrix, resampled
 from posepipe.motion.clip import Motion
 
-__all__ = ["Repeats", "cycles", "extremes", "find_repeats"]
+__all__ = ["Repeats", "cycles", "extremes", "find_repeats", "shape_curves"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -77,7 +77,7 @@ def find_repeats(motion: Motion) -> Repeats:
     pose = pose_matrix(motion, at)
     if pose.shape[1] == 0 or len(at) < 2 * LEAST_S * RATE_HZ:
         return _none(at)
-    shape, single = _shape(motion, at)
+    shape, single = shape_curves(motion, at)
     search = _Search(pose, shape, single, (_Pace(shape), _Pace(pose)))
     first = search.best(0, len(at))
     if first is None:
@@ -232,7 +232,7 @@ class _Pace:
         starts = range(0, max(1, count - window // 2 + 1), hop)
         rows = [(s + min(window, count) / 2, *_period(level[s : s + window])) for s in starts]
         table = np.array(rows)
-        nearest = np.abs(np.arange(count)[:, None] - table[None, :, 0]).argmin(axis=1)
+        nearest = np.searchsorted((table[1:, 0] + table[:-1, 0]) / 2, np.arange(count))
         self._period = np.maximum(table[nearest, 1], 1.0)
         self._trust = np.clip((table[nearest, 2] - 0.3) / 0.4, 0.0, 1.0)
 
@@ -312,7 +312,7 @@ def _main(x: Array, count: int) -> list[Array]:
     return [x @ directions[:, -1 - k] for k in range(min(count, x.shape[1]))]
 
 
-def _shape(motion: Motion, at: Array) -> tuple[Array, Array]:
+def shape_curves(motion: Motion, at: Array) -> tuple[Array, Array]:
     """The body's shape over time, the same for a mirrored person and from wherever it is seen.
 
     Returns:

@@ -254,11 +254,17 @@ def _exercise_verdict(section: Mapping[str, Any], say: Words) -> str:
         return ""
     if "withheld" in section:
         return say("No exercise result: {reason}", reason=_lower(why(str(section["withheld"]), say), say))
-    bouts = [
-        f"{bout.get('reps')} × {say(str(bout.get('label')).replace('_', ' '))}"
-        for bout in section.get("segments") or ()
-    ]
+    bouts = [_bout_words(bout, say) for bout in section.get("segments") or ()]
     return say("Exercise: {bouts}.", bouts=", ".join(bouts)) if bouts else ""
+
+
+def _bout_words(bout: Mapping[str, Any], say: Words) -> str:
+    """How often, or how long what is held, or of what no repetition was whole."""
+    label = say(str(bout.get("label")).replace("_", " "))
+    if bout.get("reps"):
+        return f"{bout['reps']} × {label}"
+    seconds = float(bout.get("end_s") or 0.0) - float(bout.get("start_s") or 0.0)
+    return say("{label} for {seconds} s", label=label, seconds=f"{seconds:.0f}")
 
 
 def _gait_verdict(section: Mapping[str, Any], say: Words) -> str:

@@ -10,9 +10,8 @@ from results.factory import make_recording
 
 from posepipe.errors import InputError
 from posepipe.evaluation.recognition import evaluate_recognition
-from posepipe.evaluation.reps import Counts, count_metrics, counted_of, evaluate_reps, pose_motions
-from posepipe.exercise.repeats import Repeats
-from posepipe.motion.clip import Motion
+from posepipe.evaluation.reps import Counts, count_metrics, evaluate_reps
+from posepipe.evaluation.reps_made import evaluate_made, made_clips
 from posepipe.results import save
 from posepipe.skeleton import BLAZEPOSE33
 
@@ -73,21 +72,13 @@ def test_says_what_a_file_lacks(tmp_path: Path) -> None:
         evaluate_reps(tmp_path / "none.npz")
 
 
-def test_the_reading_whose_repetitions_are_more_alike_weighs_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    three, seven = (next(pose_motions(_poses(tmp_path / f"{n}.npz", n)))[3] for n in (3, 7))
-    assert counted_of(three, three) == counted_of(three, None) == 3
-    assert counted_of(three, seven) == counted_of(seven, three) == 5
-    # Seven that hardly resemble each other beside three alike.
-    made = {id(three): (3, 0.9), id(seven): (7, 0.1)}
-
-    def repeats(motion: Motion) -> Repeats:
-        count, likeness = made[id(motion)]
-        return Repeats(motion.time_s, np.zeros((count, 3), np.intp), np.full(count, likeness), np.zeros(len(motion)))
-
-    monkeypatch.setattr("posepipe.evaluation.reps.find_repeats", repeats)
-    assert counted_of(three, seven) == 3
+def test_made_sets_compare_the_counters() -> None:
+    result = evaluate_made(5)
+    assert [row["counter"] for row in result["rows"]] == ["searched", "paced", "best", "count"]
+    assert all(0.0 <= row["rep_obo"] <= 1.0 for row in result["rows"])
+    again = [(name, count, len(motion)) for name, count, motion in made_clips(2)]
+    assert again == [(name, count, len(motion)) for name, count, motion in made_clips(2)]
+    assert len(again) == 2 and max(count for _, count, _ in again) > 0
 
 
 @pytest.mark.shared

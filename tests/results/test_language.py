@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,14 @@ def test_german_reads_as_german() -> None:
     say = report_words("de")
     assert "3 × Kniebeuge" in verdict(recording, person, say)
     assert {item.why for item in withheld(person, say)} >= {"Die Person ist nicht gegangen."}
+
+
+def test_what_is_held_is_told_in_seconds() -> None:
+    bouts = [{"label": "plank", "reps": 0, "start_s": 1.0, "end_s": 13.2}, {"label": "other", "reps": 5}]
+    recording = make_recording(40)
+    person = replace(recording.people[0], exercise={"segments": bouts, "reps_total": 5})
+    assert "plank for 12 s, 5 × other." in verdict(recording, person)
+    assert ", 12 s lang, 5 × " in verdict(recording, person, report_words("de"))
 
 
 def test_what_has_no_words_stays_english() -> None:

@@ -10,6 +10,8 @@ from posepipe.errors import UsageError
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.skeleton import BODY21
 from posepipe.synth.exercises import make_exercise
+from posepipe.synth.exercises.anything import anything, gym_counted
+from posepipe.synth.exercises.move import Factory
 from posepipe.synth.exercises.rig import Body, Rig, bridge, directions
 
 _J = BODY21.index
@@ -50,6 +52,25 @@ def test_repetitions_are_counted_as_asked(label: str) -> None:
         assert take.rep_bounds[0, 0] >= take.set_bounds[0] - 1e-6
         inside = (take.time_s >= take.rep_bounds[0, 0]) & (take.time_s <= take.rep_bounds[-1, 1])
         assert (take.frame_label[inside] == LABELS.index(label)).all()
+
+
+@pytest.mark.parametrize("factory", [anything, gym_counted])
+def test_movements_without_a_name_have_repetitions_too(factory: Factory) -> None:
+    for seed in range(15):
+        rng = np.random.default_rng([3, seed])
+        take = make_exercise("other", rng, reps=5, partial=0.0, cut=0.0, context=0.0, noise_deg=0.0, factory=factory)
+        assert len(take.rep_bounds) == 5 and take.rep_complete.all()
+        xyz = take.positions - take.positions[:, :1]
+        assert np.isfinite(xyz).all()
+        for a, b in _LIMBS:
+            length = np.linalg.norm(xyz[:, _J(a)] - xyz[:, _J(b)], axis=1)
+            assert length.std() < 0.01 * length.mean(), (seed, take.variant, a, b)
+        # Each begins where the one before ended, and goes away in between.
+        first, second = (np.searchsorted(take.time_s, t) for t in take.rep_bounds[1])
+        middle = np.abs(xyz[first:second] - xyz[first]).max()
+        assert middle > 0.03, (seed, take.variant)
+        if factory is anything:
+            assert np.abs(xyz[second - 1] - xyz[first]).max() < 0.35 * middle
 
 
 # What turns around in the middle of a repetition: joints of an angle, and whether it is smallest there.

@@ -90,6 +90,7 @@ def make_exercise(
     tempo: float = 1.0,
     noise_deg: float = 1.2,
     rest: float = 0.0,
+    factory: Factory | None = None,
 ) -> ExerciseTake:
     """A random take of a movement.
 
@@ -109,6 +110,7 @@ def make_exercise(
         noise_deg: slow random turns of every bone.
         rest: chance that the person stands about for seconds between single repetitions; `frame_label` says `other`
             there.
+        factory: makes the movement; one of the label's if None.
 
     Raises:
         UsageError: no such label, a rate or tempo that isn't positive, or fewer than 0 repetitions.
@@ -119,7 +121,7 @@ def make_exercise(
         raise UsageError(f"{fps_hz} Hz, tempo {tempo}, {reps} repetitions", where="make_exercise")
     body = Body.random(rng)
     restless = np.random.default_rng(int(rng.integers(1 << 62)))
-    move = _draw(label, rng, body)
+    move = _draw(label, rng, body) if factory is None else factory(rng, body)
     before = _context(rng, body, move) if rng.random() < context else None
     after = _context(rng, body, move) if rng.random() < context else None
     pace = _pace(move, rng, tempo)

@@ -1,0 +1,393 @@
+r"""Train the network that tells how fast something repeats, and write what ships.
+
+python -m posepipe.training.pace_pool --out runs/pace/pool --takes 3000 --seed 1
+python -m posepipe.training.pace_pool --out runs/pace/pool --takes 250 --seed 901 --held
+python -m posepipe.training.pace --data runs/pace/pool --out runs/pace/run --models models
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from posepipe.errors import InputError, ModelError
+from posepipe.exercise.pace import CHANNELS, LAGS_S, RATE_HZ, PaceModel, pace_image
+from posepipe.inference import open_session
+from posepipe.training.pace_pool import PacePool, load_pace_pool
+from posepipe.weights import sha256_of
+
+__all__ = ["PaceNet", "export_pace", "train_pace"]
+
+Array = NDArray[np.float64]
+FloatArray = NDArray[np.float32]
+
+FRAMES = 384
+"""Longest stretch of a take in a batch."""
+_AROUND_SHARE = 0.5
+"""Takes that get other things before and after them."""
+_WIDE = 96
+_PARITY = 1e-4
+
+
+class PaceNet(nn.Module):
+    """Pictures of lags to a logit of repeating and the logarithm of repetitions a second, per moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lags = nn.Sequential(
+            nn.Conv2d(CHANNELS, 24, (3, 5), (1, 2), (1, 2)), nn.BatchNorm2d(24), nn.ReLU(),
+            nn.Conv2d(24, 32, (3, 5), (1, 2), (1, 2)), nn.BatchNorm2d(32), nn.ReLU(),
+            nn.Conv2d(32, 32, (5, 3), 1, (2, 1)), nn.BatchNorm2d(32), nn.ReLU(),
+        )  # fmt: skip
+        self.join = nn.Sequential(nn.Conv1d(32 * ((len(LAGS_S) + 3) // 4), _WIDE, 1), nn.BatchNorm1d(_WIDE), nn.ReLU())
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(_WIDE, _WIDE, 3, padding=d, dilation=d), nn.BatchNorm1d(_WIDE), nn.ReLU(), nn.Dropout(0.1),
+                nn.Conv1d(_WIDE, _WIDE, 1), nn.BatchNorm1d(_WIDE),
+            )
+            for d in (1, 2, 4, 8, 16, 32)
+        )  # fmt: skip
+        self.head = nn.Conv1d(_WIDE, 2, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, CHANNELS, T, lags) to (B, 2, T)."""
+        x = self.lags(image).permute(0, 1, 3, 2).flatten(1, 2)
+        x = self.join(x)
+        for block in self.blocks:
+            x = functional.relu(x + block(x))
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+class _Shipped(nn.Module):
+    """The network with what ships as outputs: probability, and repetitions a second."""
+
+    def __init__(self, net: PaceNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.net(image)
+        return torch.sigmoid(out[:, 0]), rate_of(out)
+
+
+def rate_of(out: Tensor) -> Tensor:
+    """(B, T) repetitions a second, from one in a minute to four and a half."""
+    return torch.exp(out[:, 1].clamp(-4, 1.5))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One stretch of a take: (CHANNELS, FRAMES, lags), and per moment reps a second, whether repeating, what counts."""
+
+    image: FloatArray
+    rate_hz: FloatArray
+    inside: FloatArray
+    weight: FloatArray
+
+
+def example(pool: PacePool, k: int, rng: np.random.Generator, vary: bool = True) -> Example:
+    """A random stretch of take k at a random speed."""
+    span = slice(int(pool.start[k]), int(pool.start[k + 1]))
+    pose, shape = pool.pose[span].astype(np.float64), pool.shape[span].astype(np.float64)
+    bounds = pool.bounds[pool.take == k].astype(np.float64) * RATE_HZ
+    if vary and len(pool.idle) and rng.random() < _AROUND_SHARE:
+        pose, shape, bounds = _surrounded(pool, pose, shape, bounds, rng)
+    if vary:
+        speed = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+        at = np.arange(0.0, len(pose) - 1, speed)
+        pose, shape, bounds = _read(pose, at), _read(shape, at), bounds / speed
+        first = int(rng.integers(0, max(1, len(pose) - FRAMES + 1)))
+        pose, shape, bounds = pose[first : first + FRAMES], shape[first : first + FRAMES], bounds - first
+        pose, shape = _varied(pose, shape, rng)
+    count = len(pose)
+    rate, inside, weight = np.zeros(count), np.zeros(count), np.ones(count)
+    frame = np.arange(count) + 0.5
+    for a, b in _joined(bounds):
+        here = (frame >= a) & (frame < b)
+        if a < -0.5 or b > count + 0.5:
+            weight[here] = 0.0
+            continue
+        rate[here], inside[here] = RATE_HZ / (b - a), 1.0
+    image = pace_image(pose, shape)
+    return Example(image, *(v.astype(np.float32) for v in (rate, inside, weight)))
+
+
+def _surrounded(
+    pool: PacePool, pose: Array, shape: Array, bounds: Array, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """The set with other things done before and after it: cut to, or gone over to within a second."""
+    for after in (False, True):
+        if rng.random() < 0.3:
+            continue
+        k = int(pool.idle[rng.integers(len(pool.idle))])
+        span = slice(int(pool.start[k]), int(pool.start[k + 1]))
+        other = pool.pose[span].astype(np.float64), pool.shape[span].astype(np.float64)
+        fade = 0 if rng.random() < 0.4 else int(rng.integers(4, 13))
+        pairs = [((x, y) if after else (y, x)) for x, y in zip((pose, shape), other, strict=True)]
+        pose, shape = (_faded(a, b, fade) for a, b in pairs)
+        if not after:
+            bounds = bounds + len(other[0]) + fade
+    return pose, shape, bounds
+
+
+def _faded(a: Array, b: Array, frames: int) -> Array:
+    """One after the other, with a straight way of some frames between them."""
+    part = (np.arange(frames) + 1.0)[:, None] / (frames + 1.0)
+    return np.concatenate([a, (1.0 - part) * a[-1] + part * b[0], b])
+
+
+def _joined(bounds: Array) -> Array:
+    """Bounds that meet in the middle of short pauses."""
+    out = bounds.copy()
+    for k in range(len(out) - 1):
+        gap = bounds[k + 1, 0] - bounds[k, 1]
+        if gap < 0.5 * max(bounds[k, 1] - bounds[k, 0], bounds[k + 1, 1] - bounds[k + 1, 0]):
+            out[k, 1] = out[k + 1, 0] = 0.5 * (bounds[k, 1] + bounds[k + 1, 0])
+    return out
+
+
+def _read(x: Array, at: Array) -> Array:
+    i = np.floor(at).astype(int)
+    part = (at - i)[:, None]
+    return np.asarray(x[i] * (1.0 - part) + x[np.minimum(i + 1, len(x) - 1)] * part)
+
+
+def _varied(pose: Array, shape: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Another camera from some moment on, joints that stand still, noise."""
+    pose, shape = pose.copy(), shape.copy()
+    xyz = pose.reshape(len(pose), -1, 3)
+    if rng.random() < 0.12:
+        turn, cut = rng.uniform(-np.pi, np.pi), int(rng.integers(0, len(pose)))
+        x, z = xyz[cut:, :, 0].copy(), xyz[cut:, :, 2].copy() / 0.3
+        xyz[cut:, :, 0] = np.cos(turn) * x + np.sin(turn) * z
+        xyz[cut:, :, 2] = 0.3 * (np.cos(turn) * z - np.sin(turn) * x)
+    if rng.random() < 0.25:
+        for joint in rng.choice(xyz.shape[1], int(rng.integers(1, 6)), replace=False):
+            xyz[:, joint] = xyz[:, joint].mean(axis=0)
+    if rng.random() < 0.3:
+        size = float(np.exp(rng.uniform(np.log(0.05), np.log(0.6))))
+        xyz += size * rng.standard_normal(xyz.shape)
+        shape += size * rng.standard_normal(shape.shape)
+    return pose, shape
+
+
+def _batch(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    frames = max(e.image.shape[1] for e in examples)
+    image = np.zeros((len(examples), CHANNELS, frames, len(LAGS_S)), np.float32)
+    rows = np.zeros((3, len(examples), frames), np.float32)
+    for k, e in enumerate(examples):
+        count = e.image.shape[1]
+        image[k, :, :count] = e.image
+        rows[:, k, :count] = e.rate_hz, e.inside, e.weight
+    rate, inside, weight = (torch.from_numpy(row) for row in rows)
+    return torch.from_numpy(image), rate, inside, weight
+
+
+def counts(out: Tensor, weight: Tensor) -> Tensor:
+    """Repetitions of each clip: the integral of rate times probability."""
+    return (torch.sigmoid(out[:, 0]) * rate_of(out) * weight).sum(dim=1) / RATE_HZ
+
+
+def loss_of(out: Tensor, rate: Tensor, inside: Tensor, weight: Tensor) -> Tensor:
+    """Doubt about repeating, the error of the logarithmic rate, and of the count."""
+    seen = weight.sum() + 1e-6
+    some = (functional.binary_cross_entropy_with_logits(out[:, 0], inside, reduction="none") * weight).sum() / seen
+    gap = (out[:, 1] - torch.log(rate.clamp(min=1e-3))).abs()
+    pace = (gap * inside * weight).sum() / ((inside * weight).sum() + 1e-6)
+    true = (rate * weight).sum(dim=1) / RATE_HZ
+    off = (torch.log1p(counts(out, weight)) - torch.log1p(true)).abs().mean()
+    return some + pace + off
+
+
+def train_pace(
+    data: Path, out: Path, *, steps: int = 2500, batch: int = 16, lr: float = 2e-3, threads: int = 1, seed: int = 0,
+    start: Path | None = None, log: Callable[[str], None] = lambda line: None,
+) -> None:  # fmt: skip
+    """Train on a folder of pools, and write weights and a report every 500 steps.
+
+    Args:
+        data: folder of pools; those whose names begin with ``val`` are only looked at.
+        out: folder for weights.safetensors and report.json.
+        steps: of AdamW.
+        batch: stretches of takes in each.
+        lr: highest rate; it rises over 5 % of the steps and falls as a cosine.
+        threads: torch threads.
+        seed: of weights and batches.
+        start: weights.safetensors of an earlier run to go on from.
+        log: takes progress lines.
+
+    Raises:
+        InputError: the folder lacks pools of either kind.
+    """
+    torch.set_num_threads(threads)
+    files = sorted(data.glob("*.npz"))
+    trained, seen = ([f for f in files if f.name.startswith("val") is looked] for looked in (False, True))
+    if not trained or not seen:
+        raise InputError(
+            "needs pools to train on and pools whose names begin with val", where=str(data),
+            hint="Make them: python -m posepipe.training.pace_pool",
+        )  # fmt: skip
+    pool, held = load_pace_pool(trained), load_pace_pool(seen)
+    torch.manual_seed(seed)
+    net = PaceNet()
+    if start is not None:
+        net.load_state_dict(load_file(start))
+    blend = torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)  # type: ignore[no-untyped-call]
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=blend, use_buffers=True)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
+    out.mkdir(parents=True, exist_ok=True)
+    began, losses = time.monotonic(), []
+    for step in range(steps):
+        rng = np.random.default_rng([seed, step])
+        picked = [example(pool, int(rng.integers(len(pool.name))), rng) for _ in range(batch)]
+        warm = min(1.0, (step + 1) / (0.05 * steps)) * (0.02 + 0.98 * (0.5 + 0.5 * np.cos(np.pi * step / steps)))
+        for group in optimiser.param_groups:
+            group["lr"] = lr * warm
+        image, *true = _batch(picked)
+        loss = loss_of(net(image), *true)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        average.update_parameters(net)
+        losses.append(loss.item())
+        if (step + 1) % 50 == 0:
+            log(f"step {step + 1} loss {np.mean(losses[-50:]):.3f} {time.monotonic() - began:.0f} s")
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            scores = held_scores(average.module, held)
+            save_file(average.module.state_dict(), out / "weights.safetensors")
+            report = {
+                "steps": step + 1, "seed": seed, "pools": [f.stem for f in trained], "takes": len(pool.name),
+                "start": str(start or ""), "metrics": scores,
+            }  # fmt: skip
+            (out / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
+            log(f"held out {scores}")
+            net.train()
+
+
+def export_pace(run: Path, out: Path) -> Path:
+    """Write reps.onnx and its card of a finished run.
+
+    Raises:
+        ModelError: torch and ONNX Runtime differ by more than 1e-4.
+    """
+    import onnx
+
+    report: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    net = PaceNet()
+    net.load_state_dict(load_file(run / "weights.safetensors"))
+    whole = _Shipped(net).eval()
+    image = torch.rand(2, CHANNELS, 200, len(LAGS_S), generator=torch.Generator().manual_seed(0))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "reps.onnx"
+    axes = {"lags": {0: "batch", 2: "time"}, "repeating": {0: "batch", 1: "time"}, "rate_hz": {0: "batch", 1: "time"}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            whole, (image,), str(path), input_names=["lags"], output_names=["repeating", "rate_hz"], dynamic_axes=axes,
+            opset_version=17, dynamo=False,
+        )  # fmt: skip
+    model = onnx.load(str(path))
+    model.doc_string = ""
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    path.chmod(0o644)
+    with torch.no_grad():
+        expected = whole(image)
+    got = open_session(path, threads=1).run(None, {"lags": image.numpy()})
+    difference = max(float(np.abs(e.numpy() - g).max()) for e, g in zip(expected, got, strict=True))
+    if difference > _PARITY:
+        raise ModelError(f"torch and ONNX Runtime differ by {difference:.1e}", where=str(path))
+    PaceModel(path)
+    return _card(path, report, difference, sum(p.numel() for p in net.parameters()))
+
+
+def _card(path: Path, report: dict[str, Any], difference: float, parameters: int) -> Path:
+    went_on = f", going on from {report['start']}" if report["start"] else ""
+    table = {
+        "name": "reps",
+        "file": path.name,
+        "sha256": sha256_of(path.read_bytes()),
+        "size_bytes": path.stat().st_size,
+        "licence": "Apache-2.0",
+        "source": (
+            f"Trained here: python -m posepipe.training.pace, seed {report['seed']}, {report['steps']} steps{went_on}, "
+            f"on {report['takes']} synthetic sets of known, other and made-up exercises (posepipe.training.pace_pool), "
+            "filmed by simulated cameras with a detector's errors and lifted by models/lifter.onnx; pools "
+            f"{', '.join(report['pools'])}."
+        ),
+        "input": f"lags (B, {CHANNELS}, T, {len(LAGS_S)}) float32, made by posepipe.exercise.pace.pace_image",
+        "output": "repeating (B, T) probability that a repetition is under way, rate_hz (B, T) repetitions a second",
+        "description": "How fast a movement repeats, whatever it is",
+    }
+    metrics = {
+        **{f"held_out_{key}": value for key, value in report["metrics"].items()},
+        "parameters": parameters,
+        "onnx_parity": float(f"{difference:.1e}"),
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    lines += ["", "[metrics]", *(f"{key} = {json.dumps(value)}" for key, value in metrics.items())]
+    card = path.with_suffix(".toml")
+    card.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return card
+
+
+def held_scores(net: nn.Module, held: PacePool) -> dict[str, float]:
+    """Count errors on whole takes that nothing was trained on."""
+    net.eval()
+    rng, said, true = np.random.default_rng(0), [], []
+    with torch.no_grad():
+        for k in range(len(held.name)):
+            image, _, _, weight = _batch([example(held, k, rng, vary=False)])
+            said.append(round(float(counts(net(image), weight))))
+            true.append(int((held.take == k).sum()))
+    off, some = np.abs(np.subtract(said, true)), np.array(true) > 0
+    scores = {"obo": float(np.mean(off <= 1)), "exact": float(np.mean(off == 0))}
+    if some.any():
+        scores["mae"] = float(np.mean(off[some] / np.array(true)[some]))
+    if not some.all():
+        scores["false"] = float(np.mean(np.array(said)[~some] > 0))
+    return {name: round(value, 4) for name, value in scores.items()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the network that counts.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", type=Path, help="Write the model and its card there.")
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path)
+    args = parser.parse_args(argv)
+
+    def log(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    train_pace(
+        args.data, args.out, steps=args.steps, lr=args.lr, threads=args.threads, seed=args.seed, start=args.start,
+        log=log,
+    )  # fmt: skip
+    if args.models:
+        export_pace(args.out, args.models)
+
+
+if __name__ == "__main__":
+    main()
