@@ -37,6 +37,9 @@ _OFF_PACE, _OFF_POSTURE, _MOVING = 4.0, 1.0, 0.3
 """Cost of a squared log of the length over the network's, of ending in an unrelated posture, of ending in motion.
 
 All of these were chosen on synthetic sets that the network wasn't trained on."""
+_LEAST_CHANGE = 1.0
+"""A repetition changes the posture by this at least, in units of `posepipe.exercise.signal.pose_matrix`: two thirds of
+a shrug. Standing, planks and wall sits stay under half of it."""
 _AGREED = 0.6
 """The search is believed where its likeness times the network's probability reaches this."""
 _ALIKE = 0.5
@@ -114,6 +117,7 @@ def paced_repeats(motion: Motion, pace: Pace) -> Repeats:
     bounds = _cut(pose, repeating, rate_hz)
     turn = np.array([_turn(pose, a, b) for a, b in bounds], np.intp)
     cycle = np.stack([bounds[:, 0], turn, bounds[:, 1]], axis=1)
+    cycle = cycle[np.linalg.norm(_changes(pose, cycle), axis=1) >= _LEAST_CHANGE]
     return Repeats(at, cycle, np.array([repeating[a:b].mean() for a, _, b in cycle]), _curve(pose, cycle))
 
 

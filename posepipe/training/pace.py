@@ -3,6 +3,15 @@ r"""Train the network that tells how fast something repeats, and write what ship
 python -m posepipe.training.pace_pool --out runs/pace/pool --takes 3000 --seed 1
 python -m posepipe.training.pace_pool --out runs/pace/pool --takes 250 --seed 901 --held
 python -m posepipe.training.pace --data runs/pace/pool --out runs/pace/run --models models
+
+How the shipped weights were made, each leg going on from the one before (--start), batches of 16:
+1. 2000 steps, lr 2e-3, seed 1; pools 1 to 6 (300 takes each), nothing put before and after them
+2. (dropped: the same with pools 7 to 11)
+3. 2500 steps from leg 1, lr 1.5e-3, seed 3; pools 1 to 12 and nothing_31 (600 takes), surrounded from here on
+4. 500 steps, lr 1.2e-3, seed 4; pools 13 to 16 and nothing_32 (300 takes) more
+5. 1500 of 1900 steps, lr 1.3e-3, seed 5; without the takes of what is held or only lifts the whole body (lying, wall
+   sit, hang, calf raise, hop, skip, butterfly), which had been counted as repetitions until then
+and the mean of the weights after legs 3 and 5 (posepipe.training.average).
 """
 
 from __future__ import annotations

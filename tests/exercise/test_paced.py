@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from posepipe.errors import ModelError
 from posepipe.evaluation.recognition import motion_of
 from posepipe.exercise.count import count_any, steps
 from posepipe.exercise.pace import CHANNELS, LAGS_S, RATE_HZ, PaceModel, _parts, pace_image, pace_poses
-from posepipe.exercise.paced import Read, _cut, read_repeats
+from posepipe.exercise.paced import Read, _cut, paced_repeats, read_repeats
 from posepipe.exercise.repeats import Repeats
 from posepipe.exercise.signal import RATE_HZ as GRID_HZ
 from posepipe.synth.exercises import make_exercise
@@ -134,6 +135,17 @@ def _idle(rng: np.random.Generator, body: object) -> object:
     from posepipe.synth.exercises.everyday import idle
 
     return idle(rng, body)  # type: ignore[arg-type]
+
+
+def test_a_tremble_is_no_repetition() -> None:
+    """As regular as it may be: the same course at a tenth of its size isn't counted."""
+    take = take_of("squat", 4, reps=5)
+    _, motion = filmed(take, noise_m=0.001)
+    still = motion.xyz_m[0] + 0.05 * (motion.xyz_m - motion.xyz_m[0])
+    pace = PaceModel().read(motion)
+    assert pace is not None
+    assert len(paced_repeats(motion, pace)) == 5
+    assert len(paced_repeats(replace(motion, xyz_m=still), pace)) == 0
 
 
 def test_legs_in_turn_are_steps() -> None:
