@@ -140,7 +140,8 @@ def _rep_table(bout: Mapping[str, Any], reps: Sequence[Mapping[str, Any]], say: 
         if scored:
             row.append("" if rep.get("score") is None else f"{100 * rep['score']:.0f}")
         faults = [say(says.get(code, code.replace("_", " "))) for code in rep.get("faults") or ()]
-        rows.append((*row, " ".join(faults) or say("no fault seen")))
+        # Of a movement without a name nobody knows how it should be done.
+        rows.append((*row, " ".join(faults) or say("no fault seen" if says else "not judged")))
     return table(say("Repetitions counted"), head, rows)
 
 

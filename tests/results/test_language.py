@@ -110,3 +110,12 @@ def test_warnings_are_said_again() -> None:
 def test_unknown_language() -> None:
     with pytest.raises(UsageError, match="Valid: en, de"):
         report_words("xx")
+
+
+@pytest.mark.parametrize(("label", "said"), [("other", "not judged"), ("squat", "no fault seen")])
+def test_only_what_has_rules_is_judged(label: str, said: str) -> None:
+    reps = [{"start_s": 0.2, "end_s": 1.0, "rom_deg": None, "tempo_s": [0.4, 0.4], "faults": []}]
+    bout = {"label": label, "confidence": 0.9, "start_s": 0.0, "end_s": 1.2, "reps": 1, "rep_list": reps}
+    recording = make_recording(40)
+    person = replace(recording.people[0], exercise={"segments": [bout], "reps_total": 1})
+    assert f"<td>{said}</td>" in render(replace(recording, people=(person,)))
