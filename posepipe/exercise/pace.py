@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from posepipe.errors import ModelError
 from posepipe.exercise.repeats import shape_curves
-from posepipe.exercise.signal import grid, pose_matrix
+from posepipe.exercise.signal import POSE_JOINTS, grid, pose_matrix
 from posepipe.inference import open_session
 from posepipe.motion.clip import Motion
 from posepipe.weights import find_model
@@ -31,7 +31,11 @@ RATE_HZ = 10.0
 LAGS_S = np.geomspace(0.3, 12.0, 44)
 _KEPT = (8, 6, 6, 8)
 """Directions of most movement that are compared, of body, arms, legs and shape."""
-_ARMS, _LEGS = slice(6, 24), slice(24, 42)
+_ARMS, _LEGS = (
+    [3 * k + axis for k, joint in enumerate(POSE_JOINTS) if joint.endswith(parts) for axis in range(3)]
+    for parts in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
+"""Columns of a pose."""
 CHANNELS = 2 * (len(_KEPT) + 1) + len(_KEPT) + 2
 _LEAST_S = 2.0
 _WINDOW_S, _EDGE_S = 60.0, 10.0
@@ -109,7 +113,7 @@ def pace_poses(motion: Motion) -> tuple[Array, Array, Array] | None:
         return None
     pose = pose_matrix(motion, at)
     shape, _ = shape_curves(motion, at)
-    if pose.shape[1] == 0 or shape.shape[1] == 0:
+    if pose.shape[1] < 3 * len(POSE_JOINTS) or shape.shape[1] == 0:
         return None
     return at, pose, shape
 
@@ -132,8 +136,7 @@ def pace_image(pose: Array, shape: Array) -> NDArray[np.float32]:
     for sign in (1, -1):
         near = frame[:, None] + sign * whole
         far = near + sign
-        known.append((far >= 0) & (far < count))
-        known[-1] = known[-1].astype(np.float32)
+        known.append(((far >= 0) & (far < count)).astype(np.float32))
     k = 0
     for x, kept in zip(groups, _KEPT, strict=True):
         x = _compact(x, kept)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.exercise.pace import Pace, PaceModel
-from posepipe.exercise.repeats import Repeats, find_repeats
+from posepipe.exercise.repeats import Repeats, find_repeats, no_repeats
 from posepipe.exercise.signal import RATE_HZ, grid, pose_matrix
 from posepipe.motion.clip import Motion
 
@@ -95,7 +95,7 @@ def read_repeats(motion: Motion, model: PaceModel | None = None) -> Read:
     searched = find_repeats(motion)
     pace = (model or PaceModel()).read(motion)
     if pace is None:
-        return Read(searched, _none(searched.time_s), 0.0)
+        return Read(searched, no_repeats(searched.time_s), 0.0)
     within = np.zeros(len(searched.time_s), bool)
     for start, _, end in searched.cycle:
         within[start:end] = True
@@ -119,10 +119,6 @@ def paced_repeats(motion: Motion, pace: Pace) -> Repeats:
     cycle = np.stack([bounds[:, 0], turn, bounds[:, 1]], axis=1)
     cycle = cycle[np.linalg.norm(_changes(pose, cycle), axis=1) >= _LEAST_CHANGE]
     return Repeats(at, cycle, np.array([repeating[a:b].mean() for a, _, b in cycle]), _curve(pose, cycle))
-
-
-def _none(at: Array) -> Repeats:
-    return Repeats(at, np.zeros((0, 3), np.intp), np.zeros(0), np.zeros(len(at)))
 
 
 def _cut(pose: Array, repeating: Array, rate_hz: Array) -> Indices:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from posepipe.exercise.signal import RATE_HZ, grid, low_pass, measure, pose_matrix, resampled
 from posepipe.motion.clip import Motion
 
-__all__ = ["Repeats", "cycles", "extremes", "find_repeats", "shape_curves"]
+__all__ = ["Repeats", "cycles", "extremes", "find_repeats", "no_repeats", "shape_curves"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -76,12 +76,12 @@ def find_repeats(motion: Motion) -> Repeats:
     at = grid(motion.time_s)
     pose = pose_matrix(motion, at)
     if pose.shape[1] == 0 or len(at) < 2 * LEAST_S * RATE_HZ:
-        return _none(at)
+        return no_repeats(at)
     shape, single = shape_curves(motion, at)
     search = _Search(pose, shape, single, (_Pace(shape), _Pace(pose)))
     first = search.best(0, len(at))
     if first is None:
-        return _none(at)
+        return no_repeats(at)
     first = search.refined(first, 0, len(at))
     found, todo = [first], [(0, len(at))]
     for _ in range(4):
@@ -377,5 +377,6 @@ def _gathered(at: Array, pose: Array, found: list[_Set]) -> Repeats:
     return Repeats(at, cycle[order], likeness[order], curve)
 
 
-def _none(at: Array) -> Repeats:
+def no_repeats(at: Array) -> Repeats:
+    """Nothing found on a grid (T,)."""
     return Repeats(at, np.zeros((0, 3), np.intp), np.zeros(0), np.zeros(len(at)))

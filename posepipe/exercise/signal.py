@@ -31,7 +31,18 @@ from numpy.typing import NDArray
 from posepipe.motion.angles import ANGLES
 from posepipe.motion.clip import Motion
 
-__all__ = ["MEASURES", "Measure", "difference_sigma", "grid", "low_pass", "measure", "pose_matrix", "resampled"]
+__all__ = [
+    "DEPTH_WEIGHT",
+    "MEASURES",
+    "POSE_JOINTS",
+    "Measure",
+    "difference_sigma",
+    "grid",
+    "low_pass",
+    "measure",
+    "pose_matrix",
+    "resampled",
+]
 
 Array = NDArray[np.float64]
 
@@ -53,9 +64,9 @@ _TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6}
 """Error over the sigma of independent joints; both lines measured by `posepipe.training.exercise_errors`."""
 _TORSO_PARTS = 0.25
 """Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
-_DEPTH_WEIGHT = 0.3
+DEPTH_WEIGHT = 0.3
 """Depth from one camera is that much less certain than the picture."""
-_POSE_JOINTS = (
+POSE_JOINTS = (
     "thorax",
     "head",
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist")),
@@ -269,7 +280,7 @@ def pose_matrix(motion: Motion, at: Array) -> Array:
     Returns:
         (T, D); (T, 0) if the person is seen in too few frames.
     """
-    index = motion.layout.indices(*(j for j in _POSE_JOINTS if j in motion.layout.joints))
+    index = motion.layout.indices(*(j for j in POSE_JOINTS if j in motion.layout.joints))
     xyz = np.where(motion.valid[:, index, None], motion.xyz_m[:, index], np.nan).astype(np.float64)
     trunk = np.linalg.norm(motion.joint("thorax") - motion.joint("pelvis"), axis=1)
     seen = np.isfinite(xyz).all(axis=(1, 2)) & np.isfinite(trunk)
@@ -277,6 +288,6 @@ def pose_matrix(motion: Motion, at: Array) -> Array:
         return np.zeros((len(at), 0))
     from_camera = abs(float(motion.up[1])) > 0.7
     xyz = xyz / (np.median(trunk[seen]) * _TORSO_PARTS)
-    xyz[..., 2] *= _DEPTH_WEIGHT if from_camera else 1.0
+    xyz[..., 2] *= DEPTH_WEIGHT if from_camera else 1.0
     xyz[~seen] = np.nan
     return resampled(motion.time_s, xyz.reshape(len(xyz), -1), at)

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 from posepipe.errors import InputError
 from posepipe.exercise.pace import RATE_HZ, PaceModel, pace_image
 from posepipe.training import pace_pool
-from posepipe.training.pace import _joined, _surrounded, example, export_pace, train_pace
+from posepipe.training.pace import export_pace, train_pace
+from posepipe.training.pace_examples import _joined, _surrounded, example
 from posepipe.training.pace_pool import PacePool, build_pace_pool, counted_takes, load_pace_pool
 from posepipe.weights import load_card
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.skeleton import BODY21
 from posepipe.synth.exercises import floor, legs, standing
 from posepipe.synth.exercises.gym import gym
 from posepipe.synth.exercises.move import Factory, Move, both
-from posepipe.synth.exercises.rig import SIDES, Body, assemble, bridge, directions
+from posepipe.synth.exercises.rig import PARENTS, SIDES, Body, assemble, bridge, directions
 
 __all__ = ["anything", "gym_counted"]
 
@@ -100,9 +101,6 @@ def _turned(pose: Array, rng: Rng) -> Array:
 
 def _groups() -> list[list[int]]:
     """Bones of each arm, each leg, and the trunk with the head, as rows of `PARENTS`."""
-    from posepipe.skeleton import BODY21
-    from posepipe.synth.exercises.rig import PARENTS
-
     place = {child: row for row, (child, _) in enumerate(PARENTS)}
     names = [[f"{side}_{part}" for part in limb] for limb, side in zip(_LIMBS[:4], (*SIDES, *SIDES), strict=True)]
     names.append(list(_LIMBS[4]))
