@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -31,6 +32,7 @@ __all__ = [
     "sha256_of",
     "sha256_of_file",
     "verify",
+    "write_card",
 ]
 
 _log = logging.getLogger(__name__)
@@ -178,6 +180,13 @@ def verify(path: Path, sha256: str) -> None:
             where=str(path),
             hint="The file is damaged or was changed: reinstall posepipe",
         )
+
+
+def write_card(path: Path, table: Mapping[str, object], metrics: Mapping[str, object]) -> None:
+    """Write a model card: the table's entries, then the metrics, as TOML."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    lines += ["", "[metrics]", *(f"{key} = {json.dumps(value)}" for key, value in metrics.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def sha256_of(data: bytes) -> str:

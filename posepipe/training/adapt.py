@@ -12,7 +12,6 @@ compared. A lifter that got worse there, or on motion capture, isn't kept.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +41,7 @@ from posepipe.training.lifter import load_weights, train_on_pairs, validation_se
 from posepipe.training.mocap import load_mocap
 from posepipe.training.pairs import Pairs
 from posepipe.types import Camera, KeypointTrack
-from posepipe.weights import list_cards, load_card, models_dir
+from posepipe.weights import list_cards, load_card, models_dir, write_card
 
 __all__ = ["AdaptResult", "Clip", "Fits", "adapt", "clips_of", "fit_clip", "judge", "keep_best"]
 
@@ -363,7 +362,5 @@ def _write(
     }
     metrics = {f"before_{key}": value for key, value in before.items()}
     metrics |= {f"after_{key}": value for key, value in after.items()}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
-    lines += ["", "[metrics]", *(f"{key} = {value:.4f}" for key, value in metrics.items())]
-    (out / "lifter.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(out / "lifter.toml", fields, {key: round(value, 4) for key, value in metrics.items()})
     return target

@@ -33,6 +33,7 @@ from posepipe.exercise.labels import LABELS, OTHER, WALKING
 from posepipe.training.exercise_nets import BiLSTM, NetConfig, WithProbability, build_net
 from posepipe.training.exercise_pool import load_pool
 from posepipe.training.exercise_windows import Examples, augment, cut_pool
+from posepipe.weights import write_card
 
 __all__ = ["ExerciseConfig", "export_exercise", "fit", "load_config", "scores", "train_exercise", "write_onnx"]
 
@@ -360,8 +361,6 @@ def export_exercise(run: Path, out: Path, name: str | None = None, more: dict[st
         "output": f"probability (B, {len(LABELS)}) of posepipe.exercise.labels.LABELS, calibrated by temperature",
         "description": f"Names a movement from two seconds of 3D pose: {kind}",
     }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    lines += ["", "[metrics]"] + [f"{key} = {json.dumps(value)}" for key, value in metrics.items()]
     card = out / f"{name}.toml"
-    card.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(card, table, metrics)
     return card

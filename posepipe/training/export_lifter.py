@@ -29,6 +29,7 @@ from posepipe.training.augment import AugmentConfig, make_batch
 from posepipe.training.lifter import LifterConfig, config_from_dict, load_weights, validate, validation_sets
 from posepipe.training.mocap import Mocap, load_mocap
 from posepipe.training.pairs import load_pairs, pair_features
+from posepipe.weights import write_card
 
 __all__ = ["calibrate", "export_lifter", "predict", "write_onnx"]
 
@@ -201,9 +202,7 @@ def _write_card(path: Path, model: Path, config: LifterConfig, metrics: dict[str
         "expected joint error in metres, calibrated by the constants in the file's metadata",
         "description": "HopFIR-style lifter, 2D keypoints to 3D pose with uncertainty, layout body21",
     }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
-    lines += ["", "[metrics]"] + [f"{key} = {json.dumps(value)}" for key, value in metrics.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(path, fields, metrics)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -30,6 +30,7 @@ from torch.nn import functional
 from posepipe.gait.features import FEATURES
 from posepipe.gait.norms import SEEN
 from posepipe.training.gait_walks import NORMAL, WalkTable
+from posepipe.weights import write_card
 
 __all__ = ["GaitNetwork", "TrainConfig", "evaluate_table", "export", "train"]
 
@@ -351,6 +352,4 @@ def _write_card(path: Path, model: Path, metrics: dict[str, Any], command: str) 
         "(B, P) probabilities; names of features and patterns in the file's metadata",
         "description": "Abnormal-gait screening: patterns as sums of interpretable signs, and whether any is there",
     }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in card.items()]
-    lines += ["", "[metrics]", *(f"{key} = {round(value, 4)}" for key, value in metrics.items())]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(path, card, {key: round(value, 4) for key, value in metrics.items()})

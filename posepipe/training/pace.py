@@ -36,7 +36,7 @@ from posepipe.exercise.pace import CHANNELS, LAGS_S, RATE_HZ, PaceModel
 from posepipe.inference import open_session
 from posepipe.training.pace_examples import Example, example
 from posepipe.training.pace_pool import PacePool, load_pace_pool
-from posepipe.weights import sha256_of
+from posepipe.weights import sha256_of, write_card
 
 __all__ = ["PaceNet", "export_pace", "train_pace"]
 
@@ -244,10 +244,8 @@ def _card(path: Path, report: dict[str, Any], difference: float, parameters: int
         "parameters": parameters,
         "onnx_parity": float(f"{difference:.1e}"),
     }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    lines += ["", "[metrics]", *(f"{key} = {json.dumps(value)}" for key, value in metrics.items())]
     card = path.with_suffix(".toml")
-    card.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(card, table, metrics)
     return card
 
 
