@@ -1,5 +1,15 @@
-"""The app: ``streamlit run app.py`` or ``posepipe app``."""
+"""The app: ``streamlit run app.py``; ``posepipe app`` starts the same and can do more."""
 
-from posepipe.ui.main import main
+import os
+from pathlib import Path
 
-main()
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+import posepipe.ui
+from posepipe.ui.gate import Gate
+from posepipe.ui.leaving import Leaving
+
+gate = Middleware(Gate, local=True, password=os.environ.get("POSEPIPE_PASSWORD"))
+script = Path(posepipe.ui.__file__).parent / "script" / "streamlit_app.py"
+app = App(script, middleware=[gate, Middleware(Leaving)])

@@ -1,6 +1,6 @@
 """The unrolled test-time optimisation as an ONNX file with a free batch axis.
 
-    python -m exporters.refiner --weights models/lifter.safetensors --out models/
+    posepipe train refiner --weights models/lifter.safetensors --out models
 
 The gradient is traced by `make_fx` through `torch.func.grad`. The trace has a fixed batch of a prime number of frames;
 every multiple of that prime in it is then the batch, which frees the axis.
@@ -8,11 +8,9 @@ every multiple of that prime in it is then the batch, which frees the axis.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import operator
 import warnings
@@ -29,14 +27,14 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_aggregate
 
+from posepipe.body.steady import BONES
 from posepipe.errors import InputError, ModelError
 from posepipe.inference import open_session
-from posepipe.lifting.limits import BONES
-from posepipe.lifting.network import FEATURES, HopFIR, NetworkConfig
-from posepipe.lifting.refine_torch import Clip, UnrolledRefiner
+from posepipe.lab.lifter.network import FEATURES, Clip, HopFIR, NetworkConfig, UnrolledRefiner
 from posepipe.skeleton import BODY21
+from posepipe.weights import write_card
 
-__all__ = ["INPUTS", "OUTPUTS", "example", "export_refiner", "load_lifter", "parity", "write_refiner"]
+__all__ = ["INPUTS", "example", "export_refiner", "load_lifter", "parity"]
 
 INPUTS = ("keypoints", "spread", *(field.name for field in fields(Clip)))
 OUTPUTS = ("xyz_m", "log_scale")
@@ -263,31 +261,12 @@ def _write_card(path: Path, model: Path, steps: int, lifter: str, difference: fl
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
         "licence": "Apache-2.0",
-        "source": "python -m exporters.refiner --weights models/lifter.safetensors --out models/; no weights of its "
-        f"own: the lifter's (safetensors sha256 {lifter}), with their data and acknowledgement",
-        "input": f"{', '.join(INPUTS)}: float32, made by posepipe.lifting.refine; B consecutive frames",
+        "source": "posepipe train refiner --weights models/lifter.safetensors --out models; no weights of its own: "
+        f"the lifter's (safetensors sha256 {lifter}), with their data and acknowledgement",
+        "input": f"{', '.join(INPUTS)}: float32, made by posepipe.body.refine; B consecutive frames",
         "output": f"xyz_m ({steps + 1}, B, 21, 3) and log_scale ({steps + 1}, B, 21) from the untouched keypoints to "
         "the last step, as the lifter gives them",
         "description": f"Test-time optimisation of the lifter's input: {steps} unrolled Adam steps with gradient",
     }
     metrics = {"steps": steps, "onnx_parity": float(f"{difference:.1e}")}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in card.items()]
-    lines += ["", "[metrics]", *(f"{key} = {json.dumps(value)}" for key, value in metrics.items())]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Export the test-time optimisation.")
-    parser.add_argument("--weights", type=Path, required=True, help="the lifter's safetensors file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for refiner.onnx and refiner.toml")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--heads", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
-    export_refiner(args.weights, args.out, steps=args.steps, heads=args.heads)
-
-
-if __name__ == "__main__":
-    main()
+    write_card(path, card, metrics)

@@ -9,20 +9,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posepipe.errors import UsageError
+from posepipe.formats.registry import parse_formats
 from posepipe.live import LivePerson
-from posepipe.media.atomic import require_writable
+from posepipe.media.atomic import expanded
 from posepipe.media.sources import is_live, open_source
 from posepipe.pipeline import Config, Detection, OnProgress, Pipeline
-from posepipe.results.folder import load
-from posepipe.results.formats import parse_formats
-from posepipe.results.importers import ImportedTracks, read_keypoints
-from posepipe.results.recording import Recording, VideoFacts
+from posepipe.record.folder import load, names_of, save
+from posepipe.record.recording import Recording, VideoFacts
+from posepipe.record.seal import require_room
+from posepipe.record.tables import to_pandas
 from posepipe.types import Frame
 
-__all__ = ["Config", "Pipeline", "Recording", "analyze", "lift", "load", "stream"]
+if TYPE_CHECKING:
+    from posepipe.formats.read_people import ImportedTracks
+
+__all__ = ["Config", "Pipeline", "Recording", "analyze", "lift", "load", "save", "stream", "to_pandas"]
+
+_LONG_S, _SPARSE = 3600.0, 10.0
+"""Seconds, and times the frames that there are, beyond which nothing moves from one frame to the next."""
 
 
 def analyze(
@@ -35,6 +44,9 @@ def analyze(
     fov_deg: float | None = None,
     detector: str = "blazepose",
     refine: bool = False,
+    capture_fps_hz: float | None = None,
+    anonymise: str = "no",
+    quality: str = "auto",
     video_out: bool = False,
     formats: str | Iterable[str] = (),
     on_progress: OnProgress | None = None,
@@ -48,10 +60,13 @@ def analyze(
         subject: "largest", "center", "all", or a person's id.
         height_m: the person's height; without it lengths in metres rest on an assumed size.
         fov_deg: the camera's angle of view along the picture's longer side.
-        detector: "blazepose", "mediapipe", or the path of a model.
+        detector: "blazepose", "blazepose:heavy", "blazepose:lite", "mediapipe", or the path of a model.
         refine: optimise the 3D pose at test time.
+        capture_fps_hz: of a slow-motion film, the rate at which its pictures were taken.
+        anonymise: what pictures and videos show: "no" (as filmed), "blur" (faces blurred) or "figure" (skeletons only).
+        quality: "fast", "standard" or "best"; "auto" is best where BlazePose's heavy network has been fetched.
         video_out: write ``annotated.mp4`` into `out` (not of live inputs).
-        formats: further formats to write into `out`; see `posepipe.results.formats.FORMATS`.
+        formats: further formats to write into `out`; see `posepipe.formats.FORMATS`.
         on_progress: called with the stage's name, frames done, and frames in all where known.
 
     Returns:
@@ -67,16 +82,24 @@ def analyze(
     wanted = parse_formats(formats)
     if out is None and (video_out or wanted):
         raise UsageError("nowhere to write", where="out", hint="Give a folder")
-    config = Config(task=task, subject=subject, height_m=height_m, fov_deg=fov_deg, detector=detector, refine=refine)
+    config = Config(
+        *(task, subject, height_m, fov_deg, detector, refine),
+        capture_fps_hz=capture_fps_hz,
+        anonymise=anonymise,
+        quality=quality,
+    )
+    names = [item.name for item in wanted]
     if out is not None:
-        require_writable(out)
+        require_room(expanded(out), names_of(names), source=video if isinstance(video, int) else expanded(video))
     pipeline = Pipeline(config)
-    recording = pipeline.run(video, on_progress=on_progress)
+    detection, recording = pipeline.run_with_detection(video, on_progress=on_progress)
     if out is not None:
-        if video_out and not (isinstance(video, int) or is_live(video)):
-            pipeline.annotate(recording, video, Path(out) / "annotated.mp4", on_progress=on_progress)
-        # The summary comes last: a folder with a summary is whole.
-        recording.save(out, formats=[item.name for item in wanted])
+
+        def draw(path: Path) -> None:
+            pipeline.annotate(recording, str(video), path, seen=detection.tracks, on_progress=on_progress)
+
+        drawn = video_out and not is_live(video)
+        save(recording, out, formats=names, more={"annotated.mp4": draw} if drawn else {})
     return recording
 
 
@@ -96,8 +119,8 @@ def lift(
     """Lift and analyse 2D keypoints that another program found; no video is needed.
 
     Args:
-        keypoints: a file, OpenPose's folder of files, or what `posepipe.results.importers.read_keypoints` returned.
-        source: whose form it has, see `posepipe.results.importers.SOURCES`; "auto" looks.
+        keypoints: a file, OpenPose's folder of files, or what `posepipe.formats.read_keypoints` returned.
+        source: whose form it has, see `posepipe.formats.SOURCES`; "auto" looks.
         fps_hz: frames a second; 30 if neither you nor the file says.
         width_px: the picture's width, if the file doesn't say.
         height_px: the picture's height.
@@ -112,15 +135,29 @@ def lift(
         NobodyFoundError: it holds nobody.
         UsageError: an argument can't be, or there is no such subject.
     """
+    from posepipe.formats.read import read_keypoints
+
     config = Config(task=task, subject=subject, height_m=height_m, fov_deg=fov_deg, refine=refine)
-    if not isinstance(keypoints, ImportedTracks):
+    if isinstance(keypoints, str | Path):
         keypoints = read_keypoints(keypoints, source, fps_hz=fps_hz, width_px=width_px, height_px=height_px)
+    if config.task != "pose" and _scattered(keypoints):
+        config = replace(config, task="pose")
+        said = "Frames lie hours apart: poses are found, but no exercise and no gait."
+        keypoints = replace(keypoints, warnings=(*keypoints.warnings, said))
     pipeline = Pipeline(config)
     return pipeline.describe(_detection(keypoints, config))
 
 
+def _scattered(imported: ImportedTracks) -> bool:
+    """Whether tracks last for hours, but have frames for little of that time: movement can't be told from them."""
+    return any(
+        track.time_s[-1] - track.time_s[0] > max(_LONG_S, _SPARSE * len(track) / imported.fps_hz)
+        for track in imported.tracks
+    )
+
+
 def _detection(imported: ImportedTracks, config: Config) -> Detection:
-    from posepipe.lifting.lifter import assumed_camera
+    from posepipe.body.lift import assumed_camera
     from posepipe.types import Camera
 
     size = imported.width_px, imported.height_px
@@ -146,7 +183,7 @@ def stream(video: str | Path | int, config: Config | None = None) -> Iterator[tu
 
     Args:
         video: as in `analyze`.
-        config: settings; detector, max_people, height_m and fov_deg matter here.
+        config: settings; detector, quality, max_people, height_m and fov_deg matter here.
 
     Raises:
         MediaError: the input can't be read.

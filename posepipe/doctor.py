@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from posepipe.errors import PosePipeError
 
-__all__ = ["Check", "diagnose", "package_versions"]
+__all__ = ["Check", "diagnose", "installed", "library_hint", "package_versions"]
 
-REQUIRED = ("numpy", "scipy", "opencv-python", "av", "onnx", "onnxruntime", "pyarrow", "mediapipe", "tflite", "typer")
-OPTIONAL = ("torch", "streamlit", "streamlit-webrtc", "safetensors", "onnxscript")
+REQUIRED = ("numpy", "scipy", "opencv-python", "av", "onnxruntime", "pyarrow", "tflite", "typer", "reportlab", "pyyaml")
+OPTIONAL = ("mediapipe", "onnx", "torch", "streamlit", "aiortc", "dask", "safetensors")
+
+_COMPILED = ("numpy", "scipy.linalg", "scipy.signal", "cv2", "av", "onnxruntime", "pyarrow.parquet", "yaml")
+"""Modules that open compiled libraries: what loads here, loads in every command."""
+
+_PERSON_S = 1.0
+"""From here on the sample video's person is seen whole."""
+
+_SYSTEM_LIBRARIES = {
+    "libGL.so.1": "libgl1 libglib2.0-0",
+    "libgthread-2.0.so.0": "libgl1 libglib2.0-0",
+    "libglib-2.0.so.0": "libgl1 libglib2.0-0",
+    "libgomp.so.1": "libgomp1",
+    "libstdc++.so.6": "libstdc++6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libxcb.so.1": "libxcb1",
+}
+"""Shared library -> Debian's package of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +69,28 @@ def package_versions(names: tuple[str, ...] = REQUIRED + OPTIONAL) -> dict[str, 
     return found
 
 
-def diagnose() -> Iterator[Check]:
-    """All findings, the cheap ones first."""
+def installed(names: tuple[str, ...] = REQUIRED + OPTIONAL) -> dict[str, str]:
+    """Versions of those that are installed."""
+    return {name: found for name, found in package_versions(names).items() if found}
+
+
+def diagnose(sample: Path) -> Iterator[Check]:
+    """All findings, the cheap ones first.
+
+    Args:
+        sample: a video with one person in it.
+    """
     yield _python()
     yield from _packages()
     yield _opencv()
     yield _machine()
     for name, probe in (
+        ("compiled libraries", _libraries),
         ("ONNX Runtime", _onnxruntime),
+        ("video decoder", partial(_decoder, sample)),
         ("video encoder", _encoder),
         ("model cache", _cache),
-        ("BlazePose", _blazepose),
+        ("BlazePose", partial(_blazepose, sample)),
         ("own models", _own_models),
     ):
         yield _guarded(name, probe)
@@ -70,15 +102,23 @@ def _guarded(name: str, probe: Callable[[], Check]) -> Check:
     except PosePipeError as error:
         return Check(name, "failed", error.what, error.hint, error.exit_code)
     except (ImportError, OSError) as error:
-        return Check(name, "failed", str(error), "Install posepipe anew: pip install -e .", 1)
+        return Check(name, "failed", str(error), library_hint(str(error)), 1)
+
+
+def library_hint(message: str) -> str:
+    """What to do about a library that can't be loaded, from the loader's message."""
+    missing = next((name for name in _SYSTEM_LIBRARIES if name in message), None)
+    if missing is None:
+        return "Install posepipe anew: pip install -e ."
+    return (
+        f"The system lacks {missing}. Debian, Ubuntu: apt-get install {_SYSTEM_LIBRARIES[missing]}; "
+        "Fedora: dnf install mesa-libGL glib2; Alpine isn't supported (its C library isn't glibc)"
+    )
 
 
 def _python() -> Check:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if (3, 10) <= sys.version_info[:2] <= (3, 12):
-        return Check("Python", "ok", detail)
-    hint = "mediapipe 0.10.21 has wheels for Python 3.10 to 3.12; use one of these"
-    return Check("Python", "failed", detail, hint, 1)
+    return Check("Python", "ok", detail)
 
 
 def _packages() -> Iterator[Check]:
@@ -93,7 +133,7 @@ def _packages() -> Iterator[Check]:
 
 def _opencv() -> Check:
     names = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
-    found = {name: v for name, v in package_versions(names).items() if v}
+    found = installed(names)
     detail = ", ".join(f"{name} {v}" for name, v in found.items()) or "none"
     if len(set(found.values())) > 1:
         hint = "These wheels overwrite each other in cv2/. Uninstall all of them, then: pip install -e ."
@@ -107,6 +147,20 @@ def _machine() -> Check:
         memory_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
         detail += f", {memory_gb:.0f} GB memory"
     return Check("machine", "ok", detail)
+
+
+def _libraries() -> Check:
+    for name in _COMPILED:
+        import_module(name)
+    return Check("compiled libraries", "ok", f"{', '.join(_COMPILED)} load")
+
+
+def _decoder(sample: Path) -> Check:
+    from posepipe.media.sources import open_source
+
+    with open_source(sample) as source:
+        frame = next(iter(source))
+    return Check("video decoder", "ok", f"{source.info.codec}, {frame.image.shape[1]} x {frame.image.shape[0]}")
 
 
 def _onnxruntime() -> Check:
@@ -136,20 +190,21 @@ def _cache() -> Check:
     return Check("model cache", "warning", f"{folder} can't be written", hint)
 
 
-def _blazepose() -> Check:
-    import numpy as np
-
+def _blazepose(sample: Path) -> Check:
     from posepipe.keypoints import open_detector
-    from posepipe.types import Frame
+    from posepipe.media.sources import open_source
 
     stream = open_detector("blazepose").start()
     try:
-        people = stream.step(Frame(0, 0.0, np.zeros((240, 320, 3), np.uint8)))
+        with open_source(sample) as source:
+            found = (len(stream.step(frame)) for frame in source if frame.time_s >= _PERSON_S)
+            people = next(found)
     finally:
         stream.close()
-    if people:
-        return Check("BlazePose", "failed", "sees a person in a black picture", "Delete the model cache", 4)
-    return Check("BlazePose", "ok", "loads and runs")
+    if people != 1:
+        what = f"sees {people} people in the sample video, not one"
+        return Check("BlazePose", "failed", what, "Delete the model cache's folder, then: posepipe models get", 4)
+    return Check("BlazePose", "ok", "sees the person in the sample video")
 
 
 def _own_models() -> Check:

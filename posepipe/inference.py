@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posepipe.errors import ModelError, UsageError
+from posepipe.system import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,7 @@ def default_threads() -> int:
 
     The networks here are small; more threads wait for each other longer than they work.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _MAX_DEFAULT_THREADS))
+    return min(cores(), _MAX_DEFAULT_THREADS)
 
 
 def providers() -> tuple[str, ...]:

@@ -8,12 +8,12 @@ from types import TracebackType
 
 import numpy as np
 
-from posepipe.keypoints.base import DetectorStream
-from posepipe.lifting.lifter import Lifter
-from posepipe.motion.angles import joint_angles
-from posepipe.motion.facing import facing
-from posepipe.motion.smooth import OneEuro
-from posepipe.motion.swaps import SwapGuard
+from posepipe.body.angles import joint_angles
+from posepipe.body.lift import Lifter
+from posepipe.body.motion import facing
+from posepipe.body.sides import SwapGuard
+from posepipe.body.smooth import OneEuro
+from posepipe.keypoints import DetectorStream
 from posepipe.tracking.tracker import Tracker
 from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
 

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from posepipe.annotate import key_frames, write_annotated
-from posepipe.doctor import package_versions
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.body.angles import joint_angles
+from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
+from posepipe.body.motion import Motion, clip_view, facing
+from posepipe.body.refine import RefineConfig, Refiner
+from posepipe.body.sides import repair_swaps, settle_sides
+from posepipe.body.smooth import fill_gaps, smooth
+from posepipe.body.toes import keep_to_toes, turn_to_toes
+from posepipe.body.world import World, find_world
+from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
-from posepipe.keypoints import open_detector
-from posepipe.keypoints.base import Detector
-from posepipe.lifting.lifter import Lifter, assumed_camera
-from posepipe.lifting.refine import RefineConfig, Refiner
-from posepipe.lifting.sides import settle_sides
+from posepipe.exercise.types import ExerciseResult
+from posepipe.gait.corrections import Strike
+from posepipe.gait.types import GaitResult
+from posepipe.keypoints import Detector, open_detector
+from posepipe.keypoints.quality import QUALITIES, decided_quality, detector_of, looks_hz
 from posepipe.live import LiveSession
+from posepipe.media.atomic import expanded
+from posepipe.media.draw import draw_angles, draw_caption, draw_pose
+from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
-from posepipe.media.thumbnails import Thumbnail, Thumbnails
-from posepipe.motion.angles import joint_angles
-from posepipe.motion.clip import Motion
-from posepipe.motion.facing import clip_view, facing
-from posepipe.motion.gaps import fill_gaps
-from posepipe.motion.smooth import smooth
-from posepipe.motion.swaps import repair_swaps
+from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
-from posepipe.results.recording import Person, Recording, VideoFacts
-from posepipe.tracking.collect import TrackBuilder
-from posepipe.tracking.subject import choose_subject
+from posepipe.record.recording import KeyFrame, Person, Recording, VideoFacts
+from posepipe.reports.sections import exercise_caption
+from posepipe.system import cores
+from posepipe.texts import Texts
+from posepipe.texts import load as load_texts
+from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
-from posepipe.types import Camera, KeypointTrack
-from posepipe.watch import Seen, cores, lanes_for, watch, watch_spans
+from posepipe.tracking.upright import find_turn, turned
+from posepipe.tracking.visible import only_seen, without_unseen
+from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
+from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
 
-__all__ = ["Config", "Detection", "OnProgress", "Pipeline"]
+__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "keypoints_at", "model_hashes", "program_versions"]
 
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
 
 TASKS = ("auto", "exercise", "gait", "pose")
+
+SHOWN_ANGLES = ("left_knee_flexion", "right_knee_flexion", "left_elbow_flexion", "right_elbow_flexion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +67,18 @@ class Config:
         subject: "largest", "center", "all", or a person's id.
         height_m: the person's height; None leaves the scale assumed.
         fov_deg: angle of view along the picture's longer side; None takes it from metadata, or assumes it.
-        detector: "blazepose", "mediapipe", or a path.
+        detector: "blazepose", "blazepose:heavy", "blazepose:lite", "mediapipe", or a path.
         refine: whether to optimise the network's input at test time (UAO); steady bones and motion are always used.
         max_people: how many people are followed at once.
         max_gap_s: longest gap that is filled.
         cutoff_hz: movement faster than this is smoothed away.
         workers: parts of a file that are watched side by side; None takes a core each.
+        capture_fps_hz: of a slow-motion film, the rate at which its pictures were taken; None takes it from the file's
+            tags, where they tell. Of images, their rate.
+        anonymise: what pictures and the annotated video show: "no" (as filmed), "blur" (faces of everybody who was
+            followed blurred, and frames in which nobody was) or "figure" (skeletons on a plain ground).
+        quality: "fast", "standard" or "best" chooses BlazePose's network, and how often it looks; "auto" is best where
+            that network has been fetched and the input isn't live. Another detector has no quality.
     """
 
     task: str = "auto"
@@ -70,6 +91,9 @@ class Config:
     max_gap_s: float = 0.25
     cutoff_hz: float = 6.0
     workers: int | None = None
+    capture_fps_hz: float | None = None
+    anonymise: str = "no"
+    quality: str = "auto"
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -80,8 +104,33 @@ class Config:
             raise UsageError(f"a height of {self.height_m} m", hint="Give one in metres between 0.4 and 2.6")
         if self.fov_deg is not None and not 5.0 <= self.fov_deg <= 170.0:
             raise UsageError(f"a field of view of {self.fov_deg} degrees", hint="Give one between 5 and 170")
+        if self.capture_fps_hz is not None and not 0.1 <= self.capture_fps_hz <= 100_000.0:
+            hint = "Give pictures a second, as 240"
+            raise UsageError(f"a capture rate of {self.capture_fps_hz} Hz", hint=hint)
+        if self.anonymise not in WAYS:
+            raise UsageError(f"anonymise {self.anonymise!r}", hint=f"Valid: {', '.join(WAYS)}")
         if self.max_people < 1:
             raise UsageError(f"max_people {self.max_people}", hint="Give at least 1")
+        if self.quality not in QUALITIES:
+            raise UsageError(f"quality {self.quality!r}", hint=f"Valid: {', '.join(QUALITIES)}")
+        if self.quality != "auto" and self.detector != "blazepose":
+            hint = "Leave one of them out: a quality chooses BlazePose's network"
+            raise UsageError(f"quality {self.quality!r} and the detector {self.detector!r}", hint=hint)
+
+    def decided(self, *, live: bool = False) -> Config:
+        """The same with the quality "auto" decided by what is at hand; see `posepipe.keypoints.quality`."""
+        if self.detector != "blazepose":
+            return self
+        return replace(self, quality=decided_quality(self.quality, live=live))
+
+    def detector_name(self, *, live: bool = False) -> str:
+        """The detector meant, as `posepipe.keypoints.open_detector` takes it.
+
+        Raises:
+            ModelError: the quality's network hasn't been fetched.
+        """
+        chosen = self.decided(live=live)
+        return self.detector if chosen.quality == "auto" else detector_of(chosen.quality)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +143,7 @@ class Detection:
         tracks: one for each person, as seen.
         thumbnails: few small pictures.
         warnings: plain sentences for the user.
+        quality: as decided; "auto" where the detector has none.
     """
 
     video: VideoFacts
@@ -101,6 +151,7 @@ class Detection:
     tracks: tuple[KeypointTrack, ...]
     thumbnails: tuple[Thumbnail, ...]
     warnings: tuple[str, ...] = ()
+    quality: str = "auto"
 
 
 class Pipeline:
@@ -129,10 +180,16 @@ class Pipeline:
             ModelError: a model is missing or damaged.
             UsageError: there is no such subject.
         """
+        return self.run_with_detection(video, on_progress=on_progress)[1]
+
+    def run_with_detection(
+        self, video: str | Path | int, *, on_progress: OnProgress | None = None
+    ) -> tuple[Detection, Recording]:
+        """As `run`, with everyone who was seen."""
         with ThreadPoolExecutor(1) as aside:
             lifter = aside.submit(Lifter, threads=cores())
             detection = self.detect(video, on_progress=on_progress)
-            return self.describe(detection, lifter=lifter.result())
+            return detection, self.describe(detection, lifter=lifter.result())
 
     def detect(
         self, video: str | Path | int, *, detector: Detector | None = None, on_progress: OnProgress | None = None
@@ -144,22 +201,29 @@ class Pipeline:
             detector: one that is open already, for many videos; a file isn't watched in several parts then.
             on_progress: called after every frame.
         """
-        with ThreadPoolExecutor(1) as aside, open_source(video) as source:
+        with ThreadPoolExecutor(1) as aside, self._open(video) as source:
             aside.submit(_load_libraries)
-            alone = detector is not None or self.config.detector == "mediapipe"
+            live = source.info.live
+            looks = math.inf if live else looks_hz(self.config.decided().quality)
+            alone = detector is not None or self.config.detector.startswith("mediapipe")
             lanes = 1 if alone else lanes_for(source.info, self.config.workers or cores())
             if lanes > 1:
                 followed = _Followed(source.info)
-                frames = watch_spans(str(video), source.info, self._detector(1), followed.wanted, lanes)
+                frames = watch_spans(str(video), source.info, self._detector(1, live), followed.wanted, lanes, looks)
                 with suppress(SeekError):
                     followed.take(frames, on_progress)
                     return self._detection(str(video), source, followed)
             followed = _Followed(source.info)
-            followed.take(watch(source, detector or self._detector(), followed.wanted), on_progress)
+            seen = watch(source, detector or self._detector(None, live), followed.wanted, looks)
+            followed.take(seen, on_progress)
             return self._detection(str(video), source, followed)
 
-    def _detector(self, threads: int | None = None) -> Detector:
-        return open_detector(self.config.detector, max_people=self.config.max_people, threads=threads)
+    def _open(self, video: str | Path | int) -> Source:
+        return open_source(video, capture_fps_hz=self.config.capture_fps_hz)
+
+    def _detector(self, threads: int | None, live: bool) -> Detector:
+        name = self.config.detector_name(live=live)
+        return open_detector(name, max_people=self.config.max_people, threads=threads)
 
     def _detection(self, path: str, source: Source, followed: _Followed) -> Detection:
         info = source.info
@@ -171,21 +235,31 @@ class Pipeline:
                 hint="The whole body should be in the picture, and large enough",
             )
         fps_hz = followed.fps_hz()
+        size = info.width_px, info.height_px
+        turn_deg = find_turn(tracks, followed.frames, size)
+        width_px, height_px = size[::-1] if turn_deg in (90, 270) else size
         facts = VideoFacts(
             path=path,
-            width_px=info.width_px,
-            height_px=info.height_px,
+            width_px=width_px,
+            height_px=height_px,
             fps_hz=fps_hz,
             frames=followed.frames,
             duration_s=followed.frames / fps_hz,
-            rotation_deg=info.rotation_deg,
+            rotation_deg=(info.rotation_deg + turn_deg) % 360,
             codec=info.codec,
-            sha256=sha256_of_file(Path(path)) if info.kind == "video" else None,
+            sha256=sha256_of_file(expanded(path)) if info.kind == "video" else None,
             truncated=bool(source.truncated),
             time_estimated=followed.estimated,
+            capture_fps_hz=info.capture_fps_hz,
+            slowed=info.slowed,
         )
-        camera = self._camera(info.width_px, info.height_px, info.focal_px)
-        return Detection(facts, camera, tracks, followed.thumbnails.pictures(), _warnings(source, followed))
+        camera = self._camera(width_px, height_px, info.focal_px)
+        pictures, warnings = followed.thumbnails.pictures(), _warnings(source, followed)
+        if turn_deg:
+            tracks = tuple(turned(track, size, turn_deg) for track in tracks)
+            pictures = tuple((index, time_s, _turned(image, turn_deg)) for index, time_s, image in pictures)
+            warnings += (f"The film stood on its side or head: it was turned by {turn_deg} degrees.",)
+        return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality)
 
     def _camera(self, width_px: int, height_px: int, focal_px: float | None) -> Camera:
         if self.config.fov_deg is not None:
@@ -193,6 +267,21 @@ class Pipeline:
         if focal_px is not None:
             return Camera(width_px, height_px, focal_px, "metadata")
         return assumed_camera(width_px, height_px)
+
+    def hidden(self, detection: Detection) -> Detection:
+        """The same with pictures in which nobody's face is seen, as far as that was asked for."""
+        way, width_px = self.config.anonymise, detection.camera.width_px
+        if way == "no":
+            return detection
+
+        def covered(picture: Thumbnail) -> Thumbnail:
+            frame, time_s, image = picture
+            faces = faces_at(detection.tracks, frame, detection.video.fps_hz)
+            scale = image.shape[1] / width_px
+            small = None if faces is None else [Face(*(scale * number for number in face)) for face in faces]
+            return frame, time_s, hide(image, way, small)
+
+        return replace(detection, thumbnails=tuple(covered(picture) for picture in detection.thumbnails))
 
     def describe(self, detection: Detection, *, lifter: Lifter | None = None) -> Recording:
         """3D motion, angles and report material of the chosen subject.
@@ -204,6 +293,7 @@ class Pipeline:
         Raises:
             UsageError: nobody in the video has the id asked for.
         """
+        detection = self.hidden(detection)
         size = detection.camera.width_px, detection.camera.height_px
         chosen = choose_subject(detection.tracks, self.config.subject, size)
         lifter = lifter if lifter is not None else Lifter(threads=cores())
@@ -213,9 +303,9 @@ class Pipeline:
             video=detection.video,
             camera=detection.camera,
             people=people,
-            config=asdict(self.config),
-            versions=_found_versions(),
-            models=_model_hashes(),
+            config=asdict(self.config) | {"quality": detection.quality},
+            versions=program_versions(),
+            models=model_hashes(),
             warnings=detection.warnings + _others(detection.tracks, chosen),
         )
 
@@ -232,24 +322,78 @@ class Pipeline:
             ModelError: a model is missing or damaged.
         """
         camera = self._camera(width_px, height_px, None)
-        return LiveSession(self._detector(threads).start(), Lifter(), camera, self.config.height_m)
+        return LiveSession(self._detector(threads, live=True).start(), Lifter(), camera, self.config.height_m)
 
     def annotate(
-        self, recording: Recording, video: str | Path, path: Path, *, on_progress: OnProgress | None = None
+        self,
+        recording: Recording,
+        video: str | Path,
+        path: Path,
+        *,
+        language: str = "en",
+        seen: Sequence[KeypointTrack] = (),
+        on_progress: OnProgress | None = None,
     ) -> None:
-        """Write the annotated video; see `posepipe.annotate.write_annotated`."""
-        write_annotated(recording, video, path, on_progress=on_progress)
+        """Write the annotated video; see `posepipe.pipeline.write_annotated`."""
+        write_annotated(
+            recording,
+            video,
+            path,
+            language=language,
+            anonymise=self.config.anonymise,
+            seen=seen,
+            on_progress=on_progress,
+        )
 
     def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> Person:
-        track, swaps = repair_swaps(seen)
-        track, settled = settle_sides(track, lifter, detection.camera)
+        ordered, rounded = turn_to_toes(seen)
+        track, swaps = keep_to_toes(ordered, *repair_swaps(ordered))
+        track, settled = settle_sides(track, lifter, detection.camera, told=rounded)
         track = fill_gaps(track, self.config.max_gap_s)
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
-        pose = smooth(refiner.refine(track, lifted).pose, self.config.cutoff_hz)
-        track = smooth(track, self.config.cutoff_hz)
-        yaw_deg, yaw_sigma_deg = facing(pose)
         size = detection.camera.width_px, detection.camera.height_px
-        motion = Motion.from_pose(pose, joint_angles(pose), track, size)
+        track = only_seen(smooth(track, self.config.cutoff_hz), size)
+        person = self._measured(lifted, track, detection.camera, refiner)
+        frames = key_frames(track, detection.thumbnails, detection.camera)
+        return replace(person, swaps=(*rounded, *swaps, *settled), key_frames=frames)
+
+    def again(
+        self,
+        recording: Recording,
+        person: Person,
+        track: KeypointTrack | None,
+        *,
+        strikes: Sequence[Strike] = (),
+        thumbnails: Sequence[Thumbnail] = (),
+    ) -> Person:
+        """A person measured anew from what was corrected by hand; nothing is repaired or filled in.
+
+        Args:
+            recording: whose person it is.
+            person: as first measured.
+            track: the corrected keypoints; None if they are as they were: then pose and exercise are, too.
+            strikes: heel strikes to leave out of the gait.
+            thumbnails: small pictures of the clip, for key frames; without any, moved keypoints leave none.
+
+        Raises:
+            ModelError: a model is missing or damaged.
+        """
+        if track is None:
+            gait = self._gait(recording.motion_of(person), person.scale_source == "given", strikes)
+            return replace(person, gait=gait)
+        lifter, refiner = Lifter(threads=cores()), Refiner(config=RefineConfig(latent=self.config.refine))
+        lifted = lifter.lift(track, recording.camera, height_m=self.config.height_m)
+        found = self._measured(lifted, track, recording.camera, refiner, strikes)
+        return replace(found, swaps=person.swaps, key_frames=key_frames(track, thumbnails, recording.camera))
+
+    def _measured(
+        self, lifted: LiftResult, track: KeypointTrack, camera: Camera, refiner: Refiner, strikes: Sequence[Strike] = ()
+    ) -> Person:
+        """What a lifted track gives: `track` are the keypoints that are shown."""
+        pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
+        yaw_deg, yaw_sigma_deg = facing(pose)
+        world = world_of(pose, lifted)
+        motion = Motion.from_pose(pose, angles_in(world, pose), track, (camera.width_px, camera.height_px))
         return Person(
             id=track.person,
             keypoints=track,
@@ -259,27 +403,45 @@ class Pipeline:
             yaw_sigma_deg=yaw_sigma_deg,
             view=clip_view(yaw_deg, yaw_sigma_deg),
             exercise=self._exercise(motion),
-            gait=self._gait(motion, lifted.scale.source == "given"),
+            gait=self._gait(motion, lifted.scale.source == "given", strikes),
             scale_source=lifted.scale.source,
             height_m=lifted.scale.height_m,
-            swaps=tuple(asdict(swap) for swap in (*swaps, *settled)),
-            key_frames=key_frames(track, detection.thumbnails, detection.camera),
+            world=world,
         )
 
-    def _exercise(self, motion: Motion) -> dict[str, object]:
+    def _exercise(self, motion: Motion) -> ExerciseResult:
         if self.config.task not in ("auto", "exercise"):
-            return {"withheld": Reason.NOT_ANALYSED.value}
+            return ExerciseResult(withheld=Reason.NOT_ANALYSED)
         from posepipe.exercise.analyse import analyse_exercise
         from posepipe.exercise.recognise import Recogniser
 
         return analyse_exercise(motion, Recogniser(threads=1))
 
-    def _gait(self, motion: Motion, scale_known: bool) -> dict[str, object]:
+    def _gait(self, motion: Motion, scale_known: bool, strikes: Sequence[Strike] = ()) -> GaitResult:
         if self.config.task not in ("auto", "gait"):
-            return {"withheld": Reason.NOT_ANALYSED.value}
-        from posepipe.gait.analyse import analyse_gait
+            return GaitResult(withheld=Reason.NOT_ANALYSED)
+        from posepipe.gait.analyse import analyse
 
-        return analyse_gait(motion, scale_known=scale_known)
+        return analyse(motion, scale_known=scale_known, dropped=strikes)
+
+
+def world_of(pose: PoseTrack, lifted: LiftResult) -> World:
+    """Gravity, floor and path of a pose, with what an assumed body size and focal length leave open.
+
+    Args:
+        pose: the finished pose.
+        lifted: what it was made of.
+    """
+    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
+    focal = LIFT.focal_error if lifted.camera.focal_guessed else 0.0
+    return find_world(pose, lifted.rays, lifted.camera, scale_sigma=scale, focal_sigma=focal)
+
+
+def angles_in(world: World, pose: PoseTrack) -> Angles:
+    """Joint angles, the trunk's lean against gravity where it is known, else against the camera's own up."""
+    if not world.knows("gravity"):
+        return joint_angles(pose)
+    return joint_angles(pose, world.up.tolist(), up_sigma_deg=float(np.max(world.up_sigma_deg)))
 
 
 class _Followed:
@@ -337,7 +499,12 @@ def _warnings(source: Source, followed: _Followed) -> tuple[str, ...]:
         said.append(f"{source.skipped_frames} damaged pictures were left out.")
     if followed.estimated:
         said.append("The file doesn't time all of its pictures; times come from the frame rate.")
-    return tuple(said)
+    return (*said, *source.notes)
+
+
+def _turned(image: NDArray[np.uint8], turn_deg: int) -> NDArray[np.uint8]:
+    """The picture turned counter-clockwise."""
+    return np.ascontiguousarray(np.rot90(image, turn_deg // 90)) if turn_deg else image
 
 
 def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]) -> tuple[str, ...]:
@@ -350,10 +517,113 @@ def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]
     return (f"Other people were seen: {', '.join(others[:8])}. Another subject can be chosen.",)
 
 
-def _found_versions() -> dict[str, str]:
+def program_versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
     names = ("posepipe", "mediapipe", "onnxruntime", "opencv-python", "av", "numpy", "scipy")
-    return {name: found for name, found in package_versions(names).items() if found}
+    return installed(names)
 
 
-def _model_hashes() -> dict[str, str]:
+def model_hashes() -> dict[str, str]:
+    """Each model's sha256. Raises `ModelError` if a card can't be read."""
     return {card.name: card.sha256 for card in list_cards()}
+
+
+def keypoints_at(track: KeypointTrack, frame: int) -> Keypoints | None:
+    """The person's keypoints in one frame; None outside the track or where nothing is known."""
+    row = _row(track, frame)
+    if row is None or not track.valid[row].any():
+        return None
+    return Keypoints(track.layout, track.xy_px[row], track.sigma_px[row], track.score[row])
+
+
+def _row(track: KeypointTrack, frame: int) -> int | None:
+    row = int(np.searchsorted(track.frame, frame))
+    return row if row < len(track) and track.frame[row] == frame else None
+
+
+def key_frames(track: KeypointTrack, thumbnails: Sequence[Thumbnail], camera: Camera) -> tuple[KeyFrame, ...]:
+    """The small pictures in which the person is seen, with the skeleton drawn.
+
+    Args:
+        track: whom to draw.
+        thumbnails: small pictures of the clip.
+        camera: for the size the keypoints are in.
+    """
+    shown = []
+    for frame, time_s, image in thumbnails:
+        keypoints = keypoints_at(track, frame)
+        if keypoints is None:
+            continue
+        scale = image.shape[1] / camera.width_px
+        small = Keypoints(keypoints.layout, keypoints.xy_px * scale, keypoints.sigma_px * scale, keypoints.score)
+        shown.append(KeyFrame(frame, time_s, f"{time_s:.1f} s", draw_pose(image, small)))
+    return tuple(shown[:: max(1, -(-len(shown) // 8))])
+
+
+def write_annotated(
+    recording: Recording,
+    video: str | Path,
+    path: Path,
+    *,
+    language: str = "en",
+    anonymise: str = "no",
+    seen: Sequence[KeypointTrack] = (),
+    on_progress: Callable[[str, int, int | None], None] | None = None,
+) -> None:
+    """Read the video again and write it with skeletons, halos of sigma, and angles.
+
+    It plays in the time of what was filmed, also where the video is in slow motion: its clock is that of the tables.
+
+    Args:
+        recording: what was measured.
+        video: the same video.
+        path: the file to write, ending in ``.mp4``.
+        language: of the words in it; see `posepipe.texts.LANGUAGES`.
+        anonymise: see `Config`.
+        seen: everybody who was followed, for their faces; those of the recording if empty.
+        on_progress: called with ("drawing", frames done, frames in all).
+
+    Raises:
+        MediaError: the video can't be read any more.
+        OutputError: the file can't be written.
+    """
+    facts, say = recording.video, load_texts(language)
+    followed = tuple(seen) or tuple(person.keypoints for person in recording.people)
+    with (
+        open_source(video, capture_fps_hz=facts.capture_fps_hz) as source,
+        VideoWriter(path, facts.width_px, facts.height_px, facts.fps_hz) as writer,
+    ):
+        turn_deg = round(facts.rotation_deg - source.info.rotation_deg) % 360
+        for frame in source:
+            frame = replace(frame, image=_turned(frame.image, turn_deg))
+            if frame.size_px != (facts.width_px, facts.height_px):
+                continue
+            if anonymise != "no":
+                faces = faces_at(followed, frame.index, facts.fps_hz)
+                frame = replace(frame, image=hide(frame.image, anonymise, faces))
+            writer.write(_drawn(frame, recording, say), frame.time_s)
+            if on_progress is not None:
+                on_progress("drawing", frame.index + 1, facts.frames)
+
+
+def _drawn(frame: Frame, recording: Recording, say: Texts) -> NDArray[np.uint8]:
+    image = frame.image
+    several = len(recording.people) > 1
+    for person in recording.people:
+        keypoints = keypoints_at(person.keypoints, frame.index)
+        if keypoints is None:
+            continue
+        row = _row(person.keypoints, frame.index)
+        assert row is not None
+        image = draw_pose(image, keypoints, person=person.id if several else None)
+        joints = {name.rpartition("_")[0]: say(name.rpartition("_")[0].replace("_", " ")) for name in SHOWN_ANGLES}
+        image = draw_angles(image, keypoints, *_angles_at(person, row), joints)
+    counts = [text for person in recording.people if (text := exercise_caption(person.exercise, frame.time_s, say))]
+    return draw_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
+
+
+def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:
+    columns = [(name, person.angles.names.index(name)) for name in SHOWN_ANGLES]
+    deg = {name: float(person.angles.deg[row, column]) for name, column in columns}
+    sigma = {name: float(person.angles.sigma_deg[row, column]) for name, column in columns}
+    return deg, sigma

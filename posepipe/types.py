@@ -6,7 +6,8 @@ Camera frame: x right, y down, z away from the camera.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +189,7 @@ class PoseTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Angles:
-    """Joint angles over frames; the sign table is in `posepipe.motion.angles`.
+    """Joint angles over frames; the sign table is in `posepipe.body.angles`.
 
     Attributes:
         names: angle names, without unit.
@@ -206,17 +207,18 @@ class Angles:
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values of the same dataclass hold equal fields; NaN equals NaN."""
+    """Whether two values, such as dataclasses, hold equal parts all the way down; NaN equals NaN."""
     if type(a) is not type(b):
         return False
-    for field in fields(a):  # type: ignore[arg-type]
-        x, y = getattr(a, field.name), getattr(b, field.name)
-        if isinstance(x, np.ndarray):
-            if x.shape != y.shape or not np.array_equal(x, y, equal_nan=x.dtype.kind == "f"):
-                return False
-        elif x != y:
-            return False
-    return True
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if is_dataclass(a):
+        return all(same(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+    return a == b or (a != a and b != b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +229,8 @@ class Swap:
         group: "body", "arms" or "legs".
         start_s, end_s: time of its first and last frame.
         frames: number of frames.
-        gain: what the repair explains: log-likelihood after the price of its ends (`posepipe.motion.swaps`), or fall of
-            log sigma (`posepipe.lifting.sides`).
+        gain: what the repair explains: log-likelihood after the price of its ends (`posepipe.body.sides`), or fall of
+            log sigma (`posepipe.body.sides`).
         repaired: False where it was too uncertain to touch; sigma is raised all the same.
     """
 

@@ -3,29 +3,32 @@
 BlazePose looks where the person was in the frame before, so frames of one run can't share the work, and its networks
 gain little from a second thread. A file is therefore cut into spans that are watched side by side, one core each. Every
 span begins a little early and throws those frames away: by then the detector stands where it would have stood.
+
+Not every frame needs a look: where so many looks a second will do, people in the frames between are put on the way from
+one look to the next.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import count, pairwise
+from dataclasses import dataclass, replace
+from itertools import count, pairwise, takewhile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.keypoints.base import Detector
+from posepipe.keypoints import Detector, DetectorStream
+from posepipe.keypoints.between import between
 from posepipe.media.sources import Source, SourceInfo, open_source
-from posepipe.media.thumbnails import shrink
-from posepipe.types import Keypoints
+from posepipe.types import Frame, Keypoints
 
-__all__ = ["Seen", "cores", "lanes_for", "watch", "watch_spans"]
+__all__ = ["Seen", "Thumbnail", "Thumbnails", "lanes_for", "shrink", "watch", "watch_spans"]
 
 _WARM_UP_S = 0.3
 # What a lane that is ahead has seen waits in memory, about a kilobyte a frame.
@@ -33,8 +36,13 @@ _LONGEST_SPAN_S = 600.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
 _AHEAD = 2
+_ASIDE = 0.13
+"""Of a time slot: where none of the usual rates' frames begins, so that rounding decides nothing."""
 
 Wanted = Callable[[int], bool]
+
+Thumbnail = tuple[int, float, NDArray[np.uint8]]
+"""Frame number, time in seconds, (height, width, 3) BGR picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +66,6 @@ class Seen:
     watched: int = 0
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def lanes_for(info: SourceInfo, workers: int) -> int:
     """How many spans of an input to watch side by side; 1 if it has to be read from its beginning."""
     if not info.seekable or not info.fps_hz or not info.duration_s:
@@ -70,21 +73,75 @@ def lanes_for(info: SourceInfo, workers: int) -> int:
     return max(1, min(workers, _MOST_LANES, int(info.duration_s / _SHORTEST_SPAN_S)))
 
 
-def watch(source: Source, detector: Detector, wanted: Wanted) -> Iterator[Seen]:
+def watch(source: Source, detector: Detector, wanted: Wanted, looks_hz: float = math.inf) -> Iterator[Seen]:
     """Every frame of an opened source, one after the other.
 
     Args:
         source: what to watch.
         detector: its networks may use several threads.
         wanted: whether a small picture of the frame of this number is kept.
+        looks_hz: so many looks a second will do.
     """
+
+    def seen(frame: Frame) -> Seen:
+        small = shrink(frame) if wanted(frame.index) else None
+        return Seen(frame.index, frame.time_s, frame.time_estimated, (), small)
+
     with closing(detector.start()) as stream:
-        for frame in source:
-            small = shrink(frame) if wanted(frame.index) else None
-            yield Seen(frame.index, frame.time_s, frame.time_estimated, stream.step(frame), small)
+        yield from _look(source, stream, seen, looks_hz)
 
 
-def watch_spans(path: str | Path, info: SourceInfo, detector: Detector, wanted: Wanted, lanes: int) -> Iterator[Seen]:
+def _look(
+    frames: Iterable[Frame], stream: DetectorStream, seen: Callable[[Frame], Seen], looks_hz: float
+) -> Iterator[Seen]:
+    """Every frame with its people; `seen` makes what is kept of a frame otherwise.
+
+    A frame is looked at if the next one will lie in a later time slot than the look before did. Slots are those of the
+    film's clock, so that spans watched side by side agree.
+    """
+    if math.isinf(looks_hz):
+        for frame in frames:
+            yield replace(seen(frame), people=stream.step(frame))
+        return
+    last: Seen | None = None
+    waiting: list[Seen] = []
+    unseen: Frame | None = None
+    before_s, looked = 0.0, -1
+    for frame in frames:
+        # The next one comes as late as this one did, but after a hole in the film it doesn't.
+        since_s = 0.0 if last is None else min(frame.time_s - before_s, 1.0 / looks_hz)
+        before_s, slot = frame.time_s, math.floor((frame.time_s + since_s) * looks_hz + _ASIDE)
+        if last is not None and slot <= looked:
+            waiting.append(seen(frame))
+            unseen = frame
+            continue
+        now = replace(seen(frame), people=stream.step(frame))
+        yield from _between(last, waiting, now, 3.0 / looks_hz)
+        yield now
+        last, looked, waiting, unseen = now, slot, [], None
+    if unseen is not None:
+        now = replace(waiting.pop(), people=stream.step(unseen))
+        yield from _between(last, waiting, now, 3.0 / looks_hz)
+        yield now
+
+
+def _between(last: Seen | None, waiting: list[Seen], now: Seen, longest_s: float) -> Iterator[Seen]:
+    """Frames between two looks with their people; with none where the film has a hole."""
+    for frame in waiting:
+        assert last is not None
+        lasted_s = now.time_s - last.time_s
+        people = between(last.people, now.people, (frame.time_s - last.time_s) / lasted_s)
+        yield replace(frame, people=people if lasted_s <= longest_s else ())
+
+
+def watch_spans(
+    path: str | Path,
+    info: SourceInfo,
+    detector: Detector,
+    wanted: Wanted,
+    lanes: int,
+    looks_hz: float = math.inf,
+) -> Iterator[Seen]:
     """Every frame of a video file, several spans at a time; frames come in order.
 
     Args:
@@ -93,6 +150,7 @@ def watch_spans(path: str | Path, info: SourceInfo, detector: Detector, wanted: 
         detector: each of its networks should have one thread.
         wanted: as in `watch`; called with the number that the frame should have by its time.
         lanes: spans at a time.
+        looks_hz: as in `watch`.
 
     Raises:
         SeekError: a span can't be read alone. Frames that came before don't help then: begin again with `watch`.
@@ -103,7 +161,7 @@ def watch_spans(path: str | Path, info: SourceInfo, detector: Detector, wanted: 
     with ThreadPoolExecutor(lanes, thread_name_prefix="posepipe-lane") as pool:
         try:
             for part in parts:
-                pool.submit(part.work, path, info, detector, wanted, stop)
+                pool.submit(part.work, path, info, detector, wanted, looks_hz, stop)
             for part in parts:
                 yield from part.results()
         finally:
@@ -132,32 +190,48 @@ class _Part:
         self._queue: queue.SimpleQueue[Seen | Exception | None] = queue.SimpleQueue()
 
     def work(
-        self, path: str | Path, info: SourceInfo, detector: Detector, wanted: Wanted, stop: threading.Event
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        detector: Detector,
+        wanted: Wanted,
+        looks_hz: float,
+        stop: threading.Event,
     ) -> None:
         """Body of a lane's thread. What goes wrong reaches the consumer."""
         try:
-            for seen in self._watch(path, info, detector, wanted, stop):
+            for seen in self._watch(path, info, detector, wanted, looks_hz, stop):
                 self._queue.put(seen)
             self._queue.put(None)
         except Exception as error:
             self._queue.put(error)
 
     def _watch(
-        self, path: str | Path, info: SourceInfo, detector: Detector, wanted: Wanted, stop: threading.Event
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        detector: Detector,
+        wanted: Wanted,
+        looks_hz: float,
+        stop: threading.Event,
     ) -> Iterator[Seen]:
         start_s, end_s = self._span_s
         rate_hz = info.fps_hz or 1.0
+
+        def seen(frame: Frame) -> Seen:
+            kept = frame.time_s >= start_s and wanted(round(frame.time_s * rate_hz))
+            return Seen(None, frame.time_s, False, (), shrink(frame) if kept else None)
+
         with (
-            open_source(path, ahead=_AHEAD, span_s=(max(0.0, start_s - _WARM_UP_S), end_s)) as source,
+            open_source(
+                path, ahead=_AHEAD, span_s=(max(0.0, start_s - _WARM_UP_S), end_s), capture_fps_hz=info.capture_fps_hz
+            ) as source,
             closing(detector.start()) as stream,
         ):
-            for frame in source:
-                if stop.is_set():
-                    return
-                people = stream.step(frame)
-                if frame.time_s >= start_s:
-                    small = shrink(frame) if wanted(round(frame.time_s * rate_hz)) else None
-                    yield Seen(None, frame.time_s, False, people, small, next(self._counter))
+            frames = takewhile(lambda _: not stop.is_set(), source)
+            for one in _look(frames, stream, seen, looks_hz):
+                if one.time_s >= start_s:
+                    yield replace(one, watched=next(self._counter))
 
     def results(self) -> Iterator[Seen]:
         """What the span held, as it comes. Raises what the lane died of."""
@@ -165,3 +239,44 @@ class _Part:
             if isinstance(seen, Exception):
                 raise seen
             yield seen
+
+
+class Thumbnails:
+    """Keeps at most `most` pictures, and at least half as many, whatever the length.
+
+    Every n-th frame is wanted; when there are too many, every other one is dropped and n doubles.
+
+    Args:
+        most: upper bound of pictures.
+        frames: number of frames to come, if known.
+    """
+
+    def __init__(self, most: int = 16, frames: int | None = None) -> None:
+        self._most = most
+        self._every = max(1, -(-(frames or 1) // most))
+        self._kept: list[Thumbnail] = []
+
+    def wanted(self, index: int) -> bool:
+        """Whether a frame of this number should be kept."""
+        return index % self._every == 0
+
+    def keep(self, index: int, time_s: float, small: NDArray[np.uint8]) -> None:
+        """Take a picture in."""
+        self._kept.append((index, time_s, small))
+        if len(self._kept) > self._most:
+            self._every *= 2
+            self._kept = self._kept[::2]
+
+    def pictures(self) -> tuple[Thumbnail, ...]:
+        """The pictures kept so far, in order."""
+        return tuple(self._kept)
+
+
+def shrink(frame: Frame, longer_px: int = 480) -> NDArray[np.uint8]:
+    """The picture with its longer side brought down to `longer_px`; never enlarged."""
+    import cv2
+
+    width, height = frame.size_px
+    scale = min(1.0, longer_px / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -23,17 +23,9 @@ from typing import Any
 from posepipe.errors import ModelError
 
 __all__ = [
-    "ModelCard",
-    "cache_dir",
-    "find_model",
-    "list_cards",
-    "load_card",
-    "models_dir",
-    "sha256_of",
-    "sha256_of_file",
-    "verify",
-    "write_card",
-]
+    "ModelCard", "cache_dir", "find_model", "list_cards", "load_card", "models_dir", "sha256_of", "sha256_of_file",
+    "verify", "write_card",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -74,17 +66,8 @@ class ModelCard:
         return self.path.parent / self.file
 
 
-_REQUIRED: Mapping[str, type] = {
-    "name": str,
-    "file": str,
-    "sha256": str,
-    "size_bytes": int,
-    "licence": str,
-    "source": str,
-    "input": str,
-    "output": str,
-    "description": str,
-}
+_TEXTS = ("name", "file", "sha256", "licence", "source", "input", "output", "description")
+_REQUIRED: Mapping[str, type] = {**dict.fromkeys(_TEXTS, str), "size_bytes": int}
 
 
 def models_dir() -> Path:
@@ -111,14 +94,14 @@ def load_card(path: str | os.PathLike[str]) -> ModelCard:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError("no such model card", where=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, RecursionError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"the model card can't be read ({error})", where=str(path)) from error
     for key, kind in _REQUIRED.items():
         if key not in table:
             raise ModelError(f"the model card lacks the field {key!r}", where=str(path))
         if not isinstance(table[key], kind) or isinstance(table[key], bool):
             raise ModelError(f"field {key!r} of the model card must be {kind.__name__}", where=str(path))
-    if Path(table["file"]).name != table["file"]:
+    if Path(table["file"]).name != table["file"] or "\0" in table["file"]:
         raise ModelError("field 'file' of the model card must be a plain file name", where=str(path))
     metrics = table.get("metrics", {})
     if not isinstance(metrics, dict):
@@ -142,16 +125,19 @@ def list_cards(folder: str | os.PathLike[str] | None = None) -> tuple[ModelCard,
     return tuple(cards)
 
 
-def find_model(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
+def find_model(name: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
     """Path of our own weights, verified.
 
     Args:
-        name: name on the card.
+        name: name on the card, or an ONNX file, which is taken as it is.
         folder: where to look; `models_dir` if None.
 
     Raises:
         ModelError: no such card, no such file, or the checksum differs.
     """
+    name = os.fspath(name)
+    if name.endswith(".onnx"):
+        return Path(name)
     cards = {card.name: card for card in list_cards(folder)}
     if name not in cards:
         root = models_dir() if folder is None else Path(folder)

@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Whether examples are made fast enough tells of the machine, not of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+# Tests see the same whether or not the heavy network has been fetched; programs that they start inherit it.
+os.environ.setdefault("POSEPIPE_QUALITY", "standard")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from posepipe.errors import UsageError
-from posepipe.geometry.procrustes import align
+from posepipe.body.angles import joint_angles
+from posepipe.errors import ModelError, UsageError
+from posepipe.geometry import align
+from posepipe.keypoints import open_detector
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
-from posepipe.motion.angles import joint_angles
-from posepipe.pipeline import Config, Detection, Pipeline
-from posepipe.results.recording import Recording
+from posepipe.pipeline import Config, Detection, Pipeline, keypoints_at
+from posepipe.record.codec import exercise_json
+from posepipe.record.recording import Recording
+from posepipe.reports.motion import render
 from posepipe.samples import SAMPLE_HEIGHT_M, SAMPLE_TRUTH, SAMPLE_VIDEO
-from posepipe.skeleton import BODY21, H36M17
-from posepipe.types import KeypointTrack, PoseTrack
+from posepipe.skeleton import BLAZEPOSE33, BODY21, H36M17
+from posepipe.tracking.upright import turned_points
+from posepipe.types import Frame, Keypoints, KeypointTrack, PoseTrack
 
 LIMBS = [
     BODY21.index(f"{side}_{joint}")
@@ -48,6 +53,17 @@ def test_every_frame_is_seen(recording: Recording, truth: dict[str, np.ndarray])
     assert np.array_equal(person.keypoints.frame, np.arange(len(truth["time_s"])))
     assert np.abs(person.keypoints.time_s - truth["time_s"]).max() < 1e-3
     assert person.pose.valid.mean() > 0.99
+
+
+def test_the_quality_is_recorded_as_decided(detection: Detection, recording: Recording) -> None:
+    assert detection.quality == recording.config["quality"] == "standard"
+    assert Config(**recording.config).detector_name() == "blazepose"  # as the app does for another person
+
+
+def test_a_missing_network_is_said_before_a_frame_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posepipe.keypoints.quality.have_blazepose", lambda network: network == "full")
+    with pytest.raises(ModelError, match="posepipe models get heavy"):
+        Pipeline(Config(quality="best")).detect(SAMPLE_VIDEO, on_progress=lambda *_: pytest.fail("watched"))
 
 
 def test_keypoints_are_near_the_truth(recording: Recording, truth: dict[str, np.ndarray]) -> None:
@@ -129,6 +145,39 @@ def test_spans_give_what_one_reading_gives(person_clip: Path) -> None:
     off_px = np.linalg.norm(one[0].xy_px - three[0].xy_px, axis=-1)
     assert np.median(off_px) < 0.2
     assert np.percentile(off_px, 99) < 6
+
+
+def test_fast_looks_at_half_of_the_frames_and_sees_the_same(person_clip: Path) -> None:
+    class Counted:
+        """BlazePose, and how often it was asked."""
+
+        def __init__(self) -> None:
+            self.under, self.looks = open_detector("blazepose", threads=1), 0
+            self.name, self.layout = self.under.name, self.under.layout
+
+        def start(self) -> Counted:
+            self.stream = self.under.start()
+            return self
+
+        def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+            self.looks += 1
+            return self.stream.step(frame)
+
+        def close(self) -> None:
+            self.stream.close()
+
+    tracks, looks = [], []
+    for quality in ("standard", "fast"):
+        detector = Counted()
+        found = Pipeline(Config(quality=quality)).detect(person_clip, detector=detector)
+        assert found.quality == quality and len(found.tracks) == 1
+        tracks.append(found.tracks[0])
+        looks.append(detector.looks)
+    assert looks[0] == 60 and looks[1] <= 33
+    off_px = np.linalg.norm(tracks[1].xy_px - tracks[0].xy_px, axis=-1)
+    # The person is about 220 px tall.
+    assert np.isfinite(off_px).mean() > 0.9
+    assert np.nanmedian(off_px) < 2.0
 
 
 def test_same_answer_twice(person_clip: Path) -> None:
@@ -232,3 +281,105 @@ def test_annotated_video_has_every_frame(recording: Recording, person_clip: Path
 def test_config_is_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         replace(Config(), **wrong)  # type: ignore[arg-type]
+
+
+class _Remembered:
+    """A detector that sees what was seen before, frame by frame."""
+
+    name = "remembered"
+
+    def __init__(self, track: KeypointTrack) -> None:
+        self.layout = track.layout
+        self._track = track
+
+    def start(self) -> _Remembered:
+        return self
+
+    def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+        found = keypoints_at(self._track, frame.index)
+        return () if found is None else (found,)
+
+    def close(self) -> None:
+        pass
+
+
+def test_slow_motion_is_told_in_the_time_of_what_was_filmed(
+    detection: Detection, recording: Recording, tmp_path: Path
+) -> None:
+    import av
+
+    slow = tmp_path / "slow.mp4"
+    with av.open(str(SAMPLE_VIDEO)) as source, av.open(str(slow), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.duration = 4 * packet.pts, 4 * packet.dts, 4 * packet.duration
+                packet.stream = stream
+                target.mux(packet)
+    seen = _Remembered(detection.tracks[0])
+    told = Pipeline(Config(height_m=SAMPLE_HEIGHT_M, capture_fps_hz=30.0))
+    again = told.describe(told.detect(slow, detector=seen))
+    assert (again.video.capture_fps_hz, again.video.slowed) == (30.0, 4.0)
+    assert again.video.fps_hz == pytest.approx(recording.video.fps_hz)
+    assert again.video.duration_s == pytest.approx(recording.video.duration_s)
+    np.testing.assert_allclose(again.people[0].pose.time_s, recording.people[0].pose.time_s, atol=1e-6)
+    before, after = (exercise_json(one.people[0].exercise) for one in (recording, again))
+    assert before["reps_total"] > 0 and after == before
+    assert "4 times slower" in render(again) and "times slower" not in render(recording)
+    # Not told, it is a slow film: the test could fail.
+    last_s = Pipeline(Config()).detect(slow, detector=seen).tracks[0].time_s[-1]
+    assert last_s == pytest.approx(4 * recording.people[0].pose.time_s[-1])
+
+
+class _Replay:
+    """A detector that says again what was found, in pictures half as large and turned clockwise."""
+
+    name = "replay"
+    layout = BLAZEPOSE33
+
+    def __init__(self, detection: Detection) -> None:
+        self.track = detection.tracks[0]
+        self.size = detection.video.width_px // 2, detection.video.height_px // 2
+
+    def start(self) -> _Replay:
+        return self
+
+    def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+        found = keypoints_at(self.track, frame.index)
+        if found is None:
+            return ()
+        xy = turned_points(found.xy_px / 2.0, self.size, 270)
+        return (replace(found, xy_px=xy, sigma_px=found.sigma_px / 2.0),)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_film_on_its_side_is_turned_upright_and_said(detection: Detection, tmp_path: Path) -> None:
+    replay = _Replay(detection)
+    video = tmp_path / "side.mp4"
+    first = None
+    with open_source(SAMPLE_VIDEO) as source, VideoWriter(video, *replay.size[::-1], 30.0, crf=16) as writer:
+        for frame in source:
+            small = cv2.resize(frame.image, replay.size, interpolation=cv2.INTER_AREA)
+            first = small if first is None else first
+            writer.write(np.ascontiguousarray(np.rot90(small, -1)), frame.time_s)
+    pipeline = Pipeline(Config(task="pose"))
+    found = pipeline.detect(video, detector=replay)
+    assert (
+        (found.video.width_px, found.video.height_px) == replay.size == (found.camera.width_px, found.camera.height_px)
+    )
+    assert found.video.rotation_deg == 90
+    assert any("turned by 90 degrees" in line for line in found.warnings)
+    np.testing.assert_allclose(found.tracks[0].xy_px, detection.tracks[0].xy_px / 2.0, atol=0.01)
+    assert found.thumbnails[0][2].shape[1] > found.thumbnails[0][2].shape[0]
+    drawn = tmp_path / "drawn.mp4"
+    pipeline.annotate(pipeline.describe(found), video, drawn)
+    with open_source(drawn) as source:
+        assert (source.info.width_px, source.info.height_px) == replay.size
+        image = next(iter(source)).image
+    assert first is not None and np.median(np.abs(image.astype(int) - first.astype(int))) < 8
+
+
+def test_a_film_that_stands_upright_stays(detection: Detection) -> None:
+    assert detection.video.rotation_deg == 0 and not any("turned" in line for line in detection.warnings)

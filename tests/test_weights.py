@@ -50,7 +50,14 @@ def test_missing_field_is_named_with_its_file(tmp_path: Path, field: str) -> Non
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("size_bytes", '"7"'), ("size_bytes", "true"), ("name", "3"), ("file", '"../secret"'), ("file", '"/etc/passwd"')],
+    [
+        ("size_bytes", '"7"'),
+        ("size_bytes", "true"),
+        ("name", "3"),
+        ("file", '"../secret"'),
+        ("file", '"/etc/passwd"'),
+        ("file", '"a\\u0000b"'),
+    ],
 )
 def test_wrong_field(tmp_path: Path, field: str, value: str) -> None:
     with pytest.raises(ModelError, match=field):
@@ -60,7 +67,8 @@ def test_wrong_field(tmp_path: Path, field: str, value: str) -> None:
 def test_unreadable_cards(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("name = ")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
-    for name in ("a.toml", "b.toml", "c.toml"):
+    (tmp_path / "d.toml").write_text("name = " + "[" * 5000)
+    for name in ("a.toml", "b.toml", "c.toml", "d.toml"):
         with pytest.raises(ModelError, match=name):
             load_card(tmp_path / name)
 

@@ -1,6 +1,6 @@
 """Run a bundle on an emulated 64-bit ARM user space and compare its numbers with this machine's.
 
-    python -m exporters.edge.aarch64 --bundle float32/ int8/ --root rootfs/ --qemu qemu-aarch64-static
+    posepipe evaluate edge-aarch64 --bundle float32 --bundle int8 --root rootfs --qemu qemu-aarch64-static
 
 The root holds an arm64 Python with numpy, opencv-python-headless and onnxruntime; docs/edge.md tells how to make one
 from Debian's packages and PyPI's wheels. Emulation says nothing about speed.
@@ -8,7 +8,6 @@ from Debian's packages and PyPI's wheels. Emulation says nothing about speed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -22,7 +21,7 @@ import numpy as np
 from posepipe.errors import PosePipeError
 from posepipe.samples import SAMPLE_VIDEO
 
-__all__ = ["compare_lines", "main", "run_lines"]
+__all__ = ["compare_bundles"]
 
 _FIELDS = ("xy_px", "score", "xyz_m", "sigma_m", "root_m", "angles_deg")
 
@@ -41,7 +40,7 @@ def run_lines(command: Sequence[str], bundle: Path, video: Path, frames: int, **
         PosePipeError: it failed.
     """
     arguments = [*command, str(bundle / "run_edge.py"), str(video), "--max-frames", str(frames)]
-    done = subprocess.run(arguments, capture_output=True, text=True, env=os.environ | environment, check=False)
+    done = subprocess.run(arguments, capture_output=True, encoding="utf-8", env=os.environ | environment, check=False)
     if done.returncode:
         raise PosePipeError(f"the runner failed: {done.stderr.strip()[-300:]}", where=str(bundle))
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -71,32 +70,37 @@ def _apart(a: Any, b: Any) -> Any:
     return np.abs(np.array(a, np.float64) - np.array(b, np.float64)).ravel()
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line; prints ``{"rows": [...], "versions": {...}}``, a row for each bundle."""
-    parser = argparse.ArgumentParser(description="Compare bundles here and on emulated 64-bit ARM.")
-    parser.add_argument("--bundle", type=Path, nargs="+", required=True)
-    parser.add_argument("--root", type=Path, required=True, help="unpacked arm64 packages, wheels in site/")
-    parser.add_argument("--qemu", default="qemu-aarch64-static")
-    parser.add_argument("--video", type=Path, default=SAMPLE_VIDEO)
-    parser.add_argument("--frames", type=int, default=30)
-    options = parser.parse_args(argv)
-    root = options.root.resolve()
-    emulated = [options.qemu, "-L", str(root), str(root / "usr/bin/python3.11")]
+def compare_bundles(
+    bundles: Sequence[Path], root: Path, qemu: str, *, video: Path = SAMPLE_VIDEO, frames: int = 30
+) -> dict[str, Any]:
+    """Run bundles here and there.
+
+    Args:
+        bundles: folders.
+        root: unpacked arm64 packages, wheels in site/.
+        qemu: the emulator.
+        video: what to watch.
+        frames: how many.
+
+    Returns:
+        ``{"rows", "versions"}``, a row for each bundle.
+
+    Raises:
+        PosePipeError: a run failed.
+    """
+    root = root.resolve()
+    emulated = [qemu, "-L", str(root), str(root / "usr/bin/python3.11")]
     there = {"PYTHONHOME": str(root / "usr"), "PYTHONPATH": str(root / "site"), "OPENBLAS_NUM_THREADS": "1"}
     rows = []
-    for bundle in options.bundle:
+    for bundle in bundles:
         variant = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["variant"]
-        ours = run_lines([sys.executable], bundle, options.video, options.frames)
-        theirs = run_lines(emulated, bundle, options.video, options.frames, **there)
+        ours = run_lines([sys.executable], bundle, video, frames)
+        theirs = run_lines(emulated, bundle, video, frames, **there)
         rows.append({"variant": variant} | compare_lines(ours, theirs))
     asked = "import platform, onnxruntime as o; print(platform.machine(), o.__version__)"
     said = [
-        subprocess.run([*python, "-c", asked], capture_output=True, text=True, env=os.environ | more, check=True).stdout
+        subprocess.check_output([*python, "-c", asked], encoding="utf-8", env=os.environ | more)
         for python, more in (([sys.executable], {}), (emulated, there))
     ]
     versions = {"onnxruntime here": said[0].split()[-1], f"on {said[1].split()[0]}": said[1].split()[-1]}
-    sys.stdout.write(json.dumps({"rows": rows, "versions": versions}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return {"rows": rows, "versions": versions}

@@ -4,50 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
-from exporters.edge import graph_kit
+from exporters.edge import graphs as graph_kit
 from exporters.edge.amalgamate import amalgamate
 from exporters.edge.networks import OPTIONAL, Network, build, float_networks, to_ort
-from exporters.edge.notes import notice, readme
-from exporters.edge.web import page_facts, write_web
-from posepipe import __version__
-from posepipe.doctor import package_versions
-from posepipe.errors import OutputError, UsageError
+from posepipe._version import __version__
+from posepipe.body.angles import ANGLES
+from posepipe.doctor import installed
+from posepipe.errors import InputError, UsageError
+from posepipe.exercise import features
+from posepipe.exercise.catalogue import Exercise, load_catalogue
 from posepipe.exercise.labels import LABELS
-from posepipe.media.atomic import require_writable
-from posepipe.motion.angles import ANGLES
-from posepipe.skeleton import BLAZEPOSE33, BODY21
+from posepipe.exercise.signal import _TRIPLES
+from posepipe.keypoints.sigma import _CAP33, SigmaConstants
+from posepipe.record.seal import RECORD, read_record, require_room, writing
+from posepipe.samples import SAMPLE_VIDEO
+from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
 
-__all__ = ["SCHEMA", "Plan", "bundle_bytes", "runner_text", "write_bundle"]
+__all__ = ["Plan", "bundle_bytes", "check_folder", "runner_text", "write_bundle"]
 
 SCHEMA = 1
 _FORMATS = ("onnx", "ort")
+_NAMES = ("manifest.json", "run_edge.py", "notice", "readme.md", "report.json", "report.md")
 _SCIPY = "exporters.edge.scipy_parts"
-_MODELS = "exporters.edge.runner_models"
+_MODELS = "exporters.edge.runner"
 _REPLACED = {
     "scipy.optimize.linear_sum_assignment": f"{_SCIPY}.linear_sum_assignment",
-    "scipy.signal.find_peaks": f"{_SCIPY}.find_peaks",
-    "scipy.interpolate.CubicSpline": f"{_SCIPY}.CubicSpline",
+    "scipy.linalg.solve_banded": f"{_SCIPY}.solve_banded",
     "scipy.linalg.solveh_banded": f"{_SCIPY}.solveh_banded",
-    "scipy.ndimage.median_filter": f"{_SCIPY}.median_filter",
-    "scipy.ndimage.uniform_filter1d": f"{_SCIPY}.uniform_filter1d",
     "importlib.resources.files": f"{_MODELS}.files",
     "posepipe.exercise.catalogue._read": f"{_MODELS}.read_catalogue",
     "posepipe.weights.find_model": f"{_MODELS}.find_model",
     "posepipe.inference.open_session": f"{_MODELS}.open_session",
 }
-_WITHOUT = ("posepipe.lifting.lifter.Lifter.__init__", "posepipe.lifting.lifter.Lifter.lift_rays")
+_WITHOUT = ("posepipe.body.lift.Lifter.__init__", "posepipe.body.lift.Lifter.lift_rays")
 _HEADER = '''#!/usr/bin/env python3
 """posepipe on the edge: pixels in, JSON lines out. Needs NumPy, OpenCV and ONNX Runtime only.
 
@@ -56,6 +58,71 @@ _HEADER = '''#!/usr/bin/env python3
 Made from posepipe {version} by `posepipe export edge`: the same code as the pipeline's, in one file. Apache-2.0.
 """
 '''
+
+
+_NOTICE = """\
+posepipe edge bundle
+Copyright the posepipe authors. Apache License, Version 2.0.
+
+detector, landmarks: BlazePose, from the mediapipe 0.10.21 wheel, Copyright The MediaPipe Authors, Apache License,
+Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0). Changed: translated from TFLite to ONNX; segmentation and
+world outputs cut off; pre- and post-processing added to the graphs; in the variants float16 and int8, weights stored in
+float16 or quantised to 8 bits.
+Bazarevsky, Grishchenko, Raveendran, Zhu, Zhang, Grundmann: BlazePose: On-device Real-time Body Pose Tracking (2020).
+
+"""
+
+ORT_WEB_FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+"""What the page takes from onnxruntime-web's ``dist`` folder."""
+_PAGE = Path(__file__).resolve().parent / "web_page" / "index.html"
+
+
+def notice(manifest: Mapping[str, Any]) -> str:
+    """NOTICE: whose work each network is."""
+    own = [
+        f"{name}: {entry['licence']}. {entry['source']}\n"
+        for name, entry in manifest["models"].items()
+        if name not in ("detector", "landmarks") and not name.endswith("_decode")
+    ]
+    return _NOTICE + "\n".join(own)
+
+
+def readme(manifest: Mapping[str, Any], report: str) -> str:
+    """README of the bundle."""
+    rows = [
+        f"| `{entry['file']}` | {entry['size_bytes'] / 1e6:.2f} MB | {entry['does']} |"
+        for entry in manifest["models"].values()
+    ]
+    web = (
+        "\n## Browser\n\nServe this folder and open `web/`:\n\n    python -m http.server 8000\n"
+        if manifest["web"]
+        else ""
+    )
+    return f"""# posepipe edge bundle, {manifest["variant"]}
+
+Pixels in, 3D motion, exercise and gait out. Needs Python 3.10 or newer and nothing of posepipe:
+
+    pip install numpy opencv-python-headless onnxruntime
+    python run_edge.py clip.mp4          # a file
+    python run_edge.py 0                 # a camera
+    python run_edge.py clip.mp4 --no-frames --height-m 1.78
+
+One JSON object a line: each frame's people, then the results. Joints, angles and labels are listed in
+`manifest.json`, in the order of the arrays; missing numbers are null. Lengths are in metres; the camera frame is x
+right, y down, z away.
+Not a medical device.
+
+| file | size | what it does |
+|---|---|---|
+{chr(10).join(rows)}
+
+`run_edge.py` checks every file's sha256 against `manifest.json` before it opens it, and stops with exit code 4 naming
+the file that is damaged, cut short or swapped.
+{web}
+## Measured
+
+{report}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +158,7 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
 
     Args:
         plan: what goes in.
-        out: folder; made if it isn't there. Files of an older bundle in it are replaced.
+        out: folder; made if it isn't there. Files of an older bundle in it are replaced, others stay.
         networks: in float32, if they are at hand.
 
     Returns:
@@ -102,12 +169,11 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
         OutputError: the folder can't be written.
         UsageError: the folder holds something else.
     """
-    _check_folder(out)
+    check_folder(out)
     networks = networks if networks is not None else float_networks(refiner=plan.refiner)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
-        made = Path(temporary) / "bundle"
-        (made / "models").mkdir(parents=True)
+    # Whatever an older bundle left goes.
+    with writing(out, secrets.token_hex(8)) as made:
+        (made / "models").mkdir()
         entries = {name: _write_network(network, plan, made) for name, network in networks.items()}
         text = runner_text()
         (made / "run_edge.py").write_text(text, encoding="utf-8")
@@ -119,12 +185,6 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
         (made / "README.md").write_text(readme(manifest, "See `report.json`."), encoding="utf-8")
         if plan.ort_web is not None:
             write_web(plan.ort_web, made / "web")
-        try:
-            if out.is_dir():
-                shutil.rmtree(out)
-            made.rename(out)
-        except OSError as error:
-            raise OutputError(f"can't be written ({error.strerror})", where=str(out)) from error
     return manifest
 
 
@@ -140,9 +200,10 @@ def _write_tables(folder: Path) -> None:
             (folder / table.name).write_text(table.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def _check_folder(out: Path) -> None:
-    require_writable(out)
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+def check_folder(out: Path) -> None:
+    """Raise `UsageError` if a bundle can't go there without writing over something else."""
+    require_room(out, _NAMES)
+    if out.is_dir() and any(out.iterdir()) and "manifest.json" not in read_record(out).names:
         raise UsageError("the folder isn't empty and holds no bundle", where=str(out), hint="Name another folder")
 
 
@@ -201,17 +262,93 @@ def _manifest(plan: Plan, entries: Mapping[str, dict[str, Any]], runner: str) ->
         "angles": [spec.name for spec in ANGLES],
         "labels": list(LABELS),
         **page_facts(),
-        "versions": {"posepipe": __version__} | _versions(("onnx", "onnxruntime", "numpy", "opencv-python")),
+        "versions": {"posepipe": __version__} | installed(("onnx", "onnxruntime", "numpy", "opencv-python")),
     }
-
-
-def _versions(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: found for name, found in package_versions(names).items() if found}
 
 
 def bundle_bytes(manifest: Mapping[str, Any], folder: Path) -> int:
     """Size of what has to be on the device: everything but optional networks, the browser page and the report."""
     optional = sum(entry["size_bytes"] for entry in manifest["models"].values() if entry["optional"])
     files = [path for path in folder.rglob("*") if path.is_file()]
-    counted = [path for path in files if path.relative_to(folder).parts[0] not in ("web", "report.json", "report.md")]
+    left_out = ("web", "report.json", "report.md", RECORD)
+    counted = [path for path in files if path.relative_to(folder).parts[0] not in left_out]
     return sum(path.stat().st_size for path in counted) - int(optional)
+
+
+def write_web(ort_web: Path, folder: Path) -> None:
+    """Write the page, the sample clip and onnxruntime-web's files.
+
+    Args:
+        ort_web: the ``dist`` folder of the npm package onnxruntime-web.
+        folder: where to.
+
+    Raises:
+        InputError: a file of onnxruntime-web isn't there.
+    """
+    (folder / "ort").mkdir(parents=True)
+    for name in ORT_WEB_FILES:
+        if not (ort_web / name).is_file():
+            raise InputError(
+                "no such file of onnxruntime-web",
+                where=str(ort_web / name),
+                hint="npm pack onnxruntime-web, unpack it, and name its package/dist folder",
+            )
+        shutil.copyfile(ort_web / name, folder / "ort" / name)
+    shutil.copyfile(_PAGE, folder / "index.html")
+    shutil.copyfile(SAMPLE_VIDEO, folder / "sample.mp4")
+
+
+def page_facts() -> dict[str, Any]:
+    """Parts of the manifest for programs that aren't Python: conversions and constants, by position."""
+    matrix = conversion(BLAZEPOSE33, BODY21)
+    body = [[[int(k), float(row[k])] for k in np.flatnonzero(row)] for row in matrix]
+    return {
+        "body": body,
+        "edges": BLAZEPOSE33.edge_indices.tolist(),
+        "sigma": {"first": asdict(SigmaConstants()), "cap": np.round(_CAP33, 9).tolist()},
+        "recogniser": _recogniser(),
+    }
+
+
+def _recogniser() -> dict[str, Any]:
+    of = {name: i for i, name in enumerate(features.JOINTS)}
+
+    def places(*names: str) -> list[int]:
+        return [of[name] for name in names]
+
+    catalogue = load_catalogue()
+    return {
+        "window_s": features.WINDOW_S,
+        "samples": features.SAMPLES,
+        "joints": BODY21.indices(*features.JOINTS),
+        "at": of,
+        "angles": [places(*names) for names in features.ANGLES],
+        "distances": [places(*names) for names in features.DISTANCES],
+        "heights": [places(*names) for names in features._HEIGHTS],
+        "bones": [[*places(a, b), length] for a, b, length in features._BONES],
+        "trunk_m": features._TRUNK_M,
+        "mirror": _mirror(),
+        "exercises": {name: _exercise(item) for name, item in catalogue.exercises.items() if item.counted},
+    }
+
+
+def _mirror() -> dict[str, list[int]]:
+    """The mirror image of a window's columns: which column each takes, and with which sign."""
+    count = len(features.FEATURES)
+    numbered = np.tile(np.arange(1, count + 1, dtype=np.float32), (1, 1, 1))
+    image = features.mirror(numbered)[0, 0]
+    return {"column": [int(abs(v)) - 1 for v in image], "sign": [int(np.sign(v)) for v in image]}
+
+
+def _exercise(item: Exercise) -> Mapping[str, Any]:
+    """A catalogue entry by positions in Body21; no triples where its measure isn't an angle of three joints."""
+    names = _TRIPLES.get(item.signal)
+    triples = [BODY21.indices(*(f"{side}_{n}" for n in names)) for side in ("left", "right")] if names else []
+    return {
+        "signal": item.signal,
+        "triples": triples,
+        "flip": item.signal == "arm_raise",
+        "sides": item.sides,
+        "start": item.start,
+        "min_range_deg": item.min_range_deg,
+    }

@@ -1,34 +1,203 @@
-"""The whole export: build, choose, measure."""
+"""The whole export: build, choose, measure, and say how near a bundle comes to the pipeline."""
 
 from __future__ import annotations
 
+import json
+import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exporters.edge.bundle import Plan, bundle_bytes, write_bundle
-from exporters.edge.clips import clip_agreement
-from exporters.edge.measure import Seen, sample_frames, time_bundles, time_networks, watch_frames
-from exporters.edge.networks import OPTIONAL, Network, float_networks
-from exporters.edge.report import (
-    Accuracy,
-    Budget,
-    accuracy,
-    machine,
-    measure_bundle,
-    parse_budget,
-    table,
-    versions,
-    write_report,
+from exporters.edge.bundle import Plan, bundle_bytes, check_folder, readme, write_bundle
+from exporters.edge.measure import (
+    Seen,
+    clip_agreement,
+    compare,
+    sample_frames,
+    time_bundles,
+    time_networks,
+    truth_error_mm,
+    watch_frames,
 )
-from exporters.edge.variants import VARIANTS
+from exporters.edge.networks import OPTIONAL, VARIANTS, Network, float_networks
+from posepipe.doctor import installed
 from posepipe.errors import UsageError
+from posepipe.inference import default_threads
+from posepipe.record.seal import read_record, writing
 
-__all__ = ["Exported", "compare_variants", "export_edge"]
+__all__ = [
+    "Accuracy", "Budget", "accuracy", "compare_variants", "export_edge", "machine", "parse_budget", "table",
+    "write_report",
+]  # fmt: skip
+
+LIMITS: Mapping[str, float] = {"keypoint_pct_median": 1.0, "mpjpe_change_pct": 3.0}
+"""A variant is used only within these: keypoints against float32, MPJPE against the truth of the sample clip."""
+
+_PACKAGES = ("onnxruntime", "numpy", "opencv-python")
+"""What the figures depend on."""
+_DOT = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Errors of a variant on the sample clip.
+
+    Attributes:
+        figures: see `exporters.edge.measure.compare`, with ``mpjpe_mm``, ``mpjpe_float32_mm`` and ``mpjpe_change_pct``.
+    """
+
+    figures: Mapping[str, float]
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is within `LIMITS`."""
+        return all(self.figures[name] <= most for name, most in LIMITS.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a bundle may cost.
+
+    Attributes:
+        most: in the unit.
+        unit: "MB" (the bundle's files) or "ms" (a frame's work with one thread).
+    """
+
+    most: float
+    unit: str
+
+
+def parse_budget(text: str) -> Budget:
+    """``15MB`` or ``25ms``.
+
+    Raises:
+        UsageError: neither.
+    """
+    for unit in ("MB", "ms"):
+        if text.lower().endswith(unit.lower()):
+            try:
+                most = float(text[: -len(unit)])
+            except ValueError:
+                break
+            if most > 0.0:
+                return Budget(most, unit)
+    raise UsageError(f"budget {text!r}", hint="Give a size or a time, such as 15MB or 25ms")
+
+
+def accuracy(bundle: Path, reference: Seen) -> Accuracy:
+    """Errors of a bundle against what the float32 bundle saw of the sample clip."""
+    seen = watch_frames(bundle, sample_frames())
+    figures = compare(reference, seen)
+    before, after = truth_error_mm(reference), truth_error_mm(seen)
+    figures |= {"mpjpe_mm": after, "mpjpe_float32_mm": before, "mpjpe_change_pct": 100.0 * (after - before) / before}
+    return Accuracy(figures)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    table = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = (table.get("flags") or table.get("Features") or "").split()
+    return {
+        "processor": table.get("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "cores": default_threads(),
+        "int8_dot_product": [flag for flag in _DOT if flag in flags],
+        "system": platform.platform(terse=True),
+    }
+
+
+def measure_bundle(
+    bundle: Path,
+    reference: Path,
+    variant: str,
+    size_bytes: int,
+    *,
+    rounds: int = 3,
+    clips: Path | None = None,
+    found: Accuracy | None = None,
+) -> dict[str, Any]:
+    """Everything the report says.
+
+    Args:
+        bundle: the bundle's folder.
+        reference: that of the float32 bundle; the same folder for float32 itself.
+        variant: the bundle's.
+        size_bytes: of what has to be on the device.
+        rounds: timed runs of each.
+        clips: folder of videos to compare labels and counts on.
+        found: errors, if measured already.
+    """
+    if found is None:
+        found = accuracy(bundle, watch_frames(reference, sample_frames()))
+    bundles = {"float32": reference} | {variant: bundle}
+    speed = time_bundles(bundles, rounds=rounds)
+    one, other = speed["float32"]["1"], speed[variant]["1"]
+    report: dict[str, Any] = {
+        "variant": variant,
+        "size_bytes": size_bytes,
+        "accuracy": {name: round(value, 4) for name, value in found.figures.items()},
+        "within_limits": found.kept,
+        "limits": dict(LIMITS),
+        "speed": speed,
+        "faster_than_float32": round(one["step_ms_median"] / other["step_ms_median"], 2),
+        "machine": machine(),
+        "versions": installed(_PACKAGES),
+    }
+    if clips is not None:
+        report["clips"] = clip_agreement(reference, bundle, clips)
+    return report
+
+
+def write_report(report: Mapping[str, Any], bundle: Path) -> None:
+    """``report.json``, ``report.md`` and the figures in the bundle's README."""
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    shown = table(report)
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    with writing(bundle, read_record(bundle).of) as made:
+        (made / "report.json").write_text(text, encoding="utf-8")
+        (made / "report.md").write_text(shown, encoding="utf-8")
+        (made / "README.md").write_text(readme(manifest, shown), encoding="utf-8")
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report as markdown."""
+    found, where = report["accuracy"], report["machine"]
+    dot = ", ".join(where["int8_dot_product"]) or "none"
+    lines = [
+        f"{report['variant']}, {report['size_bytes'] / 1e6:.1f} MB, on {where['processor']} ({where['architecture']}, "
+        f"int8 dot products: {dot}). Sample clip, 640x480 for speed.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| keypoints against float32, median (95 %) | {found['keypoint_pct_median']:.2f} % "
+        f"({found['keypoint_pct_p95']:.2f} %) of the person's height |",
+        f"| MPJPE against the truth | {found['mpjpe_mm']:.1f} mm (float32 {found['mpjpe_float32_mm']:.1f}; "
+        f"{found['mpjpe_change_pct']:+.1f} %) |",
+    ]
+    for count, row in report["speed"][report["variant"]].items():
+        figures = (
+            f"{row['step_ms_median']:.1f} ms, 95 % {row['step_ms_p95']:.1f} ms",
+            f"{row['fps']:.0f} fps with decoding",
+            f"first result {row['first_result_s']:.2f} s",
+            f"{row['peak_mb']:.0f} MB",
+        )
+        lines.append(f"| a frame, threads: {count} | {'; '.join(figures)} |")
+    lines.append(f"| against float32, 1 thread | {report['faster_than_float32']:.2f} times as fast |")
+    if "clips" in report:
+        clips = report["clips"]
+        lines.append(
+            f"| same exercise and count as float32 | {clips['agree']} of {clips['clips']} clips "
+            f"({100.0 * clips['agree'] / max(clips['clips'], 1):.1f} %) |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +253,7 @@ def export_edge(
         OutputError: the folder can't be written.
     """
     wanted = parse_budget(budget) if budget is not None else None
+    check_folder(out)
     networks = float_networks(refiner=refiner)
     plan = Plan(variant, form, refiner, ort_web)
     with tempfile.TemporaryDirectory(prefix="posepipe-edge-") as folder:
@@ -158,7 +328,7 @@ def compare_variants(*, rounds: int = 3, clips: Path | None = None, say: Say = l
         "int8_cpu_speed_up": round(by_name["float32"]["cpu_ms"] / by_name["int8"]["cpu_ms"], 2),
         "int8_size_mb": by_name["int8"]["size_mb"],
     }
-    return {"metrics": metrics, "rows": rows, "versions": versions(), "machine": machine()}
+    return {"metrics": metrics, "rows": rows, "versions": installed(_PACKAGES), "machine": machine()}
 
 
 def _write_all(

@@ -24,29 +24,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.errors import PosePipeError
+from posepipe.batch.jobs import VIDEO_SUFFIXES
+from posepipe.errors import InputError, PosePipeError
+from posepipe.keypoints.finder import INPUT_PX
+from posepipe.keypoints.roi import Roi, letterbox
+from posepipe.lab.people.body import BodyShape, solve
+from posepipe.lab.people.camera import SynthCamera
+from posepipe.lab.people.motion import Pose, Stance, pose_controls
+from posepipe.lab.people.render import Person, render_frame
+from posepipe.lab.people.scene import Light, Room, clutter, degrade
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.samples import SAMPLE_TRUTH, SAMPLE_VIDEO
+from posepipe.skeleton import BODY21
 from posepipe.types import Frame
 
 __all__ = [
-    "Seen",
-    "compare",
-    "gathered",
-    "load_runner",
-    "numbers_of",
-    "sample_frames",
-    "time_bundles",
-    "time_networks",
-    "truth_error_mm",
-    "watch_frames",
-]
+    "Seen", "calibration_frames", "clip_agreement", "clip_result", "compare", "gathered", "load_runner",
+    "numbers_of", "sample_frames", "time_bundles", "time_networks", "truth_error_mm", "watch_frames",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 _SURE = 0.5
 _JOINTS17 = 17
+
+Image = NDArray[np.uint8]
+_CROP_PX = 256
+_HIPS = BODY21.indices("left_hip", "right_hip")
+_SHOULDERS = BODY21.indices("left_shoulder", "right_shoulder")
+_SIZES = ((640, 480), (640, 360), (360, 640))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,3 +287,127 @@ def _summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         "step_ms_median": round(statistics.median(steps), 2),
         "step_ms_p95": round(float(np.quantile(steps, 0.95)), 2),
     } | medians
+
+
+def clip_agreement(reference: Path, other: Path, folder: Path) -> dict[str, Any]:
+    """Run both bundles over every video of a folder.
+
+    Returns:
+        ``clips``, ``agree`` (same main exercise and same count), and a row for each clip that differs.
+
+    Raises:
+        InputError: no videos there.
+    """
+    videos = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES) if folder.is_dir() else []
+    )
+    if not videos:
+        raise InputError("no videos", where=str(folder))
+    different = []
+    for video in videos:
+        first, second = clip_result(reference, video), clip_result(other, video)
+        if first != second:
+            different.append({"clip": video.name, "float32": first, "variant": second})
+    return {"clips": len(videos), "agree": len(videos) - len(different), "different": different}
+
+
+def clip_result(bundle: Path, video: Path) -> dict[str, Any]:
+    """What a bundle's runner makes of a video: its longest exercise and the count of it."""
+    command = [sys.executable, str(bundle / "run_edge.py"), str(video), "--no-frames"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
+    if done.returncode:
+        raise PosePipeError(f"the runner failed: {done.stderr.strip()[-200:]}", where=f"{bundle}, {video.name}")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    people: list[dict[str, Any]] = next((row["people"] for row in rows if "people" in row and "frame" not in row), [])
+    if not people:
+        return {"exercise": None, "reps": 0}
+    longest = max(people, key=lambda person: float(person["seconds"]))
+    segments = longest["exercise"].get("segments", [])
+    if not segments:
+        return {"exercise": None, "reps": 0}
+    main = max(segments, key=lambda part: float(part["end_s"] - part["start_s"]))
+    return {"exercise": main["label"], "reps": longest["exercise"]["reps_total"]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Inputs of the networks.
+
+    Attributes:
+        pictures: whole pictures (H, W, 3) BGR of several sizes.
+        squares: (N, 224, 224, 3) the detector's input.
+        crops: (N, 256, 256, 3) the landmark network's input.
+    """
+
+    pictures: tuple[Image, ...]
+    squares: Image
+    crops: Image
+
+
+def calibration_frames(count: int, seed: int = 0) -> Calibration:
+    """Render so many pictures; the same for the same seed."""
+    pictures, squares, crops = [], [], []
+    for i in range(count):
+        rng = np.random.default_rng((seed, i))
+        picture, roi = _picture(rng)
+        square = letterbox(picture.shape[1], picture.shape[0])
+        pictures.append(picture)
+        squares.append(square.crop(picture, INPUT_PX, cv2.BORDER_CONSTANT))
+        crops.append(roi.crop(picture, _CROP_PX))
+    return Calibration(tuple(pictures), np.stack(squares), np.stack(crops))
+
+
+def _picture(rng: np.random.Generator) -> tuple[Image, Roi]:
+    """A picture, and about where a person detector would look."""
+    width, height = _SIZES[rng.integers(len(_SIZES))]
+    shape = BodyShape.random(rng)
+    stance = Stance(heading_deg=float(rng.uniform(0, 360)), width_m=float(rng.uniform(0.15, 0.6)))
+    xyz = solve(shape, pose_controls(shape, stance, (_pose(rng), _pose(rng)), [rng.random()]))[0]
+    middle = xyz.mean(axis=0)
+    for _ in range(20):
+        camera = SynthCamera.random(rng, middle, width_px=width, height_px=height)
+        xy_px, depth = camera.project(xyz)
+        tall = np.ptp(xy_px, axis=0).max() / max(width, height)
+        if depth.min() > 0.5 and 0.3 < tall < 0.95:
+            break
+    center = (float(middle[0]), float(middle[1]))
+    room = Room.random(rng, center) if rng.random() < 0.6 else clutter(rng, width, height)
+    image = render_frame([Person(xyz, shape)], camera, scene=room, light=Light.random(rng), supersample=1)
+    image = degrade(image, rng, blur_px=float(rng.uniform(0, 1.2)), noise=float(rng.uniform(0, 8)))
+    if rng.random() < 0.3:
+        turn = int(rng.integers(3))
+        image, xy_px = _turned(image, xy_px, turn)
+    return image, _roi(rng, xy_px)
+
+
+def _pose(rng: np.random.Generator) -> Pose:
+    """Any pose of a person on two feet, from standing to a deep squat, arms anywhere in front or beside."""
+    low = rng.random() if rng.random() < 0.6 else 0.0
+    return Pose(
+        shank_deg=3.0 + 30.0 * low,
+        thigh_deg=3.0 + 95.0 * low,
+        lean_deg=float(rng.uniform(0, 20) + rng.uniform(0, 60) * low),
+        head_pitch_deg=float(rng.uniform(-15, 25)),
+        shoulder_flex_deg=float(rng.uniform(-20, 170)),
+        shoulder_abduct_deg=float(rng.uniform(0, 90)),
+        elbow_flex_deg=float(rng.uniform(0, 140)),
+    )
+
+
+def _turned(image: Image, xy_px: NDArray[np.float64], turn: int) -> tuple[Image, NDArray[np.float64]]:
+    """Picture and points turned by 90 degrees either way (0, 2) or upside down (1)."""
+    height, width = image.shape[:2]
+    x, y = xy_px[:, 0], xy_px[:, 1]
+    places = ((height - y, x), (width - x, height - y), (y, width - x))[turn]
+    code = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)[turn]
+    return np.asarray(cv2.rotate(image, code), np.uint8), np.stack(places, axis=1)
+
+
+def _roi(rng: np.random.Generator, xy_px: NDArray[np.float64]) -> Roi:
+    """Middle of the hips, trunk up, whole body, a little off."""
+    hips, shoulders = xy_px[_HIPS].mean(axis=0), xy_px[_SHOULDERS].mean(axis=0)
+    radius = 1.1 * float(np.linalg.norm(xy_px - hips, axis=1).max())
+    trunk = shoulders - hips
+    way = trunk / max(float(np.linalg.norm(trunk)), 1e-6)
+    return Roi.around_body(hips + rng.normal(0, 0.05 * radius, 2), hips + way * radius)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,20 +12,26 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from exporters.edge import graphs, variants
-from exporters.edge.frames import calibration_frames
+from exporters.edge import graphs
+from exporters.edge.measure import calibration_frames
+from posepipe.body.lift import SigmaCalibration
 from posepipe.errors import ModelError, UsageError
-from posepipe.keypoints.blazepose_models import from_wheel
-from posepipe.lifting.calibration import SigmaCalibration
+from posepipe.keypoints.blazepose_models import blazepose_files
 from posepipe.weights import find_model, list_cards
 
-__all__ = ["OPTIONAL", "Network", "build", "float_networks"]
+__all__ = ["OPTIONAL", "VARIANTS", "Network", "build", "dynamic_int8", "float_networks", "half_weights", "static_int8"]
+
+VARIANTS = ("float32", "float16", "int8")
+STATIC_OPS = ("Conv", "Add", "MaxPool", "Resize", "Clip")
+
+_LEAST_WEIGHTS = 64  # Smaller tensors stay as they are.
+_FLOAT16_MAX = 65504.0
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU")
 
 OPTIONAL = ("refiner",)
 """Only in the bundle if asked for; not counted in its size."""
-
 _OURS = ("exercise", "form", "gait", "reps")
 # What int8 leaves at half size: classifier and counter are small, and the refiner's gradients need the precision.
 _HALF = ("exercise", "reps", *OPTIONAL)
@@ -33,6 +40,109 @@ _PICTURES = 64
 # Layers that stay float32 at the beginning, and the share of them at the end, where the picture has shrunk to a few
 # cells. Chosen on rendered pictures: the detector runs in few frames and can afford more.
 _KEPT = {"detector": (10, 3), "landmarks": (4, 6)}
+
+
+def half_weights(model: ModelProto) -> ModelProto:
+    """Weights as float16, each with a cast back to float32 that ONNX Runtime does once, when it loads."""
+    small = named(model)
+    graph = small.graph
+    casts = []
+    weights = {name for node in graph.node if node.op_type in _LAYERS for name in node.input[1:]}
+    for tensor in graph.initializer:
+        # Scales of int8 layers and what we calculate with stay exact.
+        if tensor.data_type != TensorProto.FLOAT or tensor.name not in weights or len(tensor.dims) < 2:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < _LEAST_WEIGHTS or np.abs(values).max() > _FLOAT16_MAX:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_f16"))
+        casts.append(helper.make_node("Cast", [f"{name}_f16"], [name], f"{name}_cast", to=TensorProto.FLOAT))
+    body = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *body])
+    onnx.checker.check_model(small)
+    return small
+
+
+class _Reader:
+    """Calibration inputs in the form that ONNX Runtime's quantiser asks for."""
+
+    def __init__(self, feeds: Sequence[dict[str, NDArray[Any]]]) -> None:
+        self._left: Iterator[dict[str, NDArray[Any]]] = iter(feeds)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._left, None)
+
+
+def static_int8(
+    model: ModelProto, feeds: Sequence[dict[str, NDArray[Any]]], *, exclude: Sequence[str] = ()
+) -> ModelProto:
+    """Convolutions and additions in int8, per channel, ranges from the feeds.
+
+    Args:
+        model: float32.
+        feeds: inputs to take the ranges from.
+        exclude: names of nodes that stay float32.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(named(model), source)
+        quantize_static(
+            source,
+            target,
+            _Reader(feeds),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(STATIC_OPS),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            nodes_to_exclude=list(exclude),
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={
+                "ActivationSymmetric": False,
+                "QuantizeBias": True,
+                # Ranges as a running mean: one odd picture doesn't widen them for all.
+                "CalibMovingAverage": True,
+                "CalibMovingAverageConstant": 0.05,
+            },
+        )
+        return onnx.load(target)
+
+
+def dynamic_int8(model: ModelProto, *, exclude: Sequence[str] = ()) -> ModelProto:
+    """Matrix products with constant weights in int8, per channel; activations are measured as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(named(model), source)
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "Gemm", "LSTM", "GRU"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[*exclude, *_stacked(model)],
+        )
+        return onnx.load(target)
+
+
+def _stacked(model: ModelProto) -> list[str]:
+    """Products with a stack of matrices, which ONNX Runtime can't do in int8 per channel."""
+    stacks = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) > 2}
+    return [node.output[0] for node in model.graph.node if node.op_type == "MatMul" and stacks & set(node.input)]
+
+
+def named(model: ModelProto) -> ModelProto:
+    """A copy in which every node has a name: what it makes first. ONNX Runtime 1.20 mixes up nodes without."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        node.name = node.output[0]
+    return copy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +172,7 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
     Raises:
         ModelError: one is missing or damaged.
     """
-    files = from_wheel()
+    files = blazepose_files()
     source = "mediapipe 0.10.21 (Google), translated from TFLite"
     detector = graphs.detector(onnx.load_from_string(files.onnx_detector()))
     landmarks = graphs.landmarks(onnx.load_from_string(files.onnx_landmarks()))
@@ -126,30 +236,30 @@ def build(network: Network, variant: str) -> ModelProto:
 
     Args:
         network: float32.
-        variant: one of `variants.VARIANTS`.
+        variant: one of `VARIANTS`.
 
     Raises:
         UsageError: no such variant.
     """
-    if variant not in variants.VARIANTS:
-        raise UsageError(f"variant {variant!r}", hint=f"Valid: {', '.join(variants.VARIANTS)}")
+    if variant not in VARIANTS:
+        raise UsageError(f"variant {variant!r}", hint=f"Valid: {', '.join(VARIANTS)}")
     if variant == "float32" or network.name.endswith("_decode"):
-        return variants.named(network.model)
+        return named(network.model)
     if variant == "float16" or network.name in _HALF:
-        return variants.half_weights(network.model)
+        return half_weights(network.model)
     if network.name == "lifter":
-        return variants.half_weights(variants.dynamic_int8(network.model))
+        return half_weights(dynamic_int8(network.model))
     if network.name not in _KEPT:
-        return variants.named(network.model)
-    model = variants.static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network))
-    return variants.half_weights(model)
+        return named(network.model)
+    model = static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network))
+    return half_weights(model)
 
 
 def _kept_in_float(network: Network) -> list[str]:
     """Nodes that stay float32: what we added, the first layers, the last ones."""
     model, (first, share) = network.model, _KEPT[network.name]
     inner = [node.output[0] for node in model.graph.node if not node.output[0].startswith("pp_")]
-    core = [name for name in inner if _kind(model, name) in variants.STATIC_OPS]
+    core = [name for name in inner if _kind(model, name) in STATIC_OPS]
     ours = [node.output[0] for node in model.graph.node if node.output[0] not in core]
     return [*ours, *core[:first], *core[len(core) - len(core) // share :]]
 

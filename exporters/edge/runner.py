@@ -11,25 +11,334 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.edge.runner_models import HERE, Models
-from exporters.edge.runner_watch import Watch
-from posepipe.errors import MediaError, PosePipeError, UsageError
-from posepipe.exercise.types import CoachState
-from posepipe.lifting.lifter import assumed_camera
-from posepipe.live import LivePerson
-from posepipe.types import Camera, Frame
+from posepipe.body.angles import joint_angles
+from posepipe.body.lift import Lifter, assumed_camera
+from posepipe.body.motion import Motion
+from posepipe.body.refine import RefineConfig, Refiner
+from posepipe.errors import MediaError, ModelError, PosePipeError, UsageError
+from posepipe.exercise.analyse import analyse_exercise
+from posepipe.exercise.catalogue import Exercise, _Reader
+from posepipe.exercise.coach import Coach
+from posepipe.exercise.recognise import Recogniser
+from posepipe.exercise.types import CoachState, ExerciseResult
+from posepipe.gait.analyse import analyse
+from posepipe.gait.types import GaitResult
+from posepipe.keypoints.blazepose import BlazePoseStream, Person, read_person
+from posepipe.keypoints.finder import Area, detect
+from posepipe.keypoints.roi import Roi
+from posepipe.live import LivePerson, LiveSession
+from posepipe.reasons import Reason
+from posepipe.record.codec import exercise_json, gait_json
+from posepipe.types import Angles, Camera, Frame, KeypointTrack, PoseTrack
+from posepipe.weights import sha256_of_file
 
-__all__ = ["main", "run"]
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
+__all__ = ["Models", "main", "run", "use"]
+
+HERE = Path(__file__).resolve().parent
+"""In a bundle: the bundle."""
+
+FloatArray = NDArray[np.float32]
+_CROP_PX = 256
+_MOST_FRAMES = 9000  # Kept for the results at the end: five minutes at 30 fps.
+_NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
 _WARM_FRAMES = 30
+
+
+class Models:
+    """The bundle's networks, each checked against the manifest before it is opened.
+
+    Args:
+        folder: the bundle.
+        threads: of ONNX Runtime.
+
+    Raises:
+        ModelError: the manifest can't be read.
+    """
+
+    def __init__(self, folder: Path = HERE, threads: int = 1) -> None:
+        self.folder = folder
+        self.threads = threads
+        path = folder / "manifest.json"
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self._entries = {str(name): dict(entry) for name, entry in self.manifest["models"].items()}
+        except FileNotFoundError as error:
+            raise ModelError("no such file", where=str(path), hint="Run it in the bundle's folder") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError("not a bundle's manifest", where=str(path), hint="Make the bundle again") from error
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def open(self, name: str, *, memory_reuse: bool = True) -> InferenceSession:
+        """Check and open one network; without `memory_reuse` no plan is made of which tensors share memory.
+
+        Raises:
+            ModelError: it is missing, cut short, changed, or another network under its name.
+        """
+        if name not in self._entries:
+            raise ModelError(f"the bundle has no {name}", where=str(self.folder / "manifest.json"))
+        entry = self._entries[name]
+        path = self.folder / str(entry["file"])
+        hint = "Copy the bundle again or make it anew"
+        try:
+            size, digest = path.stat().st_size, sha256_of_file(path)
+        except OSError as error:
+            raise ModelError(f"can't be read ({error.strerror})", where=str(path), hint=hint) from error
+        if size != entry["size_bytes"]:
+            raise ModelError(f"has {size} bytes, expected {entry['size_bytes']}", where=str(path), hint=hint)
+        if digest != entry["sha256"]:
+            raise ModelError("its sha256 isn't the manifest's: damaged, or another file", where=str(path), hint=hint)
+        # Read at the import: nothing is reported (see posepipe/__init__.py, which a bundle doesn't have).
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads sleep as soon as a run ends, so that the other networks' threads and the decoder get the cores.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_reuse = memory_reuse
+        try:
+            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # ONNX Runtime's exceptions share no base of their own.
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelError(f"ONNX Runtime can't use it ({first[:200]})", where=str(path), hint=hint) from error
+        _check_ports(session, name, entry, path)
+        return session
+
+
+def _check_ports(session: InferenceSession, name: str, entry: dict[str, Any], path: Path) -> None:
+    """That a file is the network that the manifest says."""
+    said = session.get_modelmeta().custom_metadata_map.get("posepipe_name")
+    found = {item.name for item in (*session.get_inputs(), *session.get_outputs())}
+    needed = {str(port["name"]) for port in (*entry["inputs"], *entry["outputs"])}
+    if said != name or not needed <= found:
+        raise ModelError(
+            f"holds {said or 'another network'}, expected {name}", where=str(path), hint="Files are swapped"
+        )
+
+
+_CURRENT: list[Models] = []
+
+
+def use(models: Models) -> None:
+    """Let the code of posepipe find these networks and tables from now on."""
+    _CURRENT[:] = [models]
+
+
+def find_model(name: str | Path) -> Path:
+    """Stands in for `posepipe.weights.find_model`: `open_session` checks the file."""
+    return Path(f"{name}.onnx")
+
+
+def open_session(model: Path, *, threads: int | None = None, memory_reuse: bool = True) -> InferenceSession:
+    """Stands in for `posepipe.inference.open_session`: a network of the bundle in use."""
+    del threads
+    return _CURRENT[-1].open(Path(model).stem, memory_reuse=memory_reuse)
+
+
+def files(package: str) -> Path:
+    """Stands in for `importlib.resources.files`: the bundle's folder of tables."""
+    del package
+    return _CURRENT[-1].folder / "tables"
+
+
+def read_catalogue(where: str, text: str) -> dict[str, Exercise]:
+    """Stands in for the reader of the exercise catalogue, which is JSON in the bundle."""
+    return {str(name): _Reader(where, str(name)).exercise(value) for name, value in json.loads(text).items()}
+
+
+class EdgeNetworks:
+    """The two networks of the detector, with the pipeline's own decoding; see `posepipe.keypoints.blazepose.Networks`.
+
+    Attributes:
+        finder: itself; it is also what `posepipe.keypoints.finder.PersonFinder` is to the pipeline.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self.finder = self
+        self._detector = models.open("detector")
+        self._landmarks = models.open("landmarks")
+
+    def detect(
+        self, image: NDArray[np.uint8], min_score: float = 0.5, area: Area | None = None
+    ) -> tuple[tuple[float, Roi], ...]:
+        """People in a picture; see `posepipe.keypoints.finder.detect`."""
+        return detect(self._run, image, min_score, area)
+
+    def _run(self, square: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        boxes, logits = self._detector.run(["boxes", "scores"], {"image": square[None]})
+        return boxes, logits
+
+    def landmarks(self, image: NDArray[np.uint8], roi: Roi) -> Person:
+        """Landmarks of the person in a region of interest, without MediaPipe's own 3D guess."""
+        crop = roi.crop(image, _CROP_PX)
+        raw, presence, maps = self._landmarks.run(["landmarks", "presence", "heatmaps"], {"image": crop[None]})
+        return read_person(raw, float(presence[0, 0]), maps, roi)
+
+
+class EdgeLifter(Lifter):
+    """The lifter; encoding, turning back and calibration are part of its graph."""
+
+    def __init__(self, models: Models) -> None:
+        self._session = models.open("lifter")
+
+    def lift_rays(
+        self,
+        rays: FloatArray,
+        ray_sigma: FloatArray,
+        valid: NDArray[np.bool_],
+        focal_assumed: NDArray[np.bool_],
+        *,
+        independent: bool = False,
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        """As `posepipe.body.lift.Lifter.lift_rays`; the graph holds sigma for a detector's keypoints only.
+
+        Raises:
+            UsageError: sigma for independent keypoints is asked for.
+        """
+        if independent:
+            raise UsageError("the edge lifter knows sigma for a detector's keypoints only")
+        feeds = {"rays": np.nan_to_num(rays), "ray_sigma": np.nan_to_num(ray_sigma, nan=1.0), "valid": valid}
+        found = [
+            self._session.run(
+                ["xyz_m", "sigma_m", "usable"],
+                {name: value[i : i + 1] for name, value in feeds.items()} | {"focal_assumed": focal_assumed[i : i + 1]},
+            )
+            for i in range(len(rays))
+        ]
+        xyz, sigma, usable = (np.concatenate(part) for part in zip(*found, strict=True))
+        return xyz, sigma, usable
+
+
+@dataclass(slots=True, eq=False)
+class _Memory:
+    """What is kept of one person for the results at the end."""
+
+    seconds: float
+    coach: Coach | None
+    past: deque[tuple[Frame, LivePerson]]
+
+
+class Watch:
+    """Everything for one input: the live session, and for each person a coach and a memory of some minutes.
+
+    Args:
+        models: the bundle's.
+        camera: size and focal length of the pictures.
+        people: follow at most so many.
+        height_m: the person's height; None leaves the scale assumed.
+        refine: optimise the poses at test time before the results are made; needs the refiner in the bundle.
+    """
+
+    def __init__(
+        self, models: Models, camera: Camera, *, people: int = 1, height_m: float | None = None, refine: bool = False
+    ) -> None:
+        use(models)
+        self._camera = camera
+        self._height_m = height_m
+        # Without the clip stage, whose long loops a board would feel.
+        self._refiner = Refiner(threads=models.threads, config=RefineConfig(clip=False)) if refine else None
+        stream = BlazePoseStream(cast(Any, EdgeNetworks(models)), people)
+        self._lifter = EdgeLifter(models)
+        self.session = LiveSession(stream, self._lifter, camera, height_m)
+        self._size = camera.width_px, camera.height_px
+        self._scale_known = height_m is not None
+        self._recogniser = Recogniser() if "exercise" in models else None
+        self._gait = "gait" in models
+        self._people: dict[int, _Memory] = {}
+
+    def step(self, frame: Frame) -> list[tuple[LivePerson, CoachState | None]]:
+        """Everyone in the next frame, each with what the coach knows."""
+        return [(person, self._remember(frame, person)) for person in self.session.step(frame)]
+
+    def _remember(self, frame: Frame, person: LivePerson) -> CoachState | None:
+        if person.id not in self._people:
+            coach = Coach(recogniser=self._recogniser) if self._recogniser is not None else None
+            self._people[person.id] = _Memory(frame.time_s, coach, deque(maxlen=_MOST_FRAMES))
+        memory = self._people[person.id]
+        memory.past.append((Frame(frame.index, frame.time_s, _NO_PICTURE), person))
+        if memory.coach is None:
+            return None
+        return memory.coach.step(frame.time_s, person.pose, person.angles, person.keypoints, self._size)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Each person's exercise and gait, in the form of ``summary.json``'s people."""
+        return [self._result(i, memory) for i, memory in self._people.items() if len(memory.past) > 1]
+
+    def _result(self, person: int, memory: _Memory) -> dict[str, Any]:
+        motion = self._refined(_motion_of(person, list(memory.past), self._size))
+        exercise = ExerciseResult(withheld=Reason.NOT_ANALYSED)
+        if self._recogniser is not None:
+            exercise = analyse_exercise(motion, self._recogniser)
+        gait = GaitResult(withheld=Reason.NOT_ANALYSED)
+        if self._gait:
+            gait = analyse(motion, scale_known=self._scale_known)
+        return {
+            "id": person,
+            "frames": len(motion),
+            "seconds": round(float(motion.time_s[-1] - motion.time_s[0]), 3),
+            "exercise": exercise_json(exercise),
+            "gait": gait_json(gait),
+        }
+
+    def _refined(self, motion: Motion) -> Motion:
+        """The motion lifted again and optimised, if that was asked for."""
+        if self._refiner is None or motion.keypoints is None:
+            return motion
+        lifted = self._lifter.lift(motion.keypoints, self._camera, height_m=self._height_m)
+        pose = self._refiner.refine(lifted).pose
+        return Motion.from_pose(pose, joint_angles(pose), motion.keypoints, self._size)
+
+
+def _motion_of(person: int, past: Sequence[tuple[Frame, LivePerson]], size_px: tuple[int, int]) -> Motion:
+    """One person's frames as a motion, as the live session gave them."""
+    poses = [seen.pose for _, seen in past]
+    time_s = np.array([frame.time_s for frame, _ in past])
+    pose = PoseTrack(
+        poses[0].layout,
+        time_s,
+        *(
+            np.concatenate([getattr(pose, name) for pose in poses])
+            for name in ("xyz_m", "sigma_m", "root_m", "root_sigma_m", "valid", "interpolated")
+        ),
+    )
+    angles = [seen.angles for _, seen in past]
+    joined = Angles(
+        angles[0].names, np.concatenate([a.deg for a in angles]), np.concatenate([a.sigma_deg for a in angles])
+    )
+    points = [seen.keypoints for _, seen in past]
+    xy_px = np.stack([k.xy_px for k in points])
+    valid = np.all(np.isfinite(xy_px), axis=2)
+    track = KeypointTrack(
+        person,
+        points[0].layout,
+        np.array([frame.index for frame, _ in past], np.int32),
+        time_s,
+        xy_px,
+        np.stack([k.sigma_px for k in points]),
+        np.stack([k.score for k in points]),
+        valid,
+        np.zeros_like(valid),
+    )
+    return Motion.from_pose(pose, joined, track, size_px)
 
 
 def _frames(source: str, threads: int = 1) -> Iterator[Frame]:
@@ -131,13 +440,7 @@ def run(options: argparse.Namespace) -> None:
                 break
             if watch is None:
                 camera = _camera(*frame.size_px, options.fov_deg)
-                watch = Watch(
-                    models,
-                    camera,
-                    people=options.people,
-                    height_m=options.height_m,
-                    refine=options.refine,
-                )
+                watch = Watch(models, camera, people=options.people, height_m=options.height_m, refine=options.refine)
             if frame.index == _WARM_FRAMES:
                 warm_s = time.process_time()
             begin = time.perf_counter()
@@ -157,7 +460,9 @@ def _peak_mb() -> float | None:
     """Most memory this process ever had resident; None where the system doesn't say."""
     status = Path("/proc/self/status")
     if status.is_file():
-        found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        found = [
+            line.split()[1] for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")
+        ]
         return round(int(found[0]) / 1e3, 1) if found else None
     try:
         import resource
@@ -198,7 +503,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"run_edge: {error}\n")
         return error.exit_code
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     return 0
 
 

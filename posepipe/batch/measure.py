@@ -1,9 +1,7 @@
 """How much computing a second of video takes, and how well workers share it.
 
-    python -m posepipe.batch.measure ../shared/videos --pattern 'squat_*' --figures docs/figures
-
-runs ``posepipe batch`` with one and with several workers in turn, and writes ``docs/figures/scale.json`` for
-`posepipe.evaluation.publish`.
+``posepipe evaluate scale ../shared/videos --pattern 'squat_*'`` runs ``posepipe batch`` with one and with several
+workers in turn.
 """
 
 from __future__ import annotations
@@ -18,15 +16,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from posepipe.batch.state import Identity
+from posepipe.batch.plan import Identity
 from posepipe.errors import PosePipeError
-from posepipe.watch import cores
+from posepipe.system import cores, wait_usage
 
-__all__ = ["cluster_cost", "main", "measure_scale"]
+__all__ = ["measure_scale"]
 
 HOURS = 10_000.0
 PRICE_PER_CORE_HOUR = 0.04
@@ -98,10 +94,9 @@ def _run(source: Path, patterns: Sequence[str], workers: int, repeat: int) -> di
         command += ["--workers", str(workers), *(word for pattern in patterns for word in ("--pattern", pattern))]
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
-        # Of the command and of all workers that it waited for.
-        _, status, usage = os.wait4(process.pid, 0)
+        # Of the command and of all workers that it waited for (on Windows of the command alone).
+        cpu_s, _ = wait_usage(process)
         wall_s = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
         text = stdout.read().decode()
     if process.returncode:
@@ -119,29 +114,7 @@ def _run(source: Path, patterns: Sequence[str], workers: int, repeat: int) -> di
         "wall_s": wall_s,
         "start_s": outcome["startup_s"],
         "work_s": outcome["seconds"] - outcome["startup_s"],
-        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "cpu_s": cpu_s,
         "busiest_worker_cpu_s": max(by_worker.values()),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
-
-
-def main(
-    source: Annotated[Path, typer.Argument(help="Folder of videos, or a list.")],
-    pattern: Annotated[list[str] | None, typer.Option(help="Only files like this.")] = None,
-    workers: Annotated[str, typer.Option(help="Numbers of workers, with commas between.")] = "1,2",
-    repeats: Annotated[int, typer.Option(min=1)] = 3,
-    figures: Annotated[Path | None, typer.Option(help="Folder for scale.json.")] = None,
-) -> None:
-    """Measure, print, and keep."""
-    counts = [int(word) for word in workers.split(",")]
-    result = measure_scale(source, patterns=pattern or (), workers=counts, repeats=repeats)
-    shown = " ".join(f"--pattern '{word}'" for word in pattern or ())
-    command = f"python -m posepipe.batch.measure {source} {shown} --workers {workers} --repeats {repeats}"
-    text = json.dumps({"command": command} | result, indent=1) + "\n"
-    if figures is not None:
-        (figures / "scale.json").write_text(text, encoding="utf-8")
-    typer.echo(text)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,28 +1,166 @@
-"""Runs a plan: hands videos to workers, takes lost ones back, and sums up."""
+"""Runs a plan on Dask: hands videos to workers here or of a cluster, takes lost ones back, and sums up."""
 
 from __future__ import annotations
 
+import logging
 import secrets
+import socket
+import tempfile
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from posepipe.batch.cluster import Team, open_team
 from posepipe.batch.overview import write_overview
-from posepipe.batch.plan import Item, Plan
-from posepipe.batch.state import DONE, FAILED, NOBODY, SourceFile, State, read_state, write_state
-from posepipe.errors import PosePipeError
+from posepipe.batch.plan import DONE, FAILED, NOBODY, Item, Plan, SourceFile, State, Watcher, read_state, write_state
+from posepipe.errors import InputError, OutputError, PosePipeError
+from posepipe.media.atomic import output_error
+from posepipe.record.seal import sweep
+from posepipe.system import cores, need
 
 if TYPE_CHECKING:
-    from distributed import Future
+    from distributed import Client, Future
 
-__all__ = ["Options", "Outcome", "Watcher", "run_batch"]
+__all__ = ["Options", "Outcome", "open_team", "run_batch"]
+
+_CONNECT_S = 30.0
+_CONFIG = {
+    # A worker that dies takes its video with it; whether that is tried again is decided here.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.worker-saturation": 1.0,
+    # A paused worker would never go on: one video's memory isn't given back by waiting.
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    # On a machine that is very busy, slow isn't dead.
+    "distributed.comm.timeouts.connect": "120s",
+    "distributed.scheduler.worker-ttl": "1h",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.nanny.pre-spawn-environ": {
+        "OMP_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        # Pictures come and go; glibc shall keep their memory (see posepipe.cli.main).
+        "MALLOC_ARENA_MAX": 2,
+        "MALLOC_MMAP_THRESHOLD_": 32 << 20,
+        "MALLOC_TRIM_THRESHOLD_": 16 << 20,
+    },
+}
 
 _LOOK_S = 0.5
 _LOST = "WorkerLost"
+
+
+class Team:
+    """Workers, and how much they take at once.
+
+    Args:
+        client: connected to a scheduler.
+        local: whether the workers are ours.
+        alone: whether this process is the only worker.
+    """
+
+    def __init__(self, client: Client, *, local: bool, alone: bool = False) -> None:
+        self.client = client
+        self.local = local
+        self.alone = alone
+
+    def here(self) -> AbstractContextManager[object]:
+        """Dask's functions mean this client, in this thread, and no other that a program may have."""
+        current: AbstractContextManager[object] = self.client.as_current()
+        return current
+
+    def slots(self) -> int:
+        """Videos that can be worked on at once, now; workers may come and go."""
+        return int(sum(self.client.nthreads().values()))
+
+    def renew(self, worker: str) -> bool:
+        """Start a worker's process again, with fresh memory and networks; False if its cluster can't do that."""
+        try:
+            self.client.restart_workers([worker], timeout=60, raise_for_error=False)
+        # A worker without a nanny, or one that is gone: not worth stopping for.
+        except (ValueError, KeyError, OSError, TimeoutError):
+            return False
+        return True
+
+
+@contextmanager
+def open_team(workers: int | None, scheduler: str | None, log: Path) -> Iterator[Team]:
+    """Connect to a cluster, or start worker processes here, one core each.
+
+    Args:
+        workers: processes here; None takes one for each core.
+        scheduler: address of a scheduler; then `workers` doesn't count.
+        log: what worker processes here print.
+
+    Raises:
+        UsageError: Dask isn't installed.
+        InputError: no scheduler answers at that address.
+        OutputError: there is no place for temporary files.
+    """
+    need("distributed", extra="batch")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    import dask
+    from distributed import Client, LocalCluster
+
+    from posepipe.batch.work import prepare
+
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(_CONFIG))
+        if scheduler is not None:
+            try:
+                client = stack.enter_context(Client(scheduler, timeout=_CONNECT_S, set_as_default=False))
+            except (OSError, ValueError, TimeoutError) as error:
+                raise InputError(
+                    "no Dask scheduler answers", where=scheduler, hint="Check the address, as in tcp://host:8786"
+                ) from error
+            yield Team(client, local=False)
+            return
+        folder = stack.enter_context(_temporary_folder())
+        common: dict[str, Any] = {
+            "threads_per_worker": 1,
+            "memory_limit": 0,
+            "silence_logs": logging.CRITICAL,
+            "local_directory": folder,
+        }
+        if not _reaches_itself():
+            # Dask asks for this machine's address even where nobody needs it.
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", RuntimeWarning)
+            cluster: Any = LocalCluster(n_workers=1, processes=False, dashboard_address=None, **common)
+            stack.enter_context(cluster)
+            yield Team(stack.enter_context(Client(cluster, set_as_default=False)), local=True, alone=True)
+            return
+        # None would take the well-known port, and warn where another cluster has it.
+        ports = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+        cluster = LocalCluster(n_workers=workers or cores(), processes=True, **ports, **common)
+        stack.enter_context(cluster)
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        client.register_worker_callbacks(partial(prepare, str(log)))
+        yield Team(client, local=True)
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="posepipe-dask-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise output_error(error, Path(tempfile.gettempdir())) from error
+
+
+def _reaches_itself() -> bool:
+    """Whether processes of this machine can talk to each other; a sandbox may have no network at all."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +172,15 @@ class Options:
         scheduler: address of a Dask scheduler that runs already; None starts workers here.
         attempts: how often a video is tried whose worker dies.
         recycle: a worker's process is started anew after so many videos.
+        patience_s: how long nobody may be there to work before the run ends; for the first worker of a cluster, which
+            may be queued, it waits for ever.
     """
 
     workers: int | None = None
     scheduler: str | None = None
     attempts: int = 2
     recycle: int = 50
-
-
-class Watcher:
-    """Told what happens; does nothing by itself."""
-
-    def started(self, name: str) -> None:
-        """A video was handed out."""
-
-    def ended(self, name: str, state: State) -> None:
-        """A video came back, for good."""
-
-    def tick(self) -> None:
-        """Twice a second."""
+    patience_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +228,7 @@ class _Books:
     done_by: Counter[str] = field(default_factory=Counter)
     worked: list[str] = field(default_factory=list)
     lost: int = 0
+    seen_s: float | None = None
 
 
 def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | None = None) -> Outcome:
@@ -116,7 +245,7 @@ def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | Non
         UsageError: Dask isn't installed, or another batch writes to the same folder.
         OutputError: the folder or disk refuses.
         InputError: no scheduler answers.
-        PosePipeError: the scheduler was lost on the way; what is done stays done.
+        PosePipeError: the scheduler or all workers were lost on the way; what is done stays done.
     """
     options, watcher = options or Options(), watcher or Watcher()
     start = time.perf_counter()
@@ -124,16 +253,27 @@ def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | Non
     known = {item.job.name: item.state for item in plan.items if item.state}
     books = _Books(secrets.token_hex(6), deque(todo), known)
     startup_s = 0.0
-    with plan.places.locked():
-        plan.places.sweep()
+    with plan.places.locked() as held:
+        if not held:
+            watcher.note("this file system knows no locks: let no other batch write there meanwhile")
+        sweep(plan.places.work)
         try:
             if books.queue:
                 workers = min(options.workers, len(books.queue)) if options.workers else None
                 with open_team(workers, options.scheduler, plan.places.log) as team, team.here(), _released(books):
                     startup_s = time.perf_counter() - start
+                    if team.alone:
+                        watcher.note("no network, not even with itself: one video after the other in this process")
                     _work_off(books, plan, team, options, watcher)
-        finally:
+        except PosePipeError:
+            # The overview may fail for the same reason, which is better told once.
+            with suppress(OutputError):
+                write_overview(plan, books.states)
+            raise
+        except BaseException:
             write_overview(plan, books.states)
+            raise
+        write_overview(plan, books.states)
     return Outcome(books.states, tuple(books.worked), time.perf_counter() - start, startup_s, books.lost)
 
 
@@ -158,13 +298,15 @@ def _work_off(books: _Books, plan: Plan, team: Team, options: Options, watcher: 
     from distributed import wait
 
     while books.queue or books.running:
+        slots = team.slots()
+        _watch_over(books, slots, team, options)
         # One video a slot and none in advance: whoever is free takes the next, and a lost worker costs one.
-        for _ in range(max(team.slots() - len(books.running), 0)):
+        for _ in range(max(slots - len(books.running), 0)):
             if books.queue:
                 _hand_out(books, plan, team, watcher)
         watcher.tick()
         if not books.running:
-            # All workers are gone; those of a cluster may come back.
+            # All workers are gone; they may come back.
             time.sleep(_LOOK_S)
             continue
         try:
@@ -175,8 +317,21 @@ def _work_off(books: _Books, plan: Plan, team: Team, options: Options, watcher: 
             _take_back(books, plan, team, options, watcher, future)
 
 
+def _watch_over(books: _Books, slots: int, team: Team, options: Options) -> None:
+    """Raise `PosePipeError` if there has been nobody to work for too long."""
+    now_s = time.monotonic()
+    if slots or (books.seen_s is None and team.local):
+        books.seen_s = now_s
+    elif books.seen_s is not None and now_s - books.seen_s > options.patience_s:
+        raise PosePipeError(
+            "no worker is left, and none came back",
+            where=options.scheduler or "",
+            hint="Look at the workers, then start again; what is done stays done",
+        )
+
+
 def _hand_out(books: _Books, plan: Plan, team: Team, watcher: Watcher) -> None:
-    from posepipe.batch.worker import task
+    from posepipe.batch.work import task
 
     item = books.queue.popleft()
     name = item.job.name

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import cv2
 
 from posepipe.batch.jobs import Job
-from posepipe.batch.places import Places
-from posepipe.batch.state import (
-    DONE,
-    NOBODY,
-    RUNNING,
-    Identity,
-    SourceFile,
-    State,
-    read_state,
-    write_state,
-)
+from posepipe.batch.plan import DONE, NOBODY, RUNNING, Identity, Places, SourceFile, State, read_state, write_state
+from posepipe.body.lift import Lifter
 from posepipe.errors import NobodyFoundError, PosePipeError
-from posepipe.keypoints import open_detector
-from posepipe.keypoints.base import Detector
-from posepipe.lifting.lifter import Lifter
+from posepipe.keypoints import Detector, open_detector
+from posepipe.media.atomic import disk_refuses
 from posepipe.pipeline import Pipeline
-from posepipe.results.folder import save
-from posepipe.results.formats import write_formats
-from posepipe.results.recording import Recording
+from posepipe.record.folder import save
+from posepipe.record.recording import Recording
+from posepipe.system import try_lock
 
-__all__ = ["work"]
+if TYPE_CHECKING:
+    from distributed import Worker
+
+__all__ = ["prepare", "task", "work"]
 
 
 class _Clock:
@@ -101,6 +97,9 @@ def work(job: Job, out: str, identity: Identity, run: str) -> State:
     except NobodyFoundError as error:
         state = replace(state.failed(error.as_dict()), status=NOBODY)
     except PosePipeError as error:
+        if disk_refuses(error):
+            # The next video would fare no better; this one counts as interrupted.
+            raise
         state = state.failed(error.as_dict())
     except Exception as error:
         state = state.failed(_defect(error))
@@ -112,18 +111,15 @@ def work(job: Job, out: str, identity: Identity, run: str) -> State:
 def _analyse(job: Job, places: Places, state: State, start: _Clock) -> State:
     cv2.setNumThreads(1)
     pipeline = Pipeline(job.config)
-    detector = _detector(job.config.detector, job.config.max_people)
+    detector = _detector(job.config.detector_name(), job.config.max_people)
     recording = pipeline.describe(pipeline.detect(job.video, detector=detector), lifter=_lifter())
-    with places.fresh() as folder:
-        if job.video_out:
-            pipeline.annotate(recording, job.video, folder / "annotated.mp4")
-        if job.formats:
-            write_formats(recording, folder, job.formats)
-        save(recording, folder)
-        state = start.read_into(_done(state, recording))
-        write_state(state, folder / "batch.json")
-        places.publish(folder, job.name)
-    return state
+    state = _done(state, recording)
+    more: dict[str, Callable[[Path], object]] = {}
+    if job.video_out:
+        more["annotated.mp4"] = lambda path: pipeline.annotate(recording, job.video, path)
+    more["batch.json"] = lambda path: write_state(start.read_into(state), path)
+    save(recording, places.results(job.name), formats=job.formats, more=more, work=places.work)
+    return start.read_into(state)
 
 
 def _done(state: State, recording: Recording) -> State:
@@ -143,3 +139,50 @@ def _done(state: State, recording: Recording) -> State:
 def _defect(error: Exception) -> dict[str, Any]:
     what = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
     return PosePipeError(what, hint="This is a defect; analyse this video alone with POSEPIPE_DEBUG=1").as_dict()
+
+
+def prepare(log: str, dask_worker: Worker) -> None:
+    """Give a worker process of ours a core of its own; what libraries print goes to the file `log`."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
+    dask_worker.posepipe_core = take_core()
+
+
+def take_core() -> IO[str] | None:
+    """Bind this process to a core that no other worker has.
+
+    Every stage then sees one core and takes one thread. The core is marked by a locked file, which the system lets go
+    with the process. Where all are taken, or the system knows no such thing, the process stays free.
+
+    Returns:
+        The locked file, to be kept.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    for core in sorted(os.sched_getaffinity(0)):
+        try:
+            file = (Path(tempfile.gettempdir()) / f"posepipe-core-{core}.lock").open("a", encoding="utf-8")
+        except OSError:
+            continue
+        try:
+            free = try_lock(file.fileno())
+        except OSError:
+            free = False
+        if not free:
+            file.close()
+            continue
+        # The system binds threads, not processes; threads to come take after the one that starts them.
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(OSError):
+                os.sched_setaffinity(int(thread.name), {core})
+        return file
+    return None
+
+
+def task(job: Job, out: str, identity: Identity, run: str) -> tuple[str, State]:
+    """`work`, and the address of the worker that did it."""
+    from distributed import get_worker
+
+    return get_worker().address, work(job, out, identity, run)

@@ -1,20 +1,26 @@
-"""``posepipe analyze``."""
+"""``posepipe analyze`` and ``posepipe demo``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
 from enum import Enum
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from posepipe.pipeline import Config
-    from posepipe.results.recording import Recording
+from posepipe.media.atomic import fitting
+from posepipe.system import portable_name
 
-__all__ = ["Task", "analyze", "analyze_to_folder", "print_outcome"]
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from posepipe.record.recording import Recording
+
+__all__ = ["Quality", "Task", "analyze", "demo", "print_outcome", "results_folder"]
 
 
 class Task(str, Enum):
@@ -24,6 +30,23 @@ class Task(str, Enum):
     exercise = "exercise"
     gait = "gait"
     pose = "pose"
+
+
+class Anonymise(str, Enum):
+    """What pictures and the annotated video show."""
+
+    no = "no"
+    blur = "blur"
+    figure = "figure"
+
+
+class Quality(str, Enum):
+    """How closely to look."""
+
+    auto = "auto"
+    fast = "fast"
+    standard = "standard"
+    best = "best"
 
 
 def analyze(
@@ -42,62 +65,57 @@ def analyze(
         float | None, typer.Option(help="The person's height; makes lengths measured, not assumed.")
     ] = None,
     fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
+    capture_fps_hz: Annotated[
+        float | None, typer.Option("--capture-fps", help="Slow motion: rate at which the pictures were taken.")
+    ] = None,
+    quality: Annotated[
+        Quality, typer.Option(help="Which of BlazePose's networks, and how often; auto is best where heavy is at hand.")
+    ] = Quality.auto,
     detector: Annotated[
-        str, typer.Option(help="blazepose, mediapipe, or the path of a .task or RTMPose .onnx file.")
+        str, typer.Option(help="blazepose, mediapipe, or the path of a .task or of a pose network's .onnx.")
     ] = "blazepose",
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Optimise the 3D pose at test time, about 3 ms a frame.")
     ] = False,
+    anonymise: Annotated[
+        Anonymise, typer.Option(help="What pictures and the video show: no change, faces blurred, or the figure only.")
+    ] = Anonymise.no,
     video_out: Annotated[
         bool, typer.Option("--video/--no-video", help="Write annotated.mp4 (not for live inputs).")
     ] = True,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="Further formats: csv json coco trc mot c3d bvh rrd npz netcdf."),
+        typer.Option("--format", help="Further formats: csv tables xlsx json coco trc mot c3d bvh glb rrd npz netcdf."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json, or the error, as JSON.")] = False,
 ) -> None:
     """Analyse one video into a results folder."""
-    from posepipe.pipeline import Config
-    from posepipe.results.formats import parse_formats
+    from posepipe.api import analyze as analyze_video
 
-    config = Config(
-        task=task.value,
-        subject=subject,
-        height_m=height_m,
-        fov_deg=fov_deg,
-        detector=detector,
-        refine=refine,
-    )
-    folder = out if out is not None else Path.cwd() / f"{_stem(video)}-posepipe"
-    wanted = [item.name for item in parse_formats(formats or ())]
-    recording = analyze_to_folder(video, folder, config, video_out=video_out, formats=wanted)
-    if as_json:
-        from posepipe.results.summary import summary_dict
-
-        typer.echo(json.dumps(summary_dict(recording) | {"folder": str(folder)}, ensure_ascii=False, indent=2))
-    else:
-        print_outcome(recording, folder)
-
-
-def analyze_to_folder(
-    video: str, folder: Path, config: Config, *, video_out: bool, formats: Sequence[str] = ()
-) -> Recording:
-    """Run the pipeline with a progress bar on stderr and write the results folder."""
-    from posepipe.cli.progress import Progress
-    from posepipe.media.atomic import require_writable
-    from posepipe.media.sources import is_live
-    from posepipe.pipeline import Pipeline
-
-    require_writable(folder)
+    folder = results_folder(out, _stem(video))
     with Progress() as progress:
-        pipeline = Pipeline(config)
-        recording = pipeline.run(video, on_progress=progress)
-        if video_out and not is_live(video):
-            pipeline.annotate(recording, video, folder / "annotated.mp4", on_progress=progress)
-        # The summary comes last: a folder with a summary is whole.
-        recording.save(folder, formats=formats)
-    return recording
+        recording = analyze_video(
+            video,
+            folder,
+            task=task.value,
+            subject=subject,
+            height_m=height_m,
+            fov_deg=fov_deg,
+            detector=detector,
+            refine=refine,
+            capture_fps_hz=capture_fps_hz,
+            anonymise=anonymise.value,
+            quality=quality.value,
+            video_out=video_out,
+            formats=formats or (),
+            on_progress=progress,
+        )
+    print_outcome(recording, folder, as_json)
+
+
+def results_folder(out: Path | None, stem: str) -> Path:
+    """The folder asked for, or ``STEM-posepipe`` in the current one."""
+    return out if out is not None else Path.cwd() / portable_name(f"{fitting(stem)}-posepipe")
 
 
 def _stem(video: str) -> str:
@@ -108,12 +126,80 @@ def _stem(video: str) -> str:
     return Path(video).stem.replace("*", "") or "images"
 
 
-def print_outcome(recording: Recording, folder: Path) -> None:
-    """Say in a few lines what was found and where it lies."""
-    from posepipe.results.sections import verdict
+def print_outcome(recording: Recording, folder: Path, as_json: bool = False) -> None:
+    """Say in a few lines what was found and where it lies, or print ``summary.json``."""
+    if as_json:
+        from posepipe.record.summary import summary_dict
+
+        typer.echo(json.dumps(summary_dict(recording) | {"folder": str(folder)}, ensure_ascii=False, indent=2))
+        return
+    from posepipe.reports.sections import verdict
 
     for warning in recording.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for person in recording.people:
         typer.echo(verdict(recording, person))
     typer.echo(f"results in {folder}; start with {folder / 'report.html'}")
+
+
+def demo(out: Annotated[Path, typer.Option(help="Results folder.")] = Path("posepipe-demo")) -> None:
+    """Analyse the sample video."""
+    from posepipe.api import analyze as analyze_video
+    from posepipe.samples import SAMPLE_HEIGHT_M, SAMPLE_VIDEO
+
+    with Progress() as progress:
+        recording = analyze_video(SAMPLE_VIDEO, out, height_m=SAMPLE_HEIGHT_M, video_out=True, on_progress=progress)
+    print_outcome(recording, out)
+
+
+class Progress:
+    """A bar on stderr; silent where stderr is no terminal.
+
+    Call it with (stage, frames done, frames in all or None).
+    """
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = _bar() if sys.stderr.isatty() else None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that `done` of `total` frames of a stage are finished."""
+        if self._bar is None:
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bar.add_task(stage, total=total)
+        self._bar.update(self._tasks[stage], completed=done, total=total)
+
+
+def _bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+    from rich.progress import Task as Stage
+    from rich.text import Text
+
+    class FramesPerSecond(ProgressColumn):
+        def render(self, task: Stage) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.0f} frames/s" if speed else "")
+
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        FramesPerSecond(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

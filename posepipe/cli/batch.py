@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posepipe.cli.analyze import Task
+from posepipe.cli.analyze import Quality, Task
 
 if TYPE_CHECKING:
     from posepipe.batch.plan import Plan
@@ -19,7 +19,8 @@ __all__ = ["batch"]
 
 def batch(
     source: Annotated[
-        Path, typer.Argument(help="Folder of videos, a .csv or .txt list, or a video.", show_default=False)
+        Path,
+        typer.Argument(help="Folder of videos, a .csv or .txt list, or a video.", show_default=False, readable=False),
     ],
     out: Annotated[Path, typer.Option(help="Folder for all results.", show_default=False)],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one for each core")] = None,
@@ -33,6 +34,12 @@ def batch(
     subject: Annotated[str, typer.Option(help="Whom to analyse: largest, center, all, or an id.")] = "largest",
     height_m: Annotated[float | None, typer.Option(help="Everybody's height; a list can give each their own.")] = None,
     fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
+    capture_fps_hz: Annotated[
+        float | None, typer.Option("--capture-fps", help="Slow motion: rate at which the pictures were taken.")
+    ] = None,
+    quality: Annotated[
+        Quality, typer.Option(help="Which of BlazePose's networks, and how often; auto is best where heavy is at hand.")
+    ] = Quality.auto,
     detector: Annotated[str, typer.Option(help="blazepose, mediapipe, or the path of a model.")] = "blazepose",
     refine: Annotated[bool, typer.Option("--refine/--no-refine", help="Optimise the 3D pose at test time.")] = False,
     video_out: Annotated[bool, typer.Option("--video/--no-video", help="Write annotated.mp4 for each.")] = False,
@@ -42,20 +49,31 @@ def batch(
 ) -> int:
     """Analyse many videos, each into its own results folder; start again to go on after a stop."""
     from posepipe.batch.jobs import Job, find_jobs
+    from posepipe.batch.overview import BatchTable
     from posepipe.batch.plan import make_plan
     from posepipe.batch.run import Options, run_batch
-    from posepipe.cli.batch_table import BatchTable
-    from posepipe.media.atomic import require_writable
+    from posepipe.formats.registry import parse_formats
     from posepipe.pipeline import Config
-    from posepipe.results.formats import parse_formats
 
     config = Config(
-        task=task.value, subject=subject, height_m=height_m, fov_deg=fov_deg, detector=detector, refine=refine
+        task=task.value,
+        subject=subject,
+        height_m=height_m,
+        fov_deg=fov_deg,
+        detector=detector,
+        refine=refine,
+        capture_fps_hz=capture_fps_hz,
+        quality=quality.value,
     )
     names = tuple(item.name for item in parse_formats(formats or ()))
     wanted = Job("", Path(), config, video_out, names)
-    jobs = find_jobs(source, wanted, patterns=pattern or (), recursive=recursive)
-    require_writable(out)
+    warnings: list[str] = []
+    jobs = find_jobs(source, wanted, patterns=pattern or (), recursive=recursive, say=warnings.append)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if scheduler is None:
+        for chosen in {job.config for job in jobs}:
+            chosen.detector_name()  # a network that isn't here is said once, before anything is done
     plan = make_plan(jobs, out, resume=resume, limit=limit, write=not dry_run)
     if dry_run:
         _print_plan(plan, as_json)
@@ -80,7 +98,7 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 
 def _print_outcome(plan: Plan, outcome: Outcome, as_json: bool) -> None:
-    from posepipe.batch.state import DONE, FAILED, NOBODY
+    from posepipe.batch.plan import DONE, FAILED, NOBODY
 
     if as_json:
         result = {

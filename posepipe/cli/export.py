@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import Enum
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,7 @@ import typer
 
 from posepipe.errors import UsageError
 
-__all__ = ["app"]
+__all__ = ["app", "need_exporters"]
 
 app = typer.Typer(no_args_is_help=True, help="Write the networks for phones, boards and browsers.")
 
@@ -59,7 +61,7 @@ def edge(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write a bundle and its parity and latency report."""
-    _need_exporters()
+    need_exporters()
     from exporters.edge.export import export_edge
 
     result = export_edge(
@@ -86,18 +88,21 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")] = False,
 ) -> None:
     """Measure float32, float16 and int8 beside each other."""
-    from posepipe.evaluation.tables import markdown
+    from posepipe.lab.metrics import markdown
 
-    _need_exporters()
+    need_exporters()
     from exporters.edge.export import compare_variants
 
     result = compare_variants(rounds=rounds, clips=clips, say=lambda text: typer.echo(text, err=True))
     typer.echo(json.dumps(result, indent=2) if as_json else markdown(result))
 
 
-def _need_exporters() -> None:
-    """Raise `UsageError` if this installation can't export."""
-    if find_spec("exporters") is None:
+def need_exporters() -> None:
+    """Make `exporters` importable. Raises `UsageError` if this installation came without."""
+    if find_spec("posepipe._exporters") is not None:
+        # A wheel holds them inside of posepipe: nobody else's site-packages should get a package `exporters`.
+        sys.modules["exporters"] = import_module("posepipe._exporters")
+    elif find_spec("exporters") is None:
         raise UsageError(
             "this installation came without the exporters", hint="Run the command in the folder of posepipe's sources"
         )

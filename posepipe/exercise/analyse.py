@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from posepipe.exercise.catalogue import Catalogue, load_catalogue
-from posepipe.exercise.count import Counted, count_any, count_exercise, steps
+from posepipe.body.motion import Motion
+from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
+from posepipe.exercise.count import Counted, count_exercise
 from posepipe.exercise.features import WINDOW_S
-from posepipe.exercise.form import consistency, describe
+from posepipe.exercise.form import MOVEMENTS, QualityModel, beyond_doubt, consistency, describe
 from posepipe.exercise.labels import OTHER, WALKING
-from posepipe.exercise.paced import Read, read_repeats
-from posepipe.exercise.quality import MOVEMENTS, QualityModel
-from posepipe.exercise.recognise import WindowScores
-from posepipe.exercise.segments import Segment, longest, segments
-from posepipe.exercise.types import Bout, Rejected, Repetition
-from posepipe.motion.clip import Motion
-from posepipe.reasons import Reason, withheld
+from posepipe.exercise.recognise import Segment, WindowScores, longest, segments
+from posepipe.exercise.repeats import Repeats, count_any, find_repeats
+from posepipe.exercise.signal import POSE_JOINTS, measure
+from posepipe.exercise.types import SCORE, Bout, Consistency, ExerciseResult, Repetition
+from posepipe.reasons import Reason
+from posepipe.settings import setting
 
-__all__ = ["Recognises", "analyse_exercise", "bouts", "clip_label", "scored", "section"]
+__all__ = ["analyse_exercise", "bouts", "clip_label", "result_of"]
 
+_MADE = "chosen on 258 synthetic sets in no pool (seed 951 of `posepipe.lab.counter.measure.made_clips`)"
 LEAST_S = 1.0
 """A shorter clip isn't analysed."""
+_LEAST_SLOW = 2
+"""Repetitions that a slow set must have to be taken for one."""
+_SEEN_SHARE = 0.5
+"""Where nothing was found and a joint was seen in a smaller share of the frames, that is the reason given."""
 
 
 class Recognises(Protocol):
@@ -37,8 +42,8 @@ class Recognises(Protocol):
 
 def analyse_exercise(
     motion: Motion, recogniser: Recognises | None, catalogue: Catalogue | None = None
-) -> dict[str, Any]:
-    """The ``exercise`` section of ``summary.json`` for one person.
+) -> ExerciseResult:
+    """What one person did.
 
     Args:
         motion: one person's movement.
@@ -46,40 +51,147 @@ def analyse_exercise(
         catalogue: exercises known; posepipe's own if None.
     """
     if len(motion) < 4 or float(motion.time_s[-1] - motion.time_s[0]) < LEAST_S:
-        return dict(withheld(Reason.TOO_SHORT))
+        return ExerciseResult(withheld=Reason.TOO_SHORT)
     catalogue = catalogue or load_catalogue()
     found = segments(recogniser.probabilities(motion)) if recogniser is not None else _whole(motion)
     done = scored(motion, bouts(motion, found, catalogue))
+    if recogniser is not None and sum(len(bout.reps) for bout in done) <= 1:
+        done = scored(motion, _slow(motion, recogniser, catalogue)) or done
     if done:
-        return section(done)
+        return result_of(done)
     if found and all(item.label == WALKING for item in found):
-        return dict(withheld(Reason.NO_EXERCISE))
+        return ExerciseResult(withheld=Reason.NO_EXERCISE)
     if any(item.doubt is not None for item in found):
-        return dict(withheld(Reason.UNSURE_WHICH))
-    return dict(withheld(Reason.NO_EXERCISE))
+        return ExerciseResult(withheld=Reason.UNSURE_WHICH)
+    if _mostly_unseen(motion):
+        return ExerciseResult(withheld=Reason.JOINT_UNSEEN)
+    return ExerciseResult(withheld=Reason.NO_EXERCISE)
+
+
+def _mostly_unseen(motion: Motion) -> bool:
+    """Whether a joint that exercises are told by is missing in most frames."""
+    index = [motion.layout.joints.index(name) for name in POSE_JOINTS if name in motion.layout.joints]
+    return len(index) < len(POSE_JOINTS) or bool((motion.valid[:, index].mean(axis=0) < _SEEN_SHARE).any())
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyseSettings:
+    """When the network that counts anything is believed more than the machine that knows the exercise."""
+
+    many: float = setting(1.25, "times as many repetitions, and one more, that it must see", source=_MADE)
+    few: float = setting(0.7, "times as many, and one less, that it must see at most", source=_MADE)
+    surely: float = setting(
+        0.8, "mean probability of its repetitions from which its count stands anyway, of two or more", source=_MADE
+    )
+    slow: float = setting(
+        4.0, "where next to nothing is counted, the clip is looked at so much faster, too",
+        source="the slow motion that `posepipe evaluate reps-same` makes",
+    )  # fmt: skip
+    misnamed: float = setting(
+        1.0 / 3.0, "share of its repetitions under which what was named is another movement", source="judgement"
+    )
+
+
+ANALYSE = AnalyseSettings()
 
 
 def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tuple[Bout, ...]:
-    """Segments with their repetitions; without walking, and without other things that don't repeat."""
+    """Segments with their repetitions; without walking, and without other things that don't repeat.
+
+    A named exercise is counted by the machine that knows it. Where the network that counts whatever repeats sees far
+    more or far fewer, or is sure, the machine doesn't see the movement well, or the name is wrong, and the network's
+    count stands. What repeats isn't held.
+    """
     out = []
-    read: Read | None = None
+    repeats: Repeats | None = None
     for item in found:
         span = (item.start_s, item.end_s)
-        if item.label in catalogue:
-            exercise = catalogue[item.label]
-            counted = count_exercise(motion, exercise, span)
-            reps = describe(motion, exercise, counted)
-            out.append(Bout(item.label, item.confidence, *span, reps, counted.rejected))
-        elif item.label == OTHER:
-            # Unsure which exercise, but sure enough that it is one: how often it was done can still be told.
-            guess = catalogue.get(item.guess) if item.doubt is not None and not steps(motion, span) else None
-            counted = count_exercise(motion, guess, span) if guess is not None else Counted()
-            if not len(counted):
-                read = read or read_repeats(motion)
-                counted = count_any(motion, span, steady=True, read=read)
-            if len(counted):
-                out.append(Bout(OTHER, item.confidence, *span, _plain(counted)))
+        if item.label == WALKING or (item.label != OTHER and item.label not in catalogue):
+            continue
+        exercise = catalogue.get(item.label)
+        repeats = repeats if repeats is not None else find_repeats(motion)
+        paced = count_any(motion, span, steady=True, found=repeats)
+        if exercise is None:
+            if len(paced):
+                out.append(Bout(OTHER, item.confidence, *span, _plain(paced)))
+            continue
+        counted = count_exercise(motion, exercise, span)
+        if _better_paced(len(counted), paced, repeats, motion, exercise):
+            if len(counted) < ANALYSE.misnamed * len(paced):
+                out.append(Bout(OTHER, item.confidence, *span, _plain(paced)))
+                continue
+            counted = Counted(paced.reps)
+        reps, rejected = describe(motion, exercise, counted), counted.rejected
+        # Counted by another measure, the exercise's own isn't what a repetition was seen by.
+        if counted.signal == exercise.signal:
+            reps, doubtful = beyond_doubt(reps)
+            rejected = tuple(sorted((*rejected, *doubtful), key=lambda one: one.start_s))
+        out.append(Bout(item.label, item.confidence, *span, reps, rejected))
     return tuple(out)
+
+
+def _slow(motion: Motion, recogniser: Recognises, catalogue: Catalogue) -> tuple[Bout, ...]:
+    """Sets done so slowly, or filmed in such slow motion, that only faster they look like what they are.
+
+    Taken only where the network that counts anything is sure of two repetitions at least.
+    """
+    faster = ANALYSE.slow
+    if float(motion.time_s[-1] - motion.time_s[0]) < faster * WINDOW_S:
+        return ()
+    fast = replace(motion, time_s=motion.time_s / faster)
+    if int((find_repeats(fast).likeness >= ANALYSE.surely).sum()) < _LEAST_SLOW:
+        return ()
+    done = bouts(fast, segments(recogniser.probabilities(fast)), catalogue)
+    return tuple(_stretched(bout, faster) for bout in done if len(bout.reps) >= _LEAST_SLOW)
+
+
+def _stretched(bout: Bout, slower: float) -> Bout:
+    """The same bout, slower."""
+
+    def stretched(rep: Repetition) -> Repetition:
+        out_s, back_s = rep.tempo_s
+        return replace(
+            rep,
+            start_s=rep.start_s * slower,
+            turn_s=rep.turn_s * slower,
+            end_s=rep.end_s * slower,
+            tempo_s=(out_s * slower, back_s * slower),
+        )
+
+    return replace(
+        bout,
+        start_s=bout.start_s * slower,
+        end_s=bout.end_s * slower,
+        reps=tuple(stretched(rep) for rep in bout.reps),
+        rejected=tuple(
+            replace(item, start_s=item.start_s * slower, end_s=item.end_s * slower) for item in bout.rejected
+        ),
+    )
+
+
+def _better_paced(told: int, paced: Counted, repeats: Repeats, motion: Motion, exercise: Exercise) -> bool:
+    """Whether the network's repetitions stand and not the machine's."""
+    count = len(paced)
+    if count > ANALYSE.many * told + 1 or 0 < count < ANALYSE.few * told - 1:
+        return True
+    turns = {cycle.turn_s for cycle in paced.reps}
+    mine = np.array([turn_s in turns for turn_s in repeats.time_s[repeats.cycle[:, 1]].tolist()], bool)
+    sure = count > 1 and float(repeats.likeness[mine].mean()) >= ANALYSE.surely
+    return sure and _in_phase(motion, exercise, paced)
+
+
+def _in_phase(motion: Motion, exercise: Exercise, paced: Counted) -> bool:
+    """Whether the network's repetitions begin in the exercise's start posture; a clip cut at the turn begins there."""
+    deg = measure(motion, exercise.signal).deg
+    sides = np.isfinite(deg)
+    known = sides.any(axis=1)
+    if known.sum() < 2:
+        return False
+    curve = np.where(sides, deg, 0.0).sum(axis=1)[known] / sides.sum(axis=1)[known]
+    moments = np.array([(c.start_s, c.turn_s, c.end_s) for c in paced.reps])
+    start, turn, end = np.interp(moments, motion.time_s[known], curve).T
+    out = turn - (start + end) / 2.0
+    return bool(np.median(out if exercise.start == "low" else -out) > 0.0)
 
 
 def clip_label(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> str:
@@ -104,7 +216,9 @@ def clip_label(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -
 
 
 def scored(motion: Motion, done: Sequence[Bout], model: QualityModel | None = None) -> tuple[Bout, ...]:
-    """The same bouts; repetitions of movements that the form model knows get a score.
+    """The same bouts; repetitions of movements that the form model knows get a score, or the reason why not.
+
+    The model knows people before motion capture: from a picture every repetition is unlike theirs, right or wrong.
 
     Args:
         motion: one person's movement.
@@ -114,64 +228,57 @@ def scored(motion: Motion, done: Sequence[Bout], model: QualityModel | None = No
     out = []
     for bout in done:
         if bout.label in MOVEMENTS and bout.reps:
-            model = model or QualityModel()
-            scores = model.score(bout.label, motion, [(rep.start_s, rep.end_s) for rep in bout.reps])
-            reps = tuple(replace(rep, score=float(score)) for rep, score in zip(bout.reps, scores, strict=True))
+            if motion.keypoints is not None:
+                reps = tuple(_unscored(rep, Reason.NOT_COMPARABLE) for rep in bout.reps)
+            else:
+                model = model or QualityModel()
+                scores = model.score(bout.label, motion, [(rep.start_s, rep.end_s) for rep in bout.reps])
+                reps = tuple(
+                    replace(rep, score=float(score)) if np.isfinite(score) else _unscored(rep, Reason.TOO_UNCERTAIN)
+                    for rep, score in zip(bout.reps, scores, strict=True)
+                )
             bout = replace(bout, reps=reps)
         out.append(bout)
     return tuple(out)
 
 
-def section(done: Sequence[Bout]) -> dict[str, Any]:
-    """Bouts in the form of ``summary.json``."""
-    return {"segments": [_segment(bout) for bout in done], "reps_total": sum(len(bout.reps) for bout in done)}
+def _unscored(rep: Repetition, reason: Reason) -> Repetition:
+    return replace(rep, withheld={**rep.withheld, SCORE: reason})
 
 
-def _segment(bout: Bout) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "label": bout.label,
-        "confidence": round(bout.confidence, 3),
-        "start_s": round(bout.start_s, 2),
-        "end_s": round(bout.end_s, 2),
-        "reps": len(bout.reps),
-        "rep_list": [_rep(rep) for rep in bout.reps],
-        "rejected": [_rejected(item) for item in bout.rejected],
-    }
+def result_of(done: Sequence[Bout]) -> ExerciseResult:
+    """Bouts as they are given: to 0.01 s and 0.1 degrees, and how alike the repetitions of each are."""
+    return ExerciseResult(tuple(_given(bout) for bout in done))
+
+
+def _given(bout: Bout) -> Bout:
     alike = consistency(bout.reps)
-    if alike is not None and np.isfinite(alike.rom_sd_deg):
-        row["consistency"] = {
-            "rom_mean_deg": round(alike.rom_mean_deg, 1),
-            "rom_sd_deg": round(alike.rom_sd_deg, 1),
-            "tempo_sd_s": round(alike.tempo_sd_s, 2),
-        }
-    return row
+    if alike is not None:
+        rom_mean_deg, rom_sd_deg = round(alike.rom_mean_deg, 1), round(alike.rom_sd_deg, 1)
+        alike = Consistency(rom_mean_deg, rom_sd_deg, round(alike.tempo_sd_s, 2))
+    return replace(
+        bout,
+        confidence=round(bout.confidence, 3),
+        start_s=round(bout.start_s, 2),
+        end_s=round(bout.end_s, 2),
+        reps=tuple(_given_rep(rep) for rep in bout.reps),
+        rejected=tuple(replace(r, start_s=round(r.start_s, 2), end_s=round(r.end_s, 2)) for r in bout.rejected),
+        alike=alike,
+    )
 
 
-def _rep(rep: Repetition) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "start_s": round(rep.start_s, 2),
-        "end_s": round(rep.end_s, 2),
-        "turn_s": round(rep.turn_s, 2),
-        "rom_deg": _number(rep.rom_deg, 1),
-        "rom_sigma_deg": _number(rep.rom_sigma_deg, 1),
-        "tempo_s": [_number(part, 2) for part in rep.tempo_s],
-        "side": rep.side,
-        "left_right_deg": _number(rep.left_right_deg, 1),
-        "faults": list(rep.faults),
-    }
-    if np.isfinite(rep.score):
-        row["score"] = round(rep.score, 3)
-    if rep.withheld:
-        row["not_judged"] = dict(rep.withheld)
-    return row
-
-
-def _rejected(item: Rejected) -> Mapping[str, Any]:
-    return {"start_s": round(item.start_s, 2), "end_s": round(item.end_s, 2), "reason": item.reason}
-
-
-def _number(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if np.isfinite(value) else None
+def _given_rep(rep: Repetition) -> Repetition:
+    return replace(
+        rep,
+        start_s=round(rep.start_s, 2),
+        turn_s=round(rep.turn_s, 2),
+        end_s=round(rep.end_s, 2),
+        rom_deg=round(float(rep.rom_deg), 1),
+        rom_sigma_deg=round(float(rep.rom_sigma_deg), 1),
+        tempo_s=(round(float(rep.tempo_s[0]), 2), round(float(rep.tempo_s[1]), 2)),
+        left_right_deg=round(float(rep.left_right_deg), 1),
+        score=round(rep.score, 3),
+    )
 
 
 def _plain(counted: Counted) -> tuple[Repetition, ...]:

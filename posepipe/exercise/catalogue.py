@@ -13,9 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from posepipe.body.motion import LABELS as VIEWS
 from posepipe.errors import UsageError
 from posepipe.exercise.signal import MEASURES
-from posepipe.motion.facing import LABELS as VIEWS
 
 __all__ = ["Catalogue", "Exercise", "Rule", "load_catalogue"]
 
@@ -27,6 +27,9 @@ _RULE_KEYS = (
     *("code", "measure", "at", "take", "below_deg", "above_deg"),
     *("side", "max_sigma_deg", "views", "say", "source"),
 )
+MIN_RANGE_DEG, TEMPO_S, MAX_SIGMA_DEG = 30.0, (0.4, 15.0), 20.0
+"""Where a catalogue says nothing: least range of a repetition, its shortest and longest time in seconds, and the sigma
+from which a rule isn't judged. Convention."""
 _SIDES = ("together", "either", "most")
 _STARTS = ("low", "high")
 _TIMES = ("start", "turn", "end", "out", "back", "rep")
@@ -102,8 +105,8 @@ class Exercise:
     others: tuple[str, ...] = ()
     sides: str = "together"
     start: str = "low"
-    min_range_deg: float = 30.0
-    tempo_s: tuple[float, float] = (0.4, 15.0)
+    min_range_deg: float = MIN_RANGE_DEG
+    tempo_s: tuple[float, float] = TEMPO_S
     needs: tuple[str, ...] = ()
     views: frozenset[str] = frozenset(VIEWS)
     counted: bool = True
@@ -162,7 +165,8 @@ def _read(where: str, text: str) -> dict[str, Exercise]:
 
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # Its constructors let Python's own errors through: of dates, numbers and too many brackets.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, ValueError) as error:
         raise UsageError(f"not valid YAML: {' '.join(str(error).split())}", where=where) from None
     if not isinstance(data, dict) or not data:
         raise UsageError("expected exercise names at the top", where=where, hint="See docs/adding-an-exercise.md")
@@ -177,21 +181,8 @@ class _Reader:
         self._name = name
 
     def exercise(self, value: Any) -> Exercise:
-        known = [
-            "words",
-            "signal",
-            "others",
-            "sides",
-            "start",
-            "min_range_deg",
-            "tempo_s",
-            "needs",
-            "views",
-            "counted",
-            "rules",
-        ]
-        data = self._mapping(value, self._name, known, ("words", "signal"))
-        tempo = data.get("tempo_s", [0.4, 15.0])
+        data = self._mapping(value, self._name, _EXERCISE_KEYS, ("words", "signal"))
+        tempo = data.get("tempo_s", list(TEMPO_S))
         if not _numbers(tempo, 2) or not 0.1 <= tempo[0] < tempo[1]:
             self._fail("tempo_s", f"expected shortest and longest in seconds, got {tempo!r}")
         rules = data.get("rules") or []
@@ -204,7 +195,7 @@ class _Reader:
             others=tuple(self._one_of("others", item, MEASURES) for item in self._list(data, "others")),
             sides=self._one_of("sides", data.get("sides", "together"), _SIDES),
             start=self._one_of("start", data.get("start", "low"), _STARTS),
-            min_range_deg=self._number(data, "min_range_deg", 30.0, low=1.0),
+            min_range_deg=self._number(data, "min_range_deg", MIN_RANGE_DEG, low=1.0),
             tempo_s=(float(tempo[0]), float(tempo[1])),
             needs=tuple(map(str, self._list(data, "needs"))),
             views=self._views("views", data.get("views", "any")),
@@ -214,20 +205,7 @@ class _Reader:
 
     def _rule(self, number: int, value: Any) -> Rule:
         here = f"rules[{number}]"
-        known = [
-            "code",
-            "measure",
-            "at",
-            "take",
-            "below_deg",
-            "above_deg",
-            "side",
-            "max_sigma_deg",
-            "views",
-            "say",
-            "source",
-        ]
-        data = self._mapping(value, f"{self._name}.{here}", known, ("code", "measure", "at", "say", "source"))
+        data = self._mapping(value, f"{self._name}.{here}", _RULE_KEYS, ("code", "measure", "at", "say", "source"))
         if ("below_deg" in data) == ("above_deg" in data):
             self._fail(here, "expected one of below_deg and above_deg")
         at = self._one_of(f"{here}.at", data["at"], _TIMES)
@@ -239,7 +217,7 @@ class _Reader:
             below_deg=self._number(data, "below_deg", None, here),
             above_deg=self._number(data, "above_deg", None, here),
             side=self._one_of(f"{here}.side", data.get("side", "mean"), ("worst", "mean")),
-            max_sigma_deg=self._number(data, "max_sigma_deg", 20.0, here, low=0.1),
+            max_sigma_deg=self._number(data, "max_sigma_deg", MAX_SIGMA_DEG, here, low=0.1),
             views=self._views(f"{here}.views", data.get("views", "any")),
             say=str(data["say"]),
             source=str(data["source"]),
@@ -261,15 +239,15 @@ class _Reader:
         return value if isinstance(value, list) else self._fail(key, f"expected a list, got {value!r}")
 
     def _number(self, data: Mapping[str, Any], key: str, default: Any, here: str = "", low: float = -360.0) -> Any:
-        value = data.get(key, default)
+        value = data.get(key)
         if value is None:
-            return None
+            return default
         if not _numbers([value], 1) or not low <= value <= 360.0:
             self._fail(f"{here}.{key}" if here else key, f"expected a number from {low:g} to 360, got {value!r}")
         return float(value)
 
     def _one_of(self, key: str, value: Any, valid: Iterable[str]) -> str:
-        if value not in valid:
+        if not isinstance(value, str) or value not in valid:
             place = f"{self._name}.{key}"
             raise UsageError(f"{place}: unknown value {value!r}", where=self._where, hint=_nearest(str(value), valid))
         return str(value)

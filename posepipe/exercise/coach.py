@@ -14,40 +14,51 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.exercise.analyse import section
+from posepipe.body.motion import Motion, facing
+from posepipe.exercise.analyse import result_of
 from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
-from posepipe.exercise.count import Counted, Cycle
-from posepipe.exercise.form import describe
+from posepipe.exercise.count import Counted, Cycle, RepCounter, RepStep
+from posepipe.exercise.form import advice, beyond_doubt, describe, view_of
 from posepipe.exercise.labels import LABELS
-from posepipe.exercise.phase import RepCounter, RepStep
-from posepipe.exercise.rules import view_of
 from posepipe.exercise.signal import Measure, measure
-from posepipe.exercise.types import Bout, CoachState, Feedback, Level, Phase, Rejected, Repetition, SessionSummary
-from posepipe.motion.clip import Motion
-from posepipe.motion.facing import facing
+from posepipe.exercise.types import Bout, CoachState, Feedback, Form, Level, Phase, Rejected, Repetition, SessionSummary
+from posepipe.reasons import Reason
+from posepipe.settings import setting
 from posepipe.skeleton import Layout
 from posepipe.types import Angles, FloatArray, Keypoints, PoseTrack
 
 __all__ = ["Coach"]
 
-MEMORY_S = 8.0
-"""A new exercise is counted from this long ago: recognising it takes a repetition or so."""
-_SETTLE_S = 0.8
-_START, _STOP = 0.6, 0.35
-_LONG_S = 0.7
-_SAY_S = 3.0
-_LOOK_S = 0.2
-"""The view is looked at this often: nobody turns round in between."""
-_OUTSIDE_PX = 0.02
+
+@dataclass(frozen=True, slots=True)
+class CoachSettings:
+    """When the coach opens and ends a bout, and when it speaks."""
+
+    memory_s: float = setting(
+        8.0, "a new exercise is counted from this long ago: recognising it takes a repetition or so", unit="s",
+        source="judgement",
+    )  # fmt: skip
+    settle_s: float = setting(0.8, "time constant of the labels' running mean", unit="s", source="judgement")
+    start: float = setting(0.6, "mean probability from which an exercise begins", source="judgement")
+    stop: float = setting(0.35, "mean probability under which it can give way to another", source="judgement")
+    lasting_s: float = setting(0.7, "what is wrong is spoken of after so long", unit="s", source="judgement")
+    alone_s: float = setting(0.3, "that nobody is there is spoken of after so long", unit="s", source="judgement")
+    say_s: float = setting(3.0, "a fault of form is shown for so long", unit="s", source="judgement")
+    look_s: float = setting(
+        0.2, "the view is looked at this often: nobody turns round in between", unit="s", source="judgement"
+    )
+    before_s: float = setting(
+        0.2, "frames before a repetition that are looked at to describe it", unit="s", source="judgement"
+    )
+    outside: float = setting(0.02, "a joint is out of the picture by so much of its longer side", source="judgement")
+
+
+COACH = CoachSettings()
 
 
 class _Stream(Protocol):
     def step(
-        self,
-        time_s: float,
-        xyz_m: FloatArray,
-        sigma_m: FloatArray | None = None,
-        root_m: FloatArray | None = None,
+        self, time_s: float, xyz_m: FloatArray, sigma_m: FloatArray | None = None, root_m: FloatArray | None = None
     ) -> FloatArray | None: ...
 
 
@@ -64,6 +75,10 @@ class _Open:
     counter: RepCounter
     confidences: list[float] = field(default_factory=list)
     reps: list[Repetition] = field(default_factory=list)
+    # Seen, and each too doubtful to count until the set as a whole isn't.
+    waiting: list[Repetition] = field(default_factory=list)
+    # Which of the counter's cycles each repetition is, counted and waiting ones.
+    cycle_of: list[int] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -115,7 +130,7 @@ class Coach:
         self._first_s = time_s if np.isnan(self._first_s) else self._first_s
         gap_s, self._last_s = time_s - self._last_s, time_s
         self._past.append((pose, angles))
-        while self._past[0][0].time_s[0] < time_s - MEMORY_S:
+        while self._past[0][0].time_s[0] < time_s - COACH.memory_s:
             self._past.popleft()
         label, confidence = self._recognised(time_s, pose, gap_s)
         self._follow(time_s, label, confidence)
@@ -132,7 +147,7 @@ class Coach:
             self._first_s = time_s if np.isnan(self._first_s) else self._first_s
             self._last_s = time_s
         text = "Step into the picture."
-        if self._lasting("nobody", True, time_s, 0.3):
+        if self._lasting("nobody", True, time_s, COACH.alone_s):
             return self._state(time_s, None, Feedback(Level.FRAME, "nobody_found", text))
         return self._state(time_s, None, Feedback())
 
@@ -143,7 +158,7 @@ class Coach:
             done.append(self._closed(self._open, self._last_s))
         done = [bout for bout in done if bout.reps or bout.rejected or not self.catalogue[bout.label].counted]
         start_s, end_s = (0.0, 0.0) if np.isnan(self._first_s) else (self._first_s, self._last_s)
-        return SessionSummary(start_s, end_s, tuple(done), section(done))
+        return SessionSummary(start_s, end_s, result_of(done))
 
     def _recognised(self, time_s: float, pose: PoseTrack, gap_s: float) -> tuple[str | None, float]:
         """Label and its smoothed probability; None while nothing is sure."""
@@ -157,15 +172,15 @@ class Coach:
         found = self._stream.step(time_s, xyz, pose.sigma_m[0], pose.root_m[0])
         if found is None:
             return self._open.label if self._open else None, 0.0
-        share = 1.0 if np.isnan(self._belief).any() else min(1.0, max(gap_s, 0.0) / _SETTLE_S)
+        share = 1.0 if np.isnan(self._belief).any() else min(1.0, max(gap_s, 0.0) / COACH.settle_s)
         self._belief = np.where(np.isnan(self._belief), found, self._belief + share * (found - self._belief))
         best = int(self._belief.argmax())
         if self._open is not None:
             mine = float(self._belief[LABELS.index(self._open.label)])
-            if mine >= _STOP or self._belief[best] < _START:
+            if mine >= COACH.stop or self._belief[best] < COACH.start:
                 return self._open.label, mine
         name, confidence = LABELS[best], float(self._belief[best])
-        return (name, confidence) if confidence >= _START and name in self.catalogue else (None, confidence)
+        return (name, confidence) if confidence >= COACH.start and name in self.catalogue else (None, confidence)
 
     def _follow(self, time_s: float, label: str | None, confidence: float) -> None:
         """Open and close bouts."""
@@ -198,26 +213,31 @@ class Coach:
         if step.counted is None:
             return
         rep = self._described(bout.counter.exercise, step.counted)
-        bout.reps.append(rep)
-        rules = {rule.code: rule for rule in bout.counter.exercise.rules}
-        if rep.faults:
-            code = rep.faults[0]
-            self._said = (self._last_s, Feedback(Level.FORM, code, rules[code].say))
+        bout.waiting.append(rep)
+        bout.cycle_of.append(len(bout.counter.cycles) - 1)
+        if beyond_doubt((*bout.reps, *bout.waiting))[1]:
+            return
+        bout.reps += bout.waiting
+        bout.waiting.clear()
+        self._said = (self._last_s, _said_of(bout.counter.exercise, rep))
 
     def _described(self, exercise: Exercise, cycle: Cycle) -> Repetition:
-        past = [item for item in self._past if cycle.start_s - 0.2 <= item[0].time_s[0]]
+        past = [item for item in self._past if cycle.start_s - COACH.before_s <= item[0].time_s[0]]
         if len(past) < 2:
             return Repetition(cycle.start_s, cycle.turn_s, cycle.end_s)
         return describe(_motion(past), exercise, Counted((cycle,)))[0]
 
     def _closed(self, bout: _Open, end_s: float) -> Bout:
         # The counter learns of the other side and of the true end later than it counts.
+        cycles = [bout.counter.cycles[i] for i in bout.cycle_of[: len(bout.reps)]]
         reps = [
             replace(rep, side=cycle.side, end_s=max(rep.end_s, cycle.end_s))
-            for rep, cycle in zip(bout.reps, bout.counter.cycles, strict=True)
+            for rep, cycle in zip(bout.reps, cycles, strict=True)
         ]
         confidence = float(np.mean(bout.confidences)) if bout.confidences else 0.0
-        return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(bout.rejected))
+        doubtful = beyond_doubt((*bout.reps, *bout.waiting))[1]
+        rejected = sorted((*bout.rejected, *doubtful), key=lambda one: one.start_s)
+        return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(rejected))
 
     def _feedback(
         self, time_s: float, pose: PoseTrack, seen: Measure | None, keypoints: Keypoints, size_px: tuple[int, int]
@@ -231,18 +251,18 @@ class Coach:
         if exercise is None or seen is None:
             return Feedback()
         if not time_s < self._look_s:
-            self._look_s = time_s + _LOOK_S
+            self._look_s = time_s + COACH.look_s
             self._view = view_of(facing(pose)[0])
         if self._lasting("view", self._view != "unknown" and self._view not in exercise.views, time_s):
             return Feedback(Level.VIEW, "wrong_view", _turn(exercise))
         if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
             parts = " and ".join(exercise.needs[-2:]) or "body"
             return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")
-        if self._said is not None and time_s - self._said[0] <= _SAY_S:
+        if self._said is not None and time_s - self._said[0] <= COACH.say_s:
             return self._said[1]
         return Feedback()
 
-    def _lasting(self, what: str, wrong: bool, time_s: float, least_s: float = _LONG_S) -> bool:
+    def _lasting(self, what: str, wrong: bool, time_s: float, least_s: float = COACH.lasting_s) -> bool:
         """Whether something has been wrong for long enough to speak of it."""
         if not wrong:
             self._bad.pop(what, None)
@@ -288,7 +308,7 @@ def _motion(frames: Sequence[tuple[PoseTrack, Angles]]) -> Motion:
 
 def _cropped(keypoints: Keypoints, needs: Sequence[str], size_px: tuple[int, int]) -> bool:
     """Whether a joint that is needed lies outside the picture on both sides of the body."""
-    spare = _OUTSIDE_PX * max(size_px)
+    spare = COACH.outside * max(size_px)
     for joint in needs:
         index = keypoints.layout.indices(f"left_{joint}", f"right_{joint}")
         xy = keypoints.xy_px[index]
@@ -297,6 +317,23 @@ def _cropped(keypoints: Keypoints, needs: Sequence[str], size_px: tuple[int, int
         if not inside.any():
             return True
     return False
+
+
+def _said_of(exercise: Exercise, rep: Repetition) -> Feedback:
+    """What to say of a repetition's form."""
+    if rep.faults:
+        code = rep.faults[0]
+        return Feedback(Level.FORM, code, next(rule.say for rule in exercise.rules if rule.code == code))
+    if rep.form is Form.GOOD:
+        return Feedback(Level.GOOD, "good_form", "Good.")
+    if rep.form is Form.NO_FAULT:
+        return Feedback(Level.GOOD, "no_fault_seen", "No fault seen.")
+    if not rep.not_judged:
+        return Feedback()
+    code, reason = next(iter(rep.not_judged.items()))
+    level = Level.VIEW if reason is Reason.WRONG_VIEW else Level.JOINT
+    text = f"Couldn't judge your form. {advice(exercise, code, reason)}"
+    return Feedback(level, f"not_judged_{reason}", text.strip())
 
 
 def _turn(exercise: Exercise) -> str:

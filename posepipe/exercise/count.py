@@ -1,51 +1,79 @@
-"""Counting the repetitions of a clip: with an exercise's own signal where it is known, by what repeats where it isn't.
+"""Counting an exercise's repetitions: one machine, stepped frame by frame, live as the frames come and over a clip.
 
-A repetition leaves the start posture, turns, and comes back. A curve is cut at its highs and lows with hysteresis, so a
-tremble at any level counts once; the swing needed follows what this person does. Every movement that almost was a
-repetition is kept with the reason why it wasn't.
+A repetition leaves the start posture, turns, and comes back; it counts as soon as half of the way back is done. The
+curve is followed with hysteresis, so a tremble at any level counts once, and the swing needed follows what this person
+does. Every movement that almost was a repetition is kept with the reason why it wasn't.
+
+NumPy alone, one number or two a frame, so that a small device can run it.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.motion import Motion
 from posepipe.exercise.catalogue import Exercise
-from posepipe.exercise.paced import Read, read_repeats
-from posepipe.exercise.repeats import cycles, extremes
-from posepipe.exercise.signal import RATE_HZ, Measure, grid, low_pass, measure, pose_matrix, resampled
-from posepipe.exercise.types import Rejected
-from posepipe.motion.clip import Motion
+from posepipe.exercise.signal import measure
+from posepipe.exercise.types import Phase, Rejected
 from posepipe.reasons import Reason
+from posepipe.settings import setting
 
-__all__ = ["Counted", "Cycle", "count_any", "count_exercise", "steps"]
+__all__ = ["COUNT", "CountSettings", "Counted", "Cycle", "RepCounter", "RepStep", "count_exercise"]
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
-TRY = 0.6
-"""A movement of this share of the least range is looked at; between it and 1 it is too shallow."""
-USUAL = 0.45
-"""So is one of this share of the person's usual range."""
-FULL = 0.6
-"""A repetition reaches this share of the usual range; between `USUAL` and this it is too shallow."""
-RETURN = 0.5
-"""It comes back by this share of the way out, and went out by this share of the way back."""
-EDGE = 0.1
-"""It begins and ends where the curve has left or reached its level by this share of the range."""
-_MARGIN_S = 1.0
-_SEEN = 0.3
-_SIGMA_RATIO = 1.6
-_OFF_POSTURE = 1.5
-_OFF_COSINE = 0.2
-_CLEAR = 0.6
-"""Probability of repeating from which a movement without a name is counted."""
-_SLOW_HZ = 0.25
-_LEGS_DEG = 2.5
-_TOGETHER = 0.6
+_SWEPT = "kept after 0.7 and 1.4 times as much on synthetic sets by `posepipe.lab.counter.measure --sweep`"
+
+
+@dataclass(frozen=True, slots=True)
+class CountSettings:
+    """Thresholds of counting. An exercise's own, such as its least range, stand in the catalogue."""
+
+    looked_at: float = setting(0.6, "share of the least range from which a movement is looked at", source=_SWEPT)
+    of_usual: float = setting(0.45, "share of the person's usual range from which it is looked at", source=_SWEPT)
+    full: float = setting(
+        0.6, "share of the usual range that a repetition reaches; else it is too shallow", source=_SWEPT
+    )
+    way_back: float = setting(0.5, "share of the way back after which a repetition counts", source=_SWEPT)
+    edge: float = setting(0.1, "share of the range at which a repetition begins and ends", source=_SWEPT)
+    usual_of: int = setting(8, "repetitions that the usual range is taken from: the last ones", source=_SWEPT)
+    usual_top: int = setting(3, "of these, how many of the largest the usual range is the median of", source=_SWEPT)
+    usual_from: int = setting(2, "repetitions after which the usual range can turn others down", source=_SWEPT)
+    cutoff_hz: float = setting(
+        4.0, "faster movement is smoothed away: two repetitions a second are the fastest", unit="Hz", source=_SWEPT
+    )
+    blind_s: float = setting(0.5, "a hole in the curve that is longer isn't bridged", unit="s", source=_SWEPT)
+    blind_share: float = setting(0.5, "share of a repetition in such holes above which it isn't counted", source=_SWEPT)
+    rest_s: float = setting(0.5, "after so long without going further back the person rests", unit="s", source=_SWEPT)
+    same_time: float = setting(
+        0.5, "share of the shorter one from which left and right are one repetition", source=_SWEPT
+    )
+    seen_share: float = setting(
+        0.3, "share of a clip's frames in which the signal must be seen; else another measure is taken", source=_SWEPT
+    )
+    margin_s: float = setting(
+        1.0, "a clip is followed from so long before a bout until after it", unit="s", source=_SWEPT
+    )
+    outside: float = setting(
+        0.5,
+        "share of a repetition in which a limb is beyond the picture's edge where that is why it wasn't seen",
+        source="judgement",
+    )
+    covered: float = setting(0.3, "share of a movement turned down that counted ones may cover", source="judgement")
+    apart_s: float = setting(
+        0.1, "overlap of two movements turned down of which one is told", unit="s", source="judgement"
+    )
+    inside: float = setting(0.5, "share of a repetition that lies within the bout it counts for", source=_SWEPT)
+
+
+COUNT = CountSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +98,7 @@ class Counted:
     Attributes:
         reps: counted.
         rejected: looked at and not counted.
-        signal: measure that was used; empty for `count_any`.
+        signal: measure that was used; empty where there is none.
     """
 
     reps: tuple[Cycle, ...] = ()
@@ -81,291 +109,291 @@ class Counted:
         return len(self.reps)
 
 
-def count_exercise(motion: Motion, exercise: Exercise, span: tuple[float, float] | None = None) -> Counted:
-    """Repetitions of a known exercise.
+@dataclass(frozen=True, slots=True)
+class RepStep:
+    """What the counter knows after a frame.
+
+    Attributes:
+        reps: counted so far.
+        phase: where in the repetition.
+        progress: 0 at the start posture, 1 at the usual turn; NaN before anything is known.
+        counted: the repetition counted in this frame; its end is now, and moves on in `RepCounter.cycles`.
+        rejected: a movement turned down in this frame.
+    """
+
+    reps: int
+    phase: Phase
+    progress: float
+    counted: Cycle | None = None
+    rejected: Rejected | None = None
+
+
+def count_exercise(
+    motion: Motion, exercise: Exercise, span: tuple[float, float] | None = None, settings: CountSettings = COUNT
+) -> Counted:
+    """Repetitions of a known exercise in a clip: what `RepCounter` counts, stepped through it.
 
     Args:
         motion: one person's movement.
         exercise: from the catalogue.
         span: seconds in which the exercise was recognised; the whole clip if None.
+        settings: thresholds.
     """
     if not exercise.counted or len(motion) < 4:
         return Counted()
     first, last = span or (float(motion.time_s[0]), float(motion.time_s[-1]))
-    at = grid(motion.time_s)
-    at = at[(at >= first - _MARGIN_S) & (at <= last + _MARGIN_S)]
-    if len(at) < 4:
-        return Counted()
+    frames = (motion.time_s >= first - settings.margin_s) & (motion.time_s <= last + settings.margin_s)
+    time_s = motion.time_s[frames]
     for name in (exercise.signal, *exercise.others):
-        seen = measure(motion, name)
-        curves = _curves(motion, seen, exercise.sides, at)
-        if not curves:
+        deg = measure(motion, name).deg[frames]
+        if not len(deg) or np.isfinite(deg).any(axis=1).mean() < settings.seen_share:
             continue
-        found = [_of_curve(at, curve, exercise, side) for side, curve in curves]
-        merged = _merged([part.reps for part in found], exercise)
-        rejected = [item for part in found for item in part.rejected]
-        kept, blind = _with_sight(motion, seen, merged)
-        kept, strange = _with_posture(motion, at, kept)
-        inside = [cycle for cycle in kept if _inside(cycle.start_s, cycle.end_s, first, last)]
-        out = [r for r in (*rejected, *blind, *strange) if _inside(r.start_s, r.end_s, first, last)]
-        return Counted(tuple(inside), _tidy(out, inside), name)
-    return Counted((), (Rejected(first, last, Reason.JOINT_UNSEEN.value),), exercise.signal)
+        counter = RepCounter(exercise, settings)
+        for moment_s, row in zip(time_s, deg, strict=True):
+            counter.step(float(moment_s), row)
+        least = settings.inside
+        reps = [c for c in counter.cycles if _shared(c, Cycle(first, first, last)) > least * (c.end_s - c.start_s)]
+        out = [_worded(motion, item, settings) for item in (*counter.rejected, *counter.unfinished())]
+        out = [r for r in out if min(r.end_s, last) - max(r.start_s, first) > least * (r.end_s - r.start_s)]
+        return Counted(tuple(reps), _tidy(out, reps, settings), name)
+    return Counted((), (Rejected(first, last, Reason.JOINT_UNSEEN),), exercise.signal)
 
 
-def count_any(
-    motion: Motion, span: tuple[float, float] | None = None, *, steady: bool = False, read: Read | None = None
-) -> Counted:
-    """Repetitions of any movement; see `posepipe.exercise.paced`.
+class RepCounter:
+    """Counts one exercise, frame by frame.
 
     Args:
-        motion: one person's movement.
-        span: only those whose turn lies in these seconds.
-        steady: only if it is clear that something repeats, and the legs don't take turns as in walking and running.
-        read: what was read off the motion; read now if None.
+        exercise: from the catalogue; its `sides` say how left and right go together.
+        settings: thresholds.
     """
-    read = read or read_repeats(motion)
-    found = read.best
-    if steady and (read.trust < _CLEAR or steps(motion, span)):
-        return Counted()
-    reps = []
-    for row in found.cycle:
-        cycle = _cycle(found.time_s, found.curve, row)
-        if span is None or span[0] <= cycle.turn_s <= span[1]:
-            reps.append(cycle)
-    return Counted(tuple(reps))
+
+    def __init__(self, exercise: Exercise, settings: CountSettings = COUNT) -> None:
+        self.exercise = exercise
+        self.cycles: list[Cycle] = []
+        self.rejected: list[Rejected] = []
+        self._settings = settings
+        names = ("left", "right") if exercise.sides == "either" else ("both",)
+        self._tracks = [_Track(exercise, name, settings) for name in names]
+        # Each track's latest repetition in `cycles`.
+        self._last = [-1] * len(names)
+
+    def step(self, time_s: float, deg: Array) -> RepStep:
+        """Take one frame.
+
+        Args:
+            time_s: its time; one that isn't after the last is ignored.
+            deg: the exercise's signal, (2,) left and right or (1,); NaN where unseen.
+        """
+        values = self._values(deg.tolist())
+        counted = rejected = None
+        for i, (track, value) in enumerate(zip(self._tracks, values, strict=True)):
+            done, refused = track.step(time_s, value)
+            if done is not None:
+                counted = self._take(done, i) or counted
+            elif self._last[i] >= 0 and track.end_s > self.cycles[self._last[i]].end_s:
+                self.cycles[self._last[i]] = replace(self.cycles[self._last[i]], end_s=track.end_s)
+            if refused is not None:
+                rejected = refused
+                self.rejected.append(refused)
+        lead = max(self._tracks, key=lambda track: -1.0 if math.isnan(track.progress) else track.progress)
+        return RepStep(len(self.cycles), lead.phase, lead.progress, counted, rejected)
+
+    def unfinished(self) -> list[Rejected]:
+        """Movements that have begun and haven't ended yet."""
+        return [item for track in self._tracks if (item := track.unfinished()) is not None]
+
+    def _values(self, deg: list[float]) -> list[float]:
+        if len(self._tracks) == 2:
+            return deg if len(deg) == 2 else [deg[0], math.nan]
+        known = [value for value in deg if math.isfinite(value)]
+        if not known:
+            return [math.nan]
+        if self.exercise.sides == "most":
+            return [max(known) if self.exercise.start == "low" else min(known)]
+        return [sum(known) / len(known)]
+
+    def _take(self, cycle: Cycle, track: int) -> Cycle | None:
+        """Count it, unless the other side has just done the same repetition."""
+        last = self.cycles[-1] if self.cycles else None
+        if last is not None and last.side != cycle.side:
+            least_s = self._settings.same_time * min(last.end_s - last.start_s, cycle.end_s - cycle.start_s)
+            if _shared(last, cycle) > least_s:
+                self.cycles[-1] = replace(last, end_s=max(last.end_s, cycle.end_s), side="both")
+                self._last[track] = len(self.cycles) - 1
+                return None
+        self._last[track] = len(self.cycles)
+        self.cycles.append(cycle)
+        return cycle
 
 
-def _curves(motion: Motion, seen: Measure, sides: str, at: Array) -> list[tuple[str, Array]]:
-    """The curves to cut, by side."""
-    inside = (motion.time_s >= at[0]) & (motion.time_s <= at[-1])
-    share = np.isfinite(seen.deg[inside]).mean(axis=0)
-    usable = [k for k in range(seen.deg.shape[1]) if share[k] >= _SEEN]
-    if not usable:
-        return []
-    curve = resampled(motion.time_s, seen.deg, at)
-    usable = [k for k in usable if np.isfinite(curve[:, k]).all()]
-    if len(usable) == 2:
-        sigma = np.array([_typical(seen.sigma_deg[inside, k]) for k in usable])
-        # The far side of a side view is a guess that follows the near one.
-        if np.isfinite(sigma).all() and sigma.max() > _SIGMA_RATIO * sigma.min():
-            usable = [usable[int(sigma.argmin())]]
-    if not usable:
-        return []
-    if len(usable) == 1:
-        side = ("left", "right")[usable[0]] if seen.sided else "both"
-        return [(side if sides != "together" else "both", curve[:, usable[0]])]
-    if sides == "either":
-        return [("left", curve[:, 0]), ("right", curve[:, 1])]
-    return [("both", curve.max(axis=1) if sides == "most" else curve.mean(axis=1))]
+class _Track:
+    """Follows one curve through rest, out and back."""
 
+    def __init__(self, exercise: Exercise, side: str, settings: CountSettings) -> None:
+        self._exercise = exercise
+        self._side = side
+        self._settings = settings
+        self._sign = 1.0 if exercise.start == "low" else -1.0
+        # What a low-pass of the first order shows now was so long ago.
+        self._lag_s = 1.0 / (2.0 * math.pi * settings.cutoff_hz)
+        self._time_s = self._value = self._first_s = math.nan
+        self._past: deque[tuple[float, float]] = deque()
+        self._low = self._high = (0.0, math.nan)
+        self._peak_deg = self._head_deg = -math.inf
+        self._fall: list[tuple[float, float]] = []
+        self._level = math.nan
+        self._sizes: deque[float] = deque(maxlen=settings.usual_of)
+        self._usual_deg = 0.0
+        self._blind_s = 0.0
+        self.end_s = -math.inf
+        self.phase = Phase.REST
+        self.progress = math.nan
 
-def _of_curve(at: Array, curve: Array, exercise: Exercise, side: str) -> Counted:
-    """Cut one curve."""
-    sign = 1 if exercise.start == "low" else -1
-    curve = sign * curve
-    least = exercise.min_range_deg
-    rows = cycles(extremes(curve, TRY * least), 1)
-    size = _ranges(curve, rows)
-    usual = float(np.median(np.sort(size)[-3:])) if len(size) else 0.0
-    rows = cycles(extremes(curve, max(TRY * least, USUAL * usual)), 1)
-    usual = float(np.median(_ranges(curve, rows))) if len(rows) > 2 else 0.0
-    reps, rejected = [], []
-    for row, range_deg in zip(rows, _ranges(curve, rows), strict=True):
-        cycle = replace(_cycle(at, curve, row), side=side)
-        out, back = curve[row[1]] - curve[row[0]], curve[row[1]] - curve[row[2]]
+    def step(self, time_s: float, deg: float) -> tuple[Cycle | None, Rejected | None]:
+        """One sample; what it completed or what was turned down, if anything."""
+        gap_s = time_s - self._time_s
+        if gap_s <= 0.0 or not math.isfinite(deg):
+            return None, None
+        value = self._smooth(gap_s, self._sign * deg)
+        if gap_s > self._settings.blind_s and self.phase is not Phase.REST:
+            self._blind_s += gap_s
+        if math.isnan(self._time_s):
+            self._first_s = time_s
+            self._low = self._high = (time_s, value)
+        self._time_s, self._value = time_s, value
+        at_s = max(time_s - self._lag_s, self._first_s)
+        self._past.append((at_s, value))
+        result = self._going_out(at_s, value) if self.phase is Phase.OUT else (None, self._resting(at_s, value))
+        usual = self._usual_deg or self._exercise.min_range_deg
+        self.progress = min(max((value - self._low[1]) / usual, 0.0), 1.0)
+        return result
+
+    def unfinished(self) -> Rejected | None:
+        """The movement that is under way."""
+        if self.phase is not Phase.OUT:
+            return None
+        return Rejected(self._left_s(), self._time_s, Reason.INCOMPLETE)
+
+    def _smooth(self, gap_s: float, value: float) -> float:
+        if not gap_s <= self._settings.blind_s:
+            return value
+        return self._value + gap_s / (gap_s + self._lag_s) * (value - self._value)
+
+    def _resting(self, at_s: float, value: float) -> Rejected | None:
+        """Before the way out; turns down a movement that the clip began in the midst of."""
+        self._peak_deg = max(self._peak_deg, value)
+        if value <= self._low[1]:
+            self._low = (at_s, value)
+            # The highest before the low, until the first way out.
+            self._head_deg = self._peak_deg
+            self._fall.append((at_s, value))
+            self._ended()
+        refused = None
+        if value - self._low[1] >= self._swing():
+            if self._head_deg - self._low[1] >= self._swing():
+                refused = Rejected(self._first_s, self._low[0], Reason.INCOMPLETE)
+            self._peak_deg = math.nan
+            self.phase = Phase.OUT
+            self._high = (at_s, value)
+            self._blind_s = 0.0
+        elif self.phase is Phase.BACK and at_s - self._low[0] > self._settings.rest_s:
+            self.phase = Phase.REST
+        # At rest nothing older than the longest repetition matters.
+        while self._past and self._past[0][0] < at_s - self._exercise.tempo_s[1]:
+            self._past.popleft()
+        return refused
+
+    def _going_out(self, at_s: float, value: float) -> tuple[Cycle | None, Rejected | None]:
+        if value >= self._high[1]:
+            self._high = (at_s, value)
+        out, back = self._high[1] - self._low[1], self._high[1] - value
+        if back < max(self._swing(), self._settings.way_back * out):
+            return None, None
+        cycle = Cycle(self._left_s(), self._high[0], at_s, self._side)
+        reason = self._wrong(cycle, out)
+        self.phase = Phase.BACK
+        self._low = (at_s, value)
+        self._fall = [self._low]
+        if reason is not None:
+            self._level, self.end_s = math.nan, -math.inf
+            return None, Rejected(cycle.start_s, cycle.end_s, reason)
+        self._level, self.end_s = self._high[1], at_s
+        self._sizes.append(out)
+        self._usual_deg = median(sorted(self._sizes)[-self._settings.usual_top :])
+        return cycle, None
+
+    def _wrong(self, cycle: Cycle, out: float) -> Reason | None:
+        settings = self._settings
+        least_s, most_s = self._exercise.tempo_s
         length_s = cycle.end_s - cycle.start_s
-        if range_deg < max(least, FULL * usual):
-            reason = Reason.TOO_SHALLOW
-        elif back < RETURN * out or out < RETURN * back:
-            reason = Reason.INCOMPLETE
-        elif length_s < exercise.tempo_s[0] * (1.0 - 2.0 * EDGE):
-            reason = Reason.TOO_FAST
-        elif length_s > exercise.tempo_s[1]:
-            reason = Reason.TOO_SLOW
-        else:
-            reps.append(cycle)
-            continue
-        rejected.append(Rejected(cycle.start_s, cycle.end_s, reason.value))
-    rejected += _cut_off(at, curve, rows, max(TRY * least, USUAL * usual))
-    return Counted(tuple(reps), tuple(rejected))
+        usual = self._usual_deg if len(self._sizes) >= settings.usual_from else 0.0
+        if out < max(self._exercise.min_range_deg, settings.full * usual):
+            return Reason.TOO_SHALLOW
+        if self._blind_s > settings.blind_share * length_s:
+            return Reason.JOINT_UNSEEN
+        # The edges are cut off, and the rest of the way back is still to come.
+        if length_s < 0.5 * (1.0 + settings.way_back) * least_s * (1.0 - 2.0 * settings.edge):
+            return Reason.TOO_FAST
+        return Reason.TOO_SLOW if length_s > most_s else None
+
+    def _swing(self) -> float:
+        return max(self._settings.looked_at * self._exercise.min_range_deg, self._settings.of_usual * self._usual_deg)
+
+    def _left_s(self) -> float:
+        """When the curve left its low level."""
+        level = self._low[1] + self._settings.edge * (self._high[1] - self._low[1])
+        after: tuple[float, float] | None = None
+        for at_s, value in reversed(self._past):
+            if at_s > self._high[0]:
+                continue
+            if value <= level:
+                return _crossing((at_s, value), after, level) if after else at_s
+            after = (at_s, value)
+        return self._low[0]
+
+    def _ended(self) -> None:
+        """Move the end of the last repetition to where the curve has come back to its low level."""
+        level = self._low[1] + self._settings.edge * (self._level - self._low[1])
+        before: tuple[float, float] | None = None
+        for point in self._fall:
+            if point[1] <= level:
+                self.end_s = _crossing(point, before, level) if before else point[0]
+                return
+            before = point
 
 
-def _ranges(curve: Array, rows: Indices) -> Array:
-    """(N,) swing of each cycle: the mean of the ways out and back."""
-    if not len(rows):
-        return np.zeros(0)
-    return np.asarray(curve[rows[:, 1]] - 0.5 * (curve[rows[:, 0]] + curve[rows[:, 2]]))
+def _crossing(below: tuple[float, float], above: tuple[float, float], level: float) -> float:
+    """When a straight line between two points of (time, value) passes a level."""
+    share = (level - below[1]) / (above[1] - below[1])
+    return below[0] + min(max(share, 0.0), 1.0) * (above[0] - below[0])
 
 
-def _cut_off(at: Array, curve: Array, rows: Indices, swing: float) -> list[Rejected]:
-    """Movements that had begun before the clip, or hadn't ended with it."""
-    found = []
-    head = rows[0, 0] if len(rows) else len(curve) - 1
-    tail = rows[-1, 2] if len(rows) else 0
-    before, after = curve[: head + 1], curve[tail:]
-    if len(rows) and before.max() - curve[head] >= swing:
-        found.append(Rejected(float(at[0]), float(at[head]), Reason.INCOMPLETE.value))
-    top = int(after.argmax())
-    if after[top] - after[: top + 1].min() >= swing:
-        start = int(after[: top + 1].argmin())
-        found.append(Rejected(float(at[tail + start]), float(at[-1]), Reason.INCOMPLETE.value))
-    return found
+def _shared(a: Cycle, b: Cycle) -> float:
+    """Seconds that both last."""
+    return min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
 
 
-def _cycle(at: Array, curve: Array, row: NDArray[np.intp]) -> Cycle:
-    """Times between grid points: edges where the curve crosses a level, the turn at its parabola's top."""
-    start, turn, end = (int(i) for i in row)
-    low = curve[start] + EDGE * (curve[turn] - curve[start])
-    i = turn
-    while i > start and curve[i] > low:
-        i -= 1
-    start_s = _crossing(at, curve, i, low) if i < turn else float(at[start])
-    low = curve[end] + EDGE * (curve[turn] - curve[end])
-    i = turn
-    while i < end and curve[i] > low:
-        i += 1
-    end_s = _crossing(at, curve, i - 1, low) if i > turn else float(at[end])
-    return Cycle(start_s, _top(at, curve, turn), end_s)
-
-
-def _crossing(at: Array, curve: Array, i: int, level: float) -> float:
-    rise = curve[i + 1] - curve[i]
-    share = float(np.clip((level - curve[i]) / rise, 0.0, 1.0)) if rise else 0.0
-    return float(at[i] + share * (at[i + 1] - at[i]))
-
-
-def _top(at: Array, curve: Array, i: int) -> float:
-    if not 0 < i < len(curve) - 1:
-        return float(at[i])
-    bend = curve[i - 1] - 2 * curve[i] + curve[i + 1]
-    shift = 0.5 * (curve[i - 1] - curve[i + 1]) / bend if bend else 0.0
-    return float(at[i] + float(np.clip(shift, -0.5, 0.5)) / RATE_HZ)
-
-
-def _merged(found: Sequence[tuple[Cycle, ...]], exercise: Exercise) -> list[Cycle]:
-    """Repetitions of both sides as one list: at the same time they are one."""
-    if len(found) == 1:
-        return list(found[0])
-    left, right = (list(side) for side in found)
-    out: list[Cycle] = []
-    for cycle in left:
-        twin = next((other for other in right if _overlap(cycle, other) > 0.5), None)
-        if twin is None:
-            out.append(cycle)
-            continue
-        right.remove(twin)
-        start, end = min(cycle.start_s, twin.start_s), max(cycle.end_s, twin.end_s)
-        out.append(Cycle(start, 0.5 * (cycle.turn_s + twin.turn_s), end, "both"))
-    out = sorted(out + right, key=lambda cycle: cycle.start_s)
-    kept: list[Cycle] = []
-    for cycle in out:
-        # Half overlapping leftovers are a wobble of the other arm, not a repetition of their own.
-        if kept and _overlap(kept[-1], cycle) > 0.5:
-            if cycle.side == "both":
-                kept[-1] = cycle
-            continue
-        kept.append(cycle)
-    return kept
-
-
-def _overlap(a: Cycle, b: Cycle) -> float:
-    """Shared time, as a part of the shorter one."""
-    shared = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
-    return shared / max(min(a.end_s - a.start_s, b.end_s - b.start_s), 1e-6)
-
-
-def _with_sight(motion: Motion, seen: Measure, found: list[Cycle]) -> tuple[list[Cycle], list[Rejected]]:
-    """Without those in which the joint was mostly hidden."""
-    known = np.isfinite(seen.deg).any(axis=1)
-    kept, rejected = [], []
-    for cycle in found:
-        inside = (motion.time_s >= cycle.start_s) & (motion.time_s <= cycle.end_s)
-        if not inside.any() or known[inside].mean() >= _SEEN:
-            kept.append(cycle)
-            continue
-        reason = Reason.OUT_OF_FRAME if _outside(motion, inside) else Reason.JOINT_UNSEEN
-        rejected.append(Rejected(cycle.start_s, cycle.end_s, reason.value))
-    return kept, rejected
-
-
-def _outside(motion: Motion, frames: NDArray[np.bool_]) -> bool:
-    """Whether some limb was mostly outside the picture."""
-    if motion.keypoints is None or motion.size_px is None:
-        return False
-    xy = motion.keypoints.xy_px[frames]
+def _worded(motion: Motion, item: Rejected, settings: CountSettings) -> Rejected:
+    """Says so if a joint was unseen because some limb was mostly outside the picture."""
+    if item.reason != Reason.JOINT_UNSEEN or motion.keypoints is None or motion.size_px is None:
+        return item
+    xy = motion.keypoints.xy_px[(motion.time_s >= item.start_s) & (motion.time_s <= item.end_s)]
     with np.errstate(invalid="ignore"):
         out = (xy < 0).any(axis=2) | (xy > np.array(motion.size_px)).any(axis=2)
-    return bool(out.mean(axis=0).max() > 0.5)
+    mostly = len(xy) > 0 and out.mean(axis=0).max() > settings.outside
+    return replace(item, reason=Reason.OUT_OF_FRAME) if mostly else item
 
 
-def _with_posture(motion: Motion, at: Array, found: list[Cycle]) -> tuple[list[Cycle], list[Rejected]]:
-    """Without those done in another posture than the rest: getting into place, picking something up."""
-    if len(found) < 3:
-        return found, []
-    pose = pose_matrix(motion, at)
-    if pose.shape[1] == 0:
-        return found, []
-    place = [np.searchsorted(at, [c.start_s, c.turn_s, c.end_s]).clip(0, len(at) - 1) for c in found]
-    start, turn, end = pose[[p[0] for p in place]], pose[[p[1] for p in place]], pose[[p[2] for p in place]]
-    rest, change = (start + end) / 2.0, turn - (start + end) / 2.0
-    usual_rest = np.median(rest, axis=0)
-    size = np.median(np.linalg.norm(change, axis=1)) + 1e-9
-    off = np.linalg.norm(rest - usual_rest, axis=1) / size
-    unit = change / (np.linalg.norm(change, axis=1, keepdims=True) + 1e-9)
-    # Left and right may take turns, so each is compared with the third that it is most like.
-    alike = np.sort(unit @ unit.T, axis=1)[:, ::-1][:, 1 : 1 + max(1, len(found) // 3)].mean(axis=1)
-    sides = [cycle.side for cycle in found]
-    alike[[sides.count(side) < 3 for side in sides]] = 1.0
-    good = (off < _OFF_POSTURE + 0.5 * np.median(off)) & (alike > _OFF_COSINE)
-    kept = [cycle for cycle, fine in zip(found, good, strict=True) if fine]
-    out = [
-        Rejected(c.start_s, c.end_s, Reason.NOT_REPEATED.value) for c, fine in zip(found, good, strict=True) if not fine
-    ]
-    return kept, out
-
-
-def steps(motion: Motion, span: tuple[float, float] | None = None) -> bool:
-    """Whether the legs move in turns: walking, running, high knees.
-
-    Args:
-        motion: one person's movement.
-        span: seconds to look at; all if None.
-    """
-    at = grid(motion.time_s)
-    at = at if span is None else at[(at >= span[0]) & (at <= span[1])]
-    if len(at) < 2 * RATE_HZ:
-        return False
-    for name in ("knee_flexion", "hip_bend"):
-        deg = resampled(motion.time_s, measure(motion, name).deg, at)
-        if not np.isfinite(deg).all():
-            continue
-        left, right = (deg[:, k] - low_pass(deg[:, k], 1.0 / RATE_HZ, _SLOW_HZ) for k in (0, 1))
-        moving = min(float(left.std()), float(right.std())) > _LEGS_DEG
-        if moving and float(np.corrcoef(left, right)[0, 1]) < _TOGETHER:
-            return True
-    return False
-
-
-def _inside(start_s: float, end_s: float, first: float, last: float) -> bool:
-    return min(end_s, last) - max(start_s, first) > 0.5 * (end_s - start_s)
-
-
-def _tidy(rejected: Sequence[Rejected], reps: Sequence[Cycle]) -> tuple[Rejected, ...]:
+def _tidy(rejected: Sequence[Rejected], reps: Sequence[Cycle], settings: CountSettings) -> tuple[Rejected, ...]:
     """In order, without those at the time of a counted repetition."""
-    free = [
-        item
-        for item in rejected
-        if not any(
-            min(item.end_s, c.end_s) - max(item.start_s, c.start_s) > 0.3 * (item.end_s - item.start_s) for c in reps
-        )
-    ]
+
+    def covered(item: Rejected) -> bool:
+        least_s = settings.covered * (item.end_s - item.start_s)
+        return any(_shared(cycle, Cycle(item.start_s, item.start_s, item.end_s)) > least_s for cycle in reps)
+
+    free = [item for item in rejected if not covered(item)]
     kept: list[Rejected] = []
     for item in sorted(free, key=lambda item: item.start_s):
-        if not kept or item.start_s >= kept[-1].end_s - 0.1:
+        if not kept or item.start_s >= kept[-1].end_s - settings.apart_s:
             kept.append(item)
     return tuple(kept)
-
-
-def _typical(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else float("nan")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.motion.clip import Motion
+from posepipe.body.motion import Motion
+from posepipe.exercise.signal import POSE_JOINTS
 from posepipe.skeleton import BODY21, mirror_name
 
 __all__ = ["ANGLES", "COLUMNS", "DISTANCES", "FEATURES", "JOINTS", "SAMPLES", "STRIDE_S", "WINDOW_S", "Windows"]
@@ -26,25 +27,11 @@ Array = NDArray[np.float64]
 WINDOW_S = 2.0
 """Length of a window: a repetition, or most of a slow one."""
 SAMPLES = 30
+"""Of a window: 15 a second, as in training."""
 STRIDE_S = 0.2
 """Time between windows."""
 
-JOINTS = (
-    "thorax",
-    "head",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-)
+JOINTS = POSE_JOINTS
 """Joints of the features; the pelvis is their origin."""
 
 
@@ -90,8 +77,11 @@ _FILL_S = 0.5
 _DOUBT_M = 0.1
 """Sigma at which a joint is trusted half."""
 _UNKNOWN_SIGMA_M = 0.05
+"""Sigma of a joint where none is given."""
+_STATURE_M = 1.7
+"""A person of this stature has size 1."""
 _BONES: tuple[tuple[str, str, float], ...] = tuple(
-    (f"{side}_{a}", f"{side}_{b}", share * 1.7)
+    (f"{side}_{a}", f"{side}_{b}", share * _STATURE_M)
     for side in ("left", "right")
     for a, b, share in (
         ("hip", "knee", 0.236),
@@ -100,8 +90,13 @@ _BONES: tuple[tuple[str, str, float], ...] = tuple(
         ("elbow", "wrist", 0.143),
     )
 )
-_TRUNK_M = 0.292 * 1.7
+"""Limbs and their lengths between a detector's joints, after Winter; as in training."""
+_TRUNK_M = 0.292 * _STATURE_M
+"""Pelvis to thorax."""
 _MAX_DRIFT = 3.0
+"""Body sizes; the pelvis isn't told to move further within a window."""
+_SIDEWAYS = 0.25
+"""A hip line whose level part is a smaller share of it doesn't tell where the body faces: the person lies on a side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +160,7 @@ def windows(time_s: Array, xyz: Array, sigma: Array, root: Array, up: Array, cen
     axes = _axes(points, np.asarray(up, np.float64))
     size = _size(points)
     points = np.einsum("wkc,wsjc->wsjk", axes, points) / size[:, None, None, None]
-    known = np.isfinite(pelvis).all(axis=-1)
+    known = np.all(np.isfinite(pelvis), axis=-1)
     middle = _mean(pelvis, known)
     drift = np.einsum("wkc,wsc->wsk", axes, pelvis - middle[:, None]) / size[:, None, None]
     drift = np.clip(np.where(known[..., None], drift, 0.0), -_MAX_DRIFT, _MAX_DRIFT)
@@ -225,7 +220,7 @@ def _axes(points: Array, up: Array) -> Array:
     # On one's side there is no level line across; the trunk gives the direction then.
     trunk = np.nan_to_num(points[:, :, _OF["thorax"]]).mean(axis=1)
     flat = trunk - (trunk @ up)[:, None] * up
-    weak = np.linalg.norm(level, axis=1) < 0.25 * np.linalg.norm(line, axis=1) + 1e-9
+    weak = np.linalg.norm(level, axis=1) < _SIDEWAYS * np.linalg.norm(line, axis=1) + 1e-9
     left = np.where(weak[:, None], np.cross(up, flat), level)
     length = np.linalg.norm(left, axis=1, keepdims=True)
     spare = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])

@@ -1,40 +1,72 @@
-"""Which movement it is: a network over two-second windows, for whole clips and live."""
+"""Which movement it is: a network over two-second windows, live and over clips, and from windows to bouts.
+
+Over a clip: the likeliest course of labels, and where it is too unsure to say.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.motion import Motion
 from posepipe.errors import ModelError
-from posepipe.exercise.features import (
-    FEATURES,
-    JOINTS,
-    SAMPLES,
-    STRIDE_S,
-    WINDOW_S,
-    mirror,
-    motion_windows,
-    windows,
-)
-from posepipe.exercise.labels import LABELS
+from posepipe.exercise.features import FEATURES, JOINTS, SAMPLES, STRIDE_S, WINDOW_S, mirror, motion_windows, windows
+from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.inference import open_session
-from posepipe.motion.clip import Motion
+from posepipe.reasons import Reason
+from posepipe.settings import setting
 from posepipe.skeleton import BODY21, Layout
 from posepipe.weights import find_model
 
-__all__ = ["Recogniser", "RecogniserStream", "WindowScores"]
+__all__ = ["RecogniseSettings", "Recogniser", "Segment", "WindowScores", "longest", "segments"]
 
 FloatArray = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 _BATCH = 64
-_MIN_SEEN = 0.5
-_MIN_STREAM_S = 0.6
-"""A live window may be this short; the rest repeats its first frame."""
+"""Windows that go through the network at once."""
+_FLOOR = 1e-4
+"""No probability is taken for less: its logarithm stays finite."""
+_OTHER, _WALKING = LABELS.index(OTHER), LABELS.index(WALKING)
+_EXERCISE = np.array([name in EXERCISES for name in LABELS])
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniseSettings:
+    """Thresholds of recognition."""
+
+    min_seen: float = setting(0.5, "share of a window's samples in which the person must be seen", source="judgement")
+    min_stream_s: float = setting(
+        0.6, "a live window may be this short; the rest repeats its first frame", unit="s", source="judgement"
+    )
+    min_confidence: float = setting(
+        0.5, "least mean probability of an exercise that is named", source="convention: likelier than not"
+    )
+    any_exercise: float = setting(
+        0.6,
+        "where all exercises together reach this, one is named that is likelier than all others of them",
+        source="judgement",
+    )
+    bout_s: float = setting(
+        8.0, "how long one movement goes on before another, on average", unit="s", source="judgement"
+    )
+    home: float = setting(
+        0.5, "share of bouts that nothing in particular follows: people stop before another", source="judgement"
+    )
+    news_s: float = setting(
+        0.5,
+        "windows this far apart count as two opinions: they share most of their two seconds",
+        unit="s",
+        source="chosen among 1, 0.5 and 0.33 on long synthetic takes that nothing was trained on",
+    )
+
+
+RECOGNISE = RecogniseSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +89,7 @@ class Recogniser:
     """Names movements.
 
     Args:
-        name: name on a model card ("exercise": part streams; "exercise_bilstm"), or an ONNX file.
+        name: name on a model card, or an ONNX file.
         threads: of ONNX Runtime.
 
     Raises:
@@ -65,7 +97,7 @@ class Recogniser:
     """
 
     def __init__(self, name: str | Path = "exercise", threads: int = 1) -> None:
-        path = Path(name) if str(name).endswith(".onnx") else find_model(str(name))
+        path = find_model(name)
         self._session = open_session(path, threads=threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         fits = [i.name for i in inputs] == ["windows"] and inputs[0].shape[1:] == [SAMPLES, len(FEATURES)]
@@ -85,7 +117,7 @@ class Recogniser:
         """
         cut = motion_windows(motion, stride_s)
         scores = self.score(cut.x)
-        scores[cut.seen < _MIN_SEEN] = np.nan
+        scores[cut.seen < RECOGNISE.min_seen] = np.nan
         ends = (float(motion.time_s[0]), float(motion.time_s[-1])) if len(motion) else (0.0, 0.0)
         return WindowScores(cut.time_s, scores, *ends)
 
@@ -156,7 +188,7 @@ class RecogniserStream:
         # One frame before the window's start is needed to interpolate at it.
         while len(self._frames) > 2 and self._frames[1][0] <= time_s - WINDOW_S:
             self._frames.popleft()
-        if time_s >= self._due_s and time_s - self._frames[0][0] >= _MIN_STREAM_S:
+        if time_s >= self._due_s and time_s - self._frames[0][0] >= RECOGNISE.min_stream_s:
             self._due_s = time_s + STRIDE_S - 1e-3
             self._latest = self._score(time_s, up)
         return self._latest
@@ -164,6 +196,127 @@ class RecogniserStream:
     def _score(self, time_s: float, up: tuple[float, float, float]) -> FloatArray | None:
         times, xyz, sigma, root = (np.array(part) for part in zip(*self._frames, strict=True))
         cut = windows(times, xyz, sigma, root, np.asarray(up), np.array([time_s - WINDOW_S / 2]))
-        if cut.seen[0] < _MIN_SEEN:
+        if cut.seen[0] < RECOGNISE.min_seen:
             return None
         return np.asarray(self._recogniser.score(cut.x)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one movement.
+
+    Attributes:
+        label: of `LABELS`.
+        confidence: mean probability of the label, in [0, 1].
+        start_s, end_s: when.
+        doubt: `Reason.UNSURE_WHICH` where an exercise seems to be done but which one is too unsure; else None.
+    """
+
+    label: str
+    confidence: float
+    start_s: float
+    end_s: float
+    doubt: Reason | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds."""
+        return self.end_s - self.start_s
+
+
+def segments(scores: WindowScores, settings: RecogniseSettings = RECOGNISE) -> tuple[Segment, ...]:
+    """Stretches that cover the clip, in order.
+
+    A hidden Markov model: bouts last `bout_s` on average, and half of them lead to `other`. Windows overlap, so each
+    counts for what is new in it (`news_s`).
+
+    An exercise with a lower mean probability than `min_confidence` becomes `other`, unless some exercise is done
+    (`any_exercise`) and this one is likelier than the others together; with doubt, if it is an exercise of some kind
+    with at least this probability.
+
+    Args:
+        scores: from `Recogniser.probabilities`.
+        settings: thresholds.
+    """
+    if not len(scores.time_s):
+        return ()
+    path = _viterbi(scores, settings)
+    change = np.flatnonzero(np.diff(path)) + 1
+    starts, ends = np.concatenate([[0], change]), np.concatenate([change, [len(path)]])
+    edge = 0.5 * (scores.time_s[1:] + scores.time_s[:-1])
+    found = []
+    for a, b in zip(starts, ends, strict=True):
+        begin = scores.start_s if a == 0 else float(edge[a - 1])
+        end = scores.end_s if b == len(path) else float(edge[b - 1])
+        found.append(_judged(scores.probability[a:b], begin, end, settings))
+    return _joined(found)
+
+
+def _viterbi(scores: WindowScores, settings: RecogniseSettings) -> NDArray[np.intp]:
+    """Likeliest label of every window."""
+    probability = np.asarray(scores.probability, np.float64)
+    step = float(np.median(np.diff(scores.time_s))) if len(scores.time_s) > 1 else WINDOW_S
+    weight = min(1.0, step / settings.news_s)
+    # An unseen window says nothing, but leans to `other`.
+    silent = np.zeros(probability.shape[1])
+    silent[_OTHER] = 0.5
+    evidence = np.where(np.isnan(probability), silent, np.log(np.maximum(probability, _FLOOR)))
+    evidence = weight * evidence
+    follows = np.log(_follows(1.0 - np.exp(-step / settings.bout_s), settings.home, probability.shape[1]))
+    score, back = evidence[0].copy(), np.zeros(probability.shape, dtype=np.intp)
+    for k in range(1, len(evidence)):
+        ways = score[:, None] + follows
+        back[k] = ways.argmax(axis=0)
+        score = ways.max(axis=0) + evidence[k]
+    path = np.empty(len(evidence), dtype=np.intp)
+    path[-1] = int(np.argmax(score))
+    for k in range(len(evidence) - 1, 0, -1):
+        path[k - 1] = back[k, path[k]]
+    return path
+
+
+def _follows(leave: float, home: float, labels: int) -> Array:
+    """Chance (L, L) of each label (column) after each (row), from one window to the next."""
+    chance = np.full((labels, labels), (1.0 - home) / (labels - 2))
+    chance[:, _OTHER] = home
+    chance[_OTHER] = 1.0 / (labels - 1)
+    chance *= leave
+    np.fill_diagonal(chance, 1.0 - leave)
+    return chance
+
+
+def _judged(probability: NDArray[np.float32], start_s: float, end_s: float, settings: RecogniseSettings) -> Segment:
+    seen = ~np.isnan(probability[:, 0])
+    if not seen.any():
+        return Segment(OTHER, 0.0, start_s, end_s)
+    mean = probability[seen].mean(axis=0)
+    least = settings.min_confidence
+    best, some = int(np.where(_EXERCISE, mean, 0.0).argmax()), float(mean[_EXERCISE].sum())
+    if mean[best] >= least or (some >= settings.any_exercise and mean[best] >= 0.5 * some):
+        return Segment(LABELS[best], float(mean[best]), start_s, end_s)
+    if some >= least:
+        return Segment(OTHER, float(mean[_OTHER]), start_s, end_s, Reason.UNSURE_WHICH)
+    name = WALKING if mean[_WALKING] > mean[_OTHER] else OTHER
+    return Segment(name, float(mean[LABELS.index(name)]), start_s, end_s)
+
+
+def _joined(found: list[Segment]) -> tuple[Segment, ...]:
+    """Neighbours of the same label and doubt as one."""
+    out: list[Segment] = []
+    for segment in found:
+        last = out[-1] if out else None
+        if last and (last.label, last.doubt) == (segment.label, segment.doubt):
+            whole = max(segment.end_s - last.start_s, 1e-9)
+            mean = (last.confidence * last.duration_s + segment.confidence * segment.duration_s) / whole
+            out[-1] = Segment(last.label, mean, last.start_s, segment.end_s, last.doubt)
+        else:
+            out.append(segment)
+    return tuple(out)
+
+
+def longest(found: Sequence[Segment]) -> str:
+    """The label that lasts longest; `other` if there is none."""
+    total: dict[str, float] = {}
+    for segment in found:
+        total[segment.label] = total.get(segment.label, 0.0) + segment.duration_s
+    return max(total, key=lambda name: total[name]) if total else OTHER

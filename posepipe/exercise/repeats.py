@@ -1,34 +1,60 @@
-"""Repetitions of any movement, known or not, in a whole clip.
+"""Repetitions of movements without a name: a network reads the pace of whatever repeats, and the clip is cut at it.
 
-Several curves are tried: the main directions in which the body moves, and a few joint angles. Each is cut into cycles,
-away and back, at several swings. A set of cycles is worth the energy of the movement that its members share: posture
-changes that are alike in direction, size and time, and that return to where they began. Cycles of half the true length
-come out worthless (the posture at their start and end differs), those of twice the length are fewer. The best set
-wins; what it left over is searched again for the same movement at another pace or size.
+At every moment the pose is compared with the poses a lag before and after it, for lags spaced evenly on a logarithmic
+scale: a movement of another pace is the same picture, moved along the lags. Whole body, arms, legs and the body's shape
+(which doesn't know left from right, nor where the camera stands) are compared each for itself, so the network knows no
+exercise. It tells from moment to moment whether something repeats and how fast.
 
-The local period, from the autocorrelation of the whole pose, lowers the worth of cycles of another length.
+The clip is cut by dynamic programming into repetitions and what lies between them, so that each is about as long as the
+network says, ends in the posture in which it began, and begins and ends where the body is slow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.exercise.signal import RATE_HZ, grid, low_pass, measure, pose_matrix, resampled
-from posepipe.motion.clip import Motion
+from posepipe.body.motion import Motion
+from posepipe.errors import ModelError
+from posepipe.exercise.count import Counted, Cycle
+from posepipe.exercise.signal import POSE_JOINTS, grid, low_pass, measure, pose_matrix, resampled
+from posepipe.exercise.signal import RATE_HZ as GRID_HZ
+from posepipe.inference import open_session
+from posepipe.settings import setting
+from posepipe.weights import find_model
 
-__all__ = ["Repeats", "cycles", "extremes", "find_repeats", "no_repeats", "shape_curves"]
+__all__ = [
+    "CHANNELS", "LAGS_S", "RATE_HZ", "REPEAT", "Pace", "PaceModel", "RepeatSettings", "Repeats", "count_any",
+    "find_repeats", "pace_image", "pace_poses", "paced_repeats", "steps",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-LEAST_S, MOST_S = 0.4, 15.0
-"""A repetition is no shorter and no longer than this."""
-_SWINGS = (0.15, 0.25, 0.35, 0.5, 0.65)
-"""Swings that cut a curve into cycles, as shares of its range."""
+RATE_HZ = 10.0
+"""The network looks at this many moments a second."""
+LAGS_S = np.geomspace(0.3, 12.0, 44)
+"""What it compares a moment with; as in training."""
+_KEPT = (8, 6, 6, 8)
+"""Directions of most movement that are compared, of body, arms, legs and shape."""
+_ARMS, _LEGS = (
+    [3 * k + axis for k, joint in enumerate(POSE_JOINTS) if joint.endswith(parts) for axis in range(3)]
+    for parts in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+)
+"""Columns of a pose."""
+CHANNELS = 2 * (len(_KEPT) + 1) + len(_KEPT) + 2
+_LEAST_S = 2.0
+"""The network isn't asked about less."""
+_WINDOW_S, _EDGE_S = 60.0, 10.0
+"""It reads a minute at a time, as in training; what lies this close to a part's end is read with the next part."""
+_STILL = 0.3
+"""Speeds are compared as if faster by this share of the usual one, so that rests don't count; as in training."""
+_MOST_SPEED = 2.0
+"""No moment is taken for faster than this many usual speeds where a clip is cut."""
 _UNIT_DEG, _UNIT_TRUNKS = 30.0, 0.25
 """Angles and lengths are made comparable: a limb turned by the one moves its end by about the other."""
 _ANGLES = ("elbow_flexion", "arm_raise", "knee_flexion", "hip_bend")
@@ -36,15 +62,185 @@ _SIDES = ("left", "right")
 _HEIGHTS = ("wrist", "elbow", "knee", "ankle")
 _SPANS = (("wrist", "shoulder"), ("wrist", "hip"), ("ankle", "hip"), ("wrist", "knee"), ("elbow", "knee"))
 _WIDTHS = ("wrist", "ankle", "knee", "elbow")
-# How fast likeness fades: each is the deviation (log of size and of time, gap in parts of the swing) that costs 40 %.
-_SIZE, _TIME, _GAP, _PERIOD = 0.5, 0.25, 0.9, 0.25
-_LEAST_COSINE = 0.3
-_LEAST_LIKENESS = 0.05
-_NOISE = 4.0
-"""Squared swing, in pose units, that noise alone reaches: three joints by 30 degrees."""
-_FILL_LIKENESS, _FILL_COSINE = 0.35, 0.5
-_FILL_GAP = 1.5
-_FILL_PACE = 3.5
+
+
+_CUT = "chosen on synthetic sets in no pool; kept after `posepipe.lab.counter.measure --sweep`"
+_CHANGE = "two thirds of a shrug; standing, planks and wall sits stay under half of it"
+_GATE = (
+    "chosen on synthetic sets with and without repetitions (`posepipe.lab.counter.measure --sweep`), walks uncounted"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatSettings:
+    """Thresholds of counting movements without a name."""
+
+    least_s: float = setting(0.35, "a repetition is no shorter", unit="s", source=_CUT)
+    most_s: float = setting(15.0, "a repetition is no longer", unit="s", source=_CUT)
+    short: float = setting(0.5, "fewest repetitions that the network's rate makes of one", source=_CUT)
+    long: float = setting(1.9, "most repetitions that the network's rate makes of one", source=_CUT)
+    evidence_hz: float = setting(2.0, "opinions of the network that a second counts for", unit="Hz", source=_CUT)
+    prior: float = setting(1.0, "added to the network's log odds: it misses more than it invents", source=_CUT)
+    sure: float = setting(3.0, "log odds beyond this aren't believed", source=_CUT)
+    off_pace: float = setting(4.0, "cost of a squared log of a repetition's length over the network's", source=_CUT)
+    off_posture: float = setting(1.0, "cost of ending in a posture unrelated to the first one", source=_CUT)
+    moving: float = setting(0.3, "cost of beginning or ending at the movement's usual speed", source=_CUT)
+    least_change: float = setting(
+        1.0, "a repetition changes the posture by so much", unit="quarter trunks", source=_CHANGE
+    )
+    edge: float = setting(0.1, "share of the change at which a repetition begins and ends", source="as in counting")
+    clear: float = setting(0.6, "probability from which a repetition is believed to be one", source=_GATE)
+    slow_hz: float = setting(0.25, "slower movement of the legs isn't a step", unit="Hz", source=_GATE)
+    legs_deg: float = setting(2.5, "spread of knees or hips from which they may be steps", unit="deg", source=_GATE)
+    legs_share: float = setting(0.5, "and their spread's share of that of elbows or shoulders", source=_GATE)
+    together: float = setting(
+        0.0,
+        "correlation of left and right under which legs take turns",
+        source="what the words mean; of 0.6, 0.3, 0, -0.2, -0.4 the first that costs nothing on 218 synthetic sets",
+    )
+    still_deg: float = setting(
+        4.0,
+        "spread of elbows, shoulders, knees and hips under which nobody moves",
+        unit="deg",
+        source="standing about, as a camera sees it, spreads by 2 to 4; more costs counts on 258 synthetic sets",
+    )
+
+
+REPEAT = RepeatSettings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pace:
+    """How fast something repeats.
+
+    Attributes:
+        time_s: (T,) every 0.1 s.
+        repeating: (T,) probability that a repetition is under way.
+        rate_hz: (T,) repetitions a second, if one is.
+    """
+
+    time_s: Array
+    repeating: Array
+    rate_hz: Array
+
+
+class PaceModel:
+    """Reads the pace of a motion.
+
+    Args:
+        name: on a model card, or an ONNX file.
+
+    Raises:
+        ModelError: the model is missing, damaged or another one.
+    """
+
+    def __init__(self, name: str | Path = "reps") -> None:
+        path = find_model(name)
+        self._session = open_session(path, threads=1)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if inputs[0].shape[1::2] != [CHANNELS, len(LAGS_S)] or [o.name for o in outputs] != ["repeating", "rate_hz"]:
+            raise ModelError(
+                f"not a counting model: needs (B, {CHANNELS}, T, {len(LAGS_S)}) in, repeating and rate_hz out",
+                where=str(path),
+                hint="Make it again: posepipe train reps",
+            )
+
+    def read(self, motion: Motion) -> Pace | None:
+        """The pace of one person's movement; None if they are seen for under two seconds."""
+        poses = pace_poses(motion)
+        if poses is None:
+            return None
+        time_s, pose, shape = poses
+        repeating, rate_hz = np.zeros(len(time_s)), np.ones(len(time_s))
+        for part, kept in _parts(len(time_s)):
+            image = pace_image(pose[part], shape[part])[None]
+            outputs = self._session.run(["repeating", "rate_hz"], {"lags": image})
+            inside = slice(kept.start - part.start, kept.stop - part.start)
+            repeating[kept], rate_hz[kept] = (output[0, inside] for output in outputs)
+        return Pace(time_s, repeating, rate_hz)
+
+
+def _parts(count: int) -> Iterator[tuple[slice, slice]]:
+    """Stretches to look at, a minute each as in training, and the middle of each that is kept."""
+    window, edge = int(_WINDOW_S * RATE_HZ), int(_EDGE_S * RATE_HZ)
+    if count <= window:
+        yield slice(0, count), slice(0, count)
+        return
+    starts = [*range(0, count - window, window - 2 * edge), count - window]
+    done = 0
+    for start in starts:
+        end = count if start == starts[-1] else start + window - edge
+        yield slice(start, start + window), slice(done, end)
+        done = end
+
+
+def pace_poses(motion: Motion) -> tuple[Array, Array, Array] | None:
+    """Times (T,), poses (T, 42) and shapes (T, D) at `RATE_HZ`; None if the person is seen too little."""
+    at = grid(motion.time_s, RATE_HZ)
+    if len(at) < _LEAST_S * RATE_HZ:
+        return None
+    pose = pose_matrix(motion, at)
+    shape, _ = shape_curves(motion, at)
+    if pose.shape[1] < 3 * len(POSE_JOINTS) or shape.shape[1] == 0:
+        return None
+    return at, pose, shape
+
+
+def pace_image(pose: Array, shape: Array) -> NDArray[np.float32]:
+    """What the network sees: (CHANNELS, T, lags).
+
+    Args:
+        pose: (T, 42), see `pace_poses`.
+        shape: (T, D).
+    """
+    groups = [pose, pose[:, _ARMS], pose[:, _LEGS], shape]
+    count, lags = len(pose), len(LAGS_S)
+    out = np.zeros((CHANNELS, count, lags), np.float32)
+    steps = LAGS_S * RATE_HZ
+    whole = np.floor(steps).astype(int)
+    part = (steps - whole)[None, :, None]
+    frame = np.arange(count)
+    known = []
+    for sign in (1, -1):
+        near = frame[:, None] + sign * whole
+        far = near + sign
+        known.append(((far >= 0) & (far < count)).astype(np.float32))
+    k = 0
+    for x, kept in zip(groups, _KEPT, strict=True):
+        x = _compact(x, kept)
+        spread = x.var(axis=0).sum() + 1e-6
+        for sign, inside in zip((1, -1), known, strict=True):
+            then = _at_lag(x, whole, part, sign)
+            gap = ((then - x[:, None]) ** 2).sum(axis=-1) / (2.0 * spread)
+            out[k] = np.sqrt(gap) * inside
+            k += 1
+        out[k] = np.log10(spread)
+        k += 1
+    speed = _compact(np.gradient(pose, axis=0), _KEPT[0])
+    norm = np.linalg.norm(speed, axis=1)
+    floor = _STILL * np.sqrt((norm**2).mean()) + 1e-6
+    for sign, inside in zip((1, -1), known, strict=True):
+        then = _at_lag(speed, whole, part, sign)
+        both = (norm[:, None] + floor) * (np.linalg.norm(then, axis=-1) + floor)
+        out[k] = (then * speed[:, None]).sum(axis=-1) / both * inside
+        k += 1
+    out[k], out[k + 1] = known
+    return out
+
+
+def _compact(x: Array, kept: int) -> Array:
+    """(T, <= kept) coordinates along the directions that vary most."""
+    level = x - x.mean(axis=0)
+    _, way = np.linalg.eigh(level.T @ level)
+    return np.asarray(level @ way[:, ::-1][:, :kept])
+
+
+def _at_lag(x: Array, whole: NDArray[np.intp], part: Array, sign: int) -> Array:
+    """(T, lags, D) the rows of x a lag later or earlier, between frames; beyond the ends the last ones."""
+    frame = np.arange(len(x))[:, None]
+    near = np.clip(frame + sign * whole, 0, len(x) - 1)
+    far = np.clip(near + sign, 0, len(x) - 1)
+    return np.asarray(x[near] * (1.0 - part) + x[far] * part)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,262 +250,192 @@ class Repeats:
     Attributes:
         time_s: (T,) the grid.
         cycle: (N, 3) positions on the grid of start, turn and end of each repetition, in order.
-        likeness: (N,) how much each resembles the others, in [0, 1].
-        curve: (T,) the movement along its main direction; about 0 at the start posture and 1 at the turn.
+        likeness: (N,) the network's probability of each, in [0, 1].
     """
 
     time_s: Array
     cycle: Indices
     likeness: Array
-    curve: Array
 
     def __len__(self) -> int:
         return len(self.cycle)
 
 
-def find_repeats(motion: Motion) -> Repeats:
+def count_any(
+    motion: Motion,
+    span: tuple[float, float] | None = None,
+    *,
+    steady: bool = False,
+    found: Repeats | None = None,
+    settings: RepeatSettings = REPEAT,
+) -> Counted:
+    """Repetitions of any movement.
+
+    Args:
+        motion: one person's movement.
+        span: only those whose turn lies in these seconds.
+        steady: only those that are clear, and none if the legs take turns as in walking and running or nothing moves.
+        found: what repeats in the motion; found now if None.
+        settings: thresholds.
+    """
+    if steady and (steps(motion, span, settings) or _still(motion, span, settings)):
+        return Counted()
+    found = found if found is not None else find_repeats(motion, settings=settings)
+    first, last = span or (-np.inf, np.inf)
+    reps = []
+    for row, likeness in zip(found.cycle, found.likeness, strict=True):
+        start_s, turn_s, end_s = found.time_s[row].tolist()
+        cycle = Cycle(start_s, turn_s, end_s)
+        if first <= cycle.turn_s <= last and (likeness >= settings.clear or not steady):
+            reps.append(cycle)
+    return Counted(tuple(reps))
+
+
+def steps(motion: Motion, span: tuple[float, float] | None = None, settings: RepeatSettings = REPEAT) -> bool:
+    """Whether the legs move in turns: walking, running, high knees.
+
+    Args:
+        motion: one person's movement.
+        span: seconds to look at; all if None.
+        settings: thresholds.
+    """
+    at = _within(motion, span)
+    if len(at) < _LEAST_S * GRID_HZ:
+        return False
+    swings = _swings(motion, at, settings)
+    arms_deg = max(float(np.nan_to_num(swings[name].std(axis=1)).max()) for name in ("elbow_flexion", "arm_raise"))
+    least_deg = max(settings.legs_deg, settings.legs_share * arms_deg)
+    for name in ("knee_flexion", "hip_bend"):
+        legs = swings[name]
+        if legs.std(axis=1).min() > least_deg and float(np.asarray(np.corrcoef(legs))[0, 1]) < settings.together:
+            return True
+    return False
+
+
+def _still(motion: Motion, span: tuple[float, float] | None, settings: RepeatSettings) -> bool:
+    """Whether no limb moves by more than a camera's error."""
+    at = _within(motion, span)
+    if len(at) < _LEAST_S * GRID_HZ:
+        return False
+    swings = _swings(motion, at, settings)
+    return max(float(np.nan_to_num(x.std(axis=1)).max()) for x in swings.values()) < settings.still_deg
+
+
+def _within(motion: Motion, span: tuple[float, float] | None) -> Array:
+    at = grid(motion.time_s)
+    return at if span is None else at[(at >= span[0]) & (at <= span[1])]
+
+
+def _swings(motion: Motion, at: Array, settings: RepeatSettings) -> dict[str, Array]:
+    """(2, T) of each limb's angle, without what is too slow to be a step."""
+    out = {}
+    for name in _ANGLES:
+        deg = resampled(motion.time_s, measure(motion, name).deg, at)
+        out[name] = np.stack([x - low_pass(x, 1.0 / GRID_HZ, settings.slow_hz) for x in deg.T])
+    return out
+
+
+def find_repeats(motion: Motion, model: PaceModel | None = None, settings: RepeatSettings = REPEAT) -> Repeats:
     """The repetitions of a clip; none where nothing repeats.
 
     Args:
         motion: one person's movement.
+        model: the shipped one if None.
+        settings: thresholds.
+    """
+    pace = (model or PaceModel()).read(motion)
+    if pace is None:
+        return Repeats(grid(motion.time_s), np.zeros((0, 3), np.intp), np.zeros(0))
+    return paced_repeats(motion, pace, settings)
+
+
+def paced_repeats(motion: Motion, pace: Pace, settings: RepeatSettings = REPEAT) -> Repeats:
+    """The repetitions of a clip at a pace; none where nothing repeats.
+
+    Args:
+        motion: one person's movement.
+        pace: read off it.
+        settings: thresholds.
     """
     at = grid(motion.time_s)
     pose = pose_matrix(motion, at)
-    if pose.shape[1] == 0 or len(at) < 2 * LEAST_S * RATE_HZ:
-        return no_repeats(at)
-    shape, single = shape_curves(motion, at)
-    search = _Search(pose, shape, single, (_Pace(shape), _Pace(pose)))
-    first = search.best(0, len(at))
-    if first is None:
-        return no_repeats(at)
-    first = search.refined(first, 0, len(at))
-    found, todo = [first], [(0, len(at))]
-    for _ in range(4):
-        cycle = np.concatenate([part.cycle for part in found])
-        spans = [gap for span in todo for gap in _gaps(cycle, span, _FILL_GAP * first.length)]
-        todo = []
-        for start, end in spans:
-            more = search.best(start, end)
-            if more is None:
-                continue
-            more = search.refined(more, start, end)
-            if _alike(more, first):
-                found.append(more)
-                todo.append((start, end))
-        if not todo:
-            break
-    return _gathered(at, pose, found)
+    repeating = np.clip(np.interp(at, pace.time_s, pace.repeating), 1e-3, 1.0 - 1e-3)
+    rate_hz = np.exp(np.interp(at, pace.time_s, np.log(pace.rate_hz)))
+    bounds = _cut(pose, repeating, rate_hz, settings)
+    turn = np.array([_turn(pose, a, b) for a, b in bounds], np.intp)
+    cycle = np.stack([bounds[:, 0], turn, bounds[:, 1]], axis=1)
+    cycle = cycle[np.linalg.norm(_changes(pose, cycle), axis=1) >= settings.least_change]
+    likeness = np.array([repeating[a:b].mean() for a, _, b in cycle])
+    return Repeats(at, _edged(pose, cycle, settings.edge), likeness)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Set:
-    """Cycles that resemble each other.
-
-    Attributes:
-        cycle: (N, 3).
-        likeness: (N,).
-        way: (D,) the posture change from start to turn.
-        worth: what the set explains.
-    """
-
-    cycle: Indices
-    likeness: Array
-    way: Array
-    worth: float
-
-    @property
-    def length(self) -> float:
-        """Typical length in grid steps."""
-        return float(np.median(self.cycle[:, 2] - self.cycle[:, 0]))
-
-
-class _Search:
-    """Finds the best set of cycles in parts of a clip."""
-
-    def __init__(self, pose: Array, shape: Array, single: Array, paces: Sequence[_Pace]) -> None:
-        self._pose = pose
-        self._shape = shape
-        self._single = single
-        self._paces = paces
-
-    def best(self, start: int, end: int) -> _Set | None:
-        """The best set between two positions; None if nothing there goes away and back."""
-        best: _Set | None = None
-        for cycle in self._proposals(start, end):
-            found = self._judged(cycle)
-            if found.worth > 0.0 and (best is None or found.worth > best.worth):
-                best = found
-        return best
-
-    def refined(self, found: _Set, start: int, end: int) -> _Set:
-        """The same movement cut again along its own main direction, so that weak repetitions are found too."""
-        for _ in range(2):
-            if len(found.cycle) < 2:
-                break
-            size = float(found.way @ found.way)
-            curve = low_pass(self._pose[start:end] @ found.way / size, 1.0, min(0.2, 3.0 / found.length))
-            cycle = cycles(extremes(curve, 0.4), 1) + start
-            if not len(cycle):
-                break
-            a, u, e = (self._pose[cycle[:, k]] for k in range(3))
-            change = u - (a + e) / 2.0
-            norm = np.linalg.norm(change, axis=1) + 1e-9
-            along, cosine = change @ found.way / size, change @ found.way / norm / np.sqrt(size)
-            span = (cycle[:, 2] - cycle[:, 0]) / found.length
-            fits = (along > 0.35) & (along < 3.0) & (cosine > _LEAST_COSINE) & (span > 0.45) & (span < 2.2)
-            fits &= np.linalg.norm(a - e, axis=1) / norm < 1.2
-            if fits.sum() < 2:
-                break
-            again = self._judged(cycle[fits], least=-1.0)
-            found = _Set(again.cycle, again.likeness, again.way, found.worth)
-        return found
-
-    def _proposals(self, start: int, end: int) -> Iterator[Indices]:
-        if end - start < 2 * LEAST_S * RATE_HZ:
-            return
-        curves = _main(self._pose[start:end], 3) + _main(self._shape[start:end], 4)
-        curves += [self._single[start:end, k] for k in range(self._single.shape[1])]
-        for curve in curves:
-            low, high = np.percentile(curve, [3, 97])
-            if high - low < 0.4:
-                continue
-            for share in _SWINGS:
-                turning = extremes(curve, share * float(high - low))
-                for kind in (1, -1):
-                    cycle = cycles(turning, kind)
-                    span_s = (cycle[:, 2] - cycle[:, 0]) / RATE_HZ
-                    cycle = cycle[(span_s >= LEAST_S) & (span_s <= MOST_S)]
-                    if len(cycle):
-                        yield cycle + start
-
-    def _judged(self, cycle: Indices, least: float = _LEAST_LIKENESS) -> _Set:
-        a, u, e = (self._pose[cycle[:, k]] for k in range(3))
-        change = u - (a + e) / 2.0
-        way = np.median(change, axis=0) if len(cycle) > 2 else change.mean(axis=0)
-        size = float(way @ way) + 1e-9
-        norm = np.linalg.norm(change, axis=1) + 1e-9
-        along = np.maximum(change @ way / size, 1e-3)
-        like = np.maximum(change @ way / norm / np.sqrt(size) - _LEAST_COSINE, 0.0) / (1.0 - _LEAST_COSINE)
-        like *= _fade(np.log(along), _SIZE) * _fade(np.linalg.norm(a - e, axis=1) / norm, _GAP)
-        span = np.log((cycle[:, 2] - cycle[:, 0]) / RATE_HZ)
-        if len(cycle) > 2:
-            like *= _fade(span - np.median(span), _TIME)
-        paced = self._paced(cycle) if len(cycle) > 1 else np.ones(1)
-        total = float(like.sum())
-        share = float((like * paced).sum()) / max(total, 1e-9)
-        like = like * paced
-        keep = like > least
-        # One cycle is its own model: only those beyond it are evidence.
-        count = max(total - 1.0, 0.0) + 0.1 * min(total, 1.0)
-        worth = np.sqrt(size * size / (size + _NOISE)) * count * share**2
-        return _Set(cycle[keep], like[keep], way, float(worth) if keep.any() else 0.0)
-
-    def _paced(self, cycle: Indices) -> Array:
-        """Agreement with the local period: the best of those that are known."""
-        trust = np.stack([pace.trust(cycle) for pace in self._paces])
-        agreement = np.stack([pace.agreement(cycle) for pace in self._paces])
-        known = trust > 0.2
-        best = np.where(known, agreement, -1.0).max(axis=0)
-        return np.asarray(np.where(known.any(axis=0), best, 1.0))
+def _cut(pose: Array, repeating: Array, rate_hz: Array, settings: RepeatSettings = REPEAT) -> Indices:
+    """(N, 2) starts and ends of the best set of repetitions: Viterbi over segments."""
+    odds = np.log(repeating) - np.log1p(-repeating) + settings.prior
+    odds = np.clip(odds, -settings.sure, settings.sure) * settings.evidence_hz / GRID_HZ
+    evidence = np.concatenate([[0.0], np.cumsum(odds)])
+    phase = np.concatenate([[0.0], np.cumsum(rate_hz / GRID_HZ)])
+    unit, speed = _scales(pose, repeating)
+    count = len(pose)
+    best, back = np.zeros(count), np.full(count, -1)
+    shortest, longest = int(settings.least_s * GRID_HZ), int(settings.most_s * GRID_HZ)
+    for j in range(1, count):
+        best[j] = best[j - 1]
+        first = max(int(np.searchsorted(phase, phase[j] - settings.long)), j - longest)
+        last = min(int(np.searchsorted(phase, phase[j] - settings.short, "right")), j - shortest + 1)
+        if last <= first:
+            continue
+        span = slice(first, last)
+        apart = ((pose[span] - pose[j]) ** 2).sum(axis=1) / unit
+        score = (
+            best[span]
+            + evidence[j]
+            - evidence[span]
+            - settings.off_posture * apart
+            - settings.moving * (speed[span] + speed[j])
+        )
+        score -= settings.off_pace * np.log(phase[j] - phase[span]) ** 2
+        top = int(score.argmax())
+        if score[top] > best[j]:
+            best[j], back[j] = score[top], first + top
+    found, j = [], count - 1
+    while j > 0:
+        if back[j] >= 0:
+            found.append((back[j], j))
+        j = int(back[j]) if back[j] >= 0 else j - 1
+    return np.array(found[::-1], np.intp).reshape(-1, 2)
 
 
-class _Pace:
-    """The local period of a clip, from the autocorrelation of the pose over ten seconds.
-
-    Args:
-        pose: (T, D).
-    """
-
-    _WINDOW_S = 10.0
-
-    def __init__(self, pose: Array) -> None:
-        count = len(pose)
-        half = int(3 * RATE_HZ)
-        total = np.cumsum(np.vstack([np.zeros(pose.shape[1]), pose]), axis=0)
-        low, high = np.maximum(np.arange(count) - half, 0), np.minimum(np.arange(count) + half + 1, count)
-        level = pose - (total[high] - total[low]) / (high - low)[:, None]
-        window, hop = int(self._WINDOW_S * RATE_HZ), int(RATE_HZ)
-        starts = range(0, max(1, count - window // 2 + 1), hop)
-        rows = [(s + min(window, count) / 2, *_period(level[s : s + window])) for s in starts]
-        table = np.array(rows)
-        nearest = np.searchsorted((table[1:, 0] + table[:-1, 0]) / 2, np.arange(count))
-        self._period = np.maximum(table[nearest, 1], 1.0)
-        self._trust = np.clip((table[nearest, 2] - 0.3) / 0.4, 0.0, 1.0)
-
-    def trust(self, cycle: Indices) -> Array:
-        """How clear the period is at each cycle, in [0, 1]."""
-        return np.asarray(self._trust[cycle[:, 1]])
-
-    def agreement(self, cycle: Indices) -> Array:
-        """How well the length of each cycle fits the period there, in [0, 1]; 1 where there is no period."""
-        length, middle = cycle[:, 2] - cycle[:, 0], cycle[:, 1]
-        off = 1.0 - _fade(np.log(length / self._period[middle]), _PERIOD)
-        return np.asarray(1.0 - self._trust[middle] * off)
+def _scales(pose: Array, repeating: Array) -> tuple[float, Array]:
+    """Squared distance of two unrelated postures of the movement, and speed (T,) in its usual speeds, 2 at most."""
+    weight = repeating / repeating.sum()
+    unit = 2.0 * float(weight @ ((pose - weight @ pose) ** 2).sum(axis=1)) + 1e-6
+    speed = np.linalg.norm(np.gradient(pose, axis=0), axis=1)
+    return unit, np.minimum(speed / (float(weight @ speed) + 1e-9), _MOST_SPEED)
 
 
-def _period(x: Array) -> tuple[float, float]:
-    """Period in steps and how well it correlates; (0, 0) if there is none."""
-    count = len(x)
-    if count < 2 * RATE_HZ:
-        return 0.0, 0.0
-    spectrum = np.fft.rfft(x, 2 * count, axis=0)
-    product = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[:count].sum(axis=1)
-    energy = np.concatenate([[0.0], np.cumsum((x**2).sum(axis=1))])
-    lag = np.arange(count)
-    rho = product / np.sqrt(energy[count - lag] * (energy[count] - energy[lag]) + 1e-9)
-    part = rho[: int(0.6 * count)]
-    peaks = 1 + np.flatnonzero((part[1:-1] > part[:-2]) & (part[1:-1] >= part[2:]))
-    peaks = peaks[peaks > LEAST_S * RATE_HZ]
-    if not len(peaks) or part[peaks].max() <= 0.0:
-        return 0.0, 0.0
-    # The shortest lag that does about as well as the best: its multiples do too.
-    first = int(peaks[part[peaks] >= 0.85 * part[peaks].max()][0])
-    return float(first), float(part[first])
+def _turn(pose: Array, start: int, end: int) -> int:
+    """Where a repetition is farthest from the postures at its ends."""
+    rest = (pose[start] + pose[end]) / 2.0
+    return start + 1 + int(np.linalg.norm(pose[start + 1 : end] - rest, axis=1).argmax())
 
 
-def extremes(curve: Array, swing: float) -> list[tuple[int, int]]:
-    """Highs (1) and lows (-1) of a curve, in turn, between which it moves by at least a swing.
-
-    Returns:
-        (position, kind); the first and last are the curve's best up to there.
-    """
-    found: list[tuple[int, int]] = []
-    way, high, low = 0, 0, 0
-    for i, value in enumerate(curve):
-        if value > curve[high]:
-            high = i
-        if value < curve[low]:
-            low = i
-        if way != -1 and curve[high] - value >= swing:
-            found.append((high, 1))
-            way, low = -1, i
-            high = i
-        elif way != 1 and value - curve[low] >= swing:
-            found.append((low, -1))
-            way, high = 1, i
-            low = i
-    if way:
-        found.append((high, 1) if way == 1 else (low, -1))
-    return found
+def _changes(pose: Array, cycle: Indices) -> Array:
+    """(N, D) from the postures at a repetition's ends to that at its turn."""
+    return np.asarray(pose[cycle[:, 1]] - (pose[cycle[:, 0]] + pose[cycle[:, 2]]) / 2.0)
 
 
-def cycles(turning: list[tuple[int, int]], kind: int) -> Indices:
-    """(N, 3) positions of start, turn and end for every turn of a kind that has an extreme on both sides."""
-    rows = [
-        (turning[k - 1][0], turning[k][0], turning[k + 1][0])
-        for k in range(1, len(turning) - 1)
-        if turning[k][1] == kind
-    ]
-    return np.array(rows, dtype=np.intp).reshape(-1, 3)
-
-
-def _main(x: Array, count: int) -> list[Array]:
-    """A few curves: the movement along the directions of most speed."""
-    if x.shape[1] == 0 or len(x) < 3:
-        return []
-    step = np.diff(x, axis=0)
-    _, directions = np.linalg.eigh(step.T @ step)
-    return [x @ directions[:, -1 - k] for k in range(min(count, x.shape[1]))]
+def _edged(pose: Array, cycle: Indices, edge: float) -> Indices:
+    """The same repetitions (N, 3) without the rest before and after: from and to `edge` of the way to the turn."""
+    out = cycle.copy()
+    for row, way in zip(out, _changes(pose, cycle), strict=True):
+        start, turn, end = (int(i) for i in row)
+        before, after = pose[start : turn + 1] @ way, pose[turn : end + 1] @ way
+        left = np.flatnonzero(before[:-1] <= before[0] + edge * (before[-1] - before[0]))
+        back = np.flatnonzero(after[1:] <= after[-1] + edge * (after[0] - after[-1]))
+        row[0] = start + left[-1] if left.size else start
+        row[2] = turn + 1 + back[0] if back.size else end
+    return out
 
 
 def shape_curves(motion: Motion, at: Array) -> tuple[Array, Array]:
@@ -338,45 +464,3 @@ def shape_curves(motion: Motion, at: Array) -> tuple[Array, Array]:
 
 def _apart(motion: Motion, a: str, b: str) -> Array:
     return np.asarray(np.linalg.norm(motion.joint(a) - motion.joint(b), axis=1), np.float64)
-
-
-def _fade(deviation: Array, scale: float) -> Array:
-    return np.asarray(np.exp(-0.5 * (deviation / scale) ** 2))
-
-
-def _gaps(cycle: Indices, span: tuple[int, int], least: float) -> list[tuple[int, int]]:
-    """Parts of a span that no cycle covers."""
-    inside = cycle[(cycle[:, 0] >= span[0]) & (cycle[:, 2] <= span[1])]
-    order = inside[np.argsort(inside[:, 0])]
-    edges = [span[0], *order[:, [0, 2]].ravel().tolist(), span[1]]
-    pairs = zip(edges[::2], edges[1::2], strict=True)
-    return [(a, b) for a, b in pairs if b - a > max(least, _FILL_GAP * RATE_HZ)]
-
-
-def _alike(more: _Set, model: _Set) -> bool:
-    """Whether a set found later is the same movement."""
-    if len(more.cycle) < 2 or more.likeness.mean() < _FILL_LIKENESS:
-        return False
-    one, two = np.linalg.norm(more.way), np.linalg.norm(model.way)
-    pace = more.length / model.length
-    if not 1.0 / _FILL_PACE < pace < _FILL_PACE:
-        return False
-    same_way = more.way @ model.way > _FILL_COSINE * one * two and one > 0.3 * two
-    # After a cut the camera may stand elsewhere: then only many, and alike, count.
-    many = len(more.cycle) >= 4 and more.likeness.mean() >= 0.75 and one > 0.7 * two
-    return bool(same_way or many)
-
-
-def _gathered(at: Array, pose: Array, found: list[_Set]) -> Repeats:
-    cycle = np.concatenate([part.cycle for part in found])
-    likeness = np.concatenate([part.likeness for part in found])
-    order = np.argsort(cycle[:, 0])
-    way = found[0].way
-    curve = pose @ way / float(way @ way)
-    curve = curve - np.median(curve[cycle[:, [0, 2]]])
-    return Repeats(at, cycle[order], likeness[order], curve)
-
-
-def no_repeats(at: Array) -> Repeats:
-    """Nothing found on a grid (T,)."""
-    return Repeats(at, np.zeros((0, 3), np.intp), np.zeros(0), np.zeros(len(at)))

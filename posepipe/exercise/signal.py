@@ -2,7 +2,7 @@
 
 A measure is a number per frame, one for each side or one for the body. Those in degrees are unsigned angles of three
 joints, so they depend neither on where the person faces nor on left and right; the rest come from
-`posepipe.motion.angles`. See `MEASURES` for what a catalogue may use.
+`posepipe.body.angles`. See `MEASURES` for what a catalogue may use.
 
 ============== ================================================================================ ====
 measure        what it is                                                                       side
@@ -17,7 +17,7 @@ trunk_lean     angle between trunk and `up`                                     
 legs_apart     angle between the two thighs                                                     no
 ============== ================================================================================ ====
 
-Every angle of `posepipe.motion.angles` goes by its own name too, without ``left_`` or ``right_``.
+Every angle of `posepipe.body.angles` goes by its own name too, without ``left_`` or ``right_``.
 """
 
 from __future__ import annotations
@@ -28,26 +28,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.motion.angles import ANGLES
-from posepipe.motion.clip import Motion
+from posepipe.body.angles import ANGLES
+from posepipe.body.motion import Motion
 
 __all__ = [
-    "DEPTH_WEIGHT",
-    "MEASURES",
-    "POSE_JOINTS",
-    "Measure",
-    "difference_sigma",
-    "grid",
-    "low_pass",
-    "measure",
-    "pose_matrix",
-    "resampled",
-]
+    "DEPTH_WEIGHT", "MEASURES", "POSE_JOINTS", "Measure", "difference_sigma", "grid", "low_pass", "measure",
+    "pose_matrix", "resampled",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 RATE_HZ = 20.0
-"""Counting looks at this many poses a second."""
+"""Movements without a name are cut on a grid of this many poses a second."""
 CUTOFF_HZ = 4.0
 """Faster movement isn't a repetition (two a second are the fastest that people do)."""
 
@@ -59,13 +51,28 @@ _TRIPLES: Mapping[str, tuple[str, str, str]] = {
     "body_line": ("shoulder", "hip", "ankle"),
 }
 _SHARED, _FADES_DEG = 0.85, 30.0
-"""Correlation of the errors in two frames of a repetition: at the same angle, and the change that halves it."""
+"""Correlation of the errors in two frames of a repetition: at the same angle, and the change that halves it. Measured
+by `posepipe evaluate angle-errors`."""
 _TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6}
-"""Error over the sigma of independent joints; both lines measured by `posepipe.training.exercise_errors`."""
+"""Error over the sigma of independent joints, measured by the same."""
 _TORSO_PARTS = 0.25
 """Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
 DEPTH_WEIGHT = 0.3
 """Depth from one camera is that much less certain than the picture."""
+_CAMERA_UP = 0.7
+"""Where up lies so much along the second axis the axes are a camera's."""
+_LEAST_FRAMES = 4
+"""A curve seen in fewer isn't resampled."""
+_SELDOM = 0.1
+"""A joint seen in a smaller share of the frames is put where it would be on a stretched body."""
+_BEYOND: Mapping[str, tuple[str, str, float]] = {
+    "head": ("thorax", "pelvis", 0.5),
+    "elbow": ("shoulder", "hip", -0.55),
+    "wrist": ("elbow", "shoulder", 0.9),
+    "knee": ("hip", "shoulder", 0.8),
+    "ankle": ("knee", "hip", 1.0),
+}
+"""Where a joint is put: beyond the first one, seen from the second, by a share of their distance (after Winter)."""
 POSE_JOINTS = (
     "thorax",
     "head",
@@ -103,7 +110,7 @@ class Measure:
     @property
     def sided(self) -> bool:
         """Whether there is a left and a right."""
-        return self.deg.shape[1] == 2
+        return bool(self.deg.shape[1] == 2)
 
 
 def measure(motion: Motion, name: str) -> Measure:
@@ -133,9 +140,7 @@ def measure(motion: Motion, name: str) -> Measure:
     names = [f"left_{name}", f"right_{name}"] if MEASURES[name] else [name]
     columns = [motion.angles.names.index(n) for n in names]
     return Measure(
-        name,
-        motion.angles.deg[:, columns].astype(np.float64),
-        motion.angles.sigma_deg[:, columns].astype(np.float64),
+        name, motion.angles.deg[:, columns].astype(np.float64), motion.angles.sigma_deg[:, columns].astype(np.float64)
     )
 
 
@@ -155,7 +160,7 @@ def difference_sigma(change_deg: Array, one_deg: Array, other_deg: Array) -> Arr
 
 
 def _calibrated(motion: Motion, name: str, sigma: Array) -> Array:
-    """The sigma of `posepipe.motion.angles` for the angles that are the same there."""
+    """The sigma of `posepipe.body.angles` for the angles that are the same there."""
     columns = [f"{side}_{name}" for side in ("left", "right")]
     if not set(columns) <= set(motion.angles.names):
         return sigma
@@ -177,7 +182,7 @@ def _points(motion: Motion, *joints: str) -> tuple[list[Array], list[Array]]:
 def _bends(motion: Motion, joints: Sequence[str]) -> tuple[Array, Array]:
     """180 - the angle at the middle joint (F, 2), left and right, and its first-order sigma.
 
-    The closed form of `posepipe.motion.angles`.
+    The closed form of `posepipe.body.angles`.
     """
     points, spread = _points(motion, *(f"{side}_{joint}" for joint in joints for side in ("left", "right")))
     p, q, r = (np.stack(points[i : i + 2], axis=1) for i in (0, 2, 4))
@@ -247,7 +252,7 @@ def resampled(time_s: Array, values: Array, at: Array, cutoff_hz: float = CUTOFF
     out = np.full((len(at), values.shape[1]), np.nan)
     for column in range(values.shape[1]):
         seen = np.isfinite(values[:, column])
-        if seen.sum() < 4 or len(at) < 2:
+        if seen.sum() < _LEAST_FRAMES or len(at) < 2:
             continue
         t, x = time_s[seen], values[seen, column]
         # Smooth at the source's own pace first, so that noise isn't folded into the slower grid.
@@ -270,23 +275,42 @@ def low_pass(x: Array, step_s: float, cutoff_hz: float) -> Array:
     return np.convolve(padded, kernel, mode="valid")
 
 
+def _joint(motion: Motion, name: str) -> Array:
+    """(F, 3) of a joint; NaN where it isn't seen, or isn't in the layout."""
+    if name not in motion.layout.joints:
+        return np.full((len(motion), 3), np.nan)
+    return motion.joint(name).astype(np.float64)
+
+
+def _stretch(motion: Motion, xyz: Array) -> None:
+    """Put joints of (F, J, 3) `POSE_JOINTS` that are hardly ever seen where they would be on a stretched body."""
+    seldom = np.isfinite(xyz).all(axis=2).mean(axis=0) < _SELDOM
+    known = {name: xyz[:, i] for i, name in enumerate(POSE_JOINTS)} | {"pelvis": _joint(motion, "pelvis")}
+    for i, name in enumerate(POSE_JOINTS):
+        side, _, joint = name.rpartition("_")
+        if seldom[i] and joint in _BEYOND:
+            near, far, share = _BEYOND[joint]
+            a, b = (known[f"{side}_{other}" if side else other] for other in (near, far))
+            xyz[:, i] = known[name] = a + share * (a - b)
+
+
 def pose_matrix(motion: Motion, at: Array) -> Array:
     """Poses as rows of numbers that can be compared: joints relative to the pelvis, in quarters of a trunk.
 
     The axes are the camera's, so turning around counts as movement; depth weighs less (not in motion capture, whose up
-    isn't a picture's). Frames with a joint missing are
-    bridged.
+    isn't a picture's). Holes are bridged. A joint that is hardly ever seen, such as the head of a marker set that has
+    none, is put where it would be on a stretched body, so that it costs nothing but itself.
 
     Returns:
         (T, D); (T, 0) if the person is seen in too few frames.
     """
-    index = motion.layout.indices(*(j for j in POSE_JOINTS if j in motion.layout.joints))
-    xyz = np.where(motion.valid[:, index, None], motion.xyz_m[:, index], np.nan).astype(np.float64)
-    trunk = np.linalg.norm(motion.joint("thorax") - motion.joint("pelvis"), axis=1)
+    xyz = np.stack([_joint(motion, name) for name in POSE_JOINTS], axis=1)
+    _stretch(motion, xyz)
+    trunk = np.linalg.norm(_joint(motion, "thorax") - _joint(motion, "pelvis"), axis=1)
     seen = np.isfinite(xyz).all(axis=(1, 2)) & np.isfinite(trunk)
-    if seen.sum() < 4:
+    if seen.sum() < _LEAST_FRAMES:
         return np.zeros((len(at), 0))
-    from_camera = abs(float(motion.up[1])) > 0.7
+    from_camera = abs(float(motion.up[1])) > _CAMERA_UP
     xyz = xyz / (np.median(trunk[seen]) * _TORSO_PARTS)
     xyz[..., 2] *= DEPTH_WEIGHT if from_camera else 1.0
     xyz[~seen] = np.nan

@@ -5,9 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
-__all__ = ["Bout", "CoachState", "Feedback", "Level", "Phase", "Rejected", "Repetition", "SessionSummary"]
+from posepipe.reasons import Reason
+
+__all__ = [
+    "SCORE",
+    "Bout",
+    "CoachState",
+    "Consistency",
+    "ExerciseResult",
+    "Feedback",
+    "Form",
+    "Level",
+    "Phase",
+    "Rejected",
+    "Repetition",
+    "SessionSummary",
+]  # fmt: skip
+
+
+class Form(str, Enum):
+    """What can be said of a repetition's form, from the worst news to the best."""
+
+    FAULT = "fault"
+    NOT_JUDGED = "not_judged"
+    NO_FAULT = "no_fault_seen"
+    GOOD = "good"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +48,10 @@ class Repetition:
         side: "left", "right" or "both": the side that moved.
         left_right_deg: left range minus right range; NaN unless both sides moved and were seen.
         faults: codes of form rules that were broken beyond doubt.
-        score: form score in [0, 1]; NaN without a model for the movement.
-        withheld: rule code -> reason, for rules that this view or its error bars can't judge.
+        score: form score in [0, 1]; NaN without a model for the movement or where it is withheld.
+        withheld: rule code -> reason, for rules that this view or its error bars can't judge; "score" -> reason.
+        form: `Form.FAULT` if a rule was broken beyond doubt; `GOOD` if all rules were kept beyond doubt; `NO_FAULT` if
+            those that could be judged seem kept; `NOT_JUDGED` if none could, or there are none.
     """
 
     start_s: float
@@ -36,7 +64,17 @@ class Repetition:
     left_right_deg: float = float("nan")
     faults: tuple[str, ...] = ()
     score: float = float("nan")
-    withheld: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, Reason] = field(default_factory=dict)
+    form: Form = Form.NOT_JUDGED
+
+    @property
+    def not_judged(self) -> Mapping[str, Reason]:
+        """Rule code -> reason, without the score's."""
+        return {code: reason for code, reason in self.withheld.items() if code != SCORE}
+
+
+SCORE = "score"
+"""Stands among what is withheld where a movement has a score and this repetition hasn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +83,26 @@ class Rejected:
 
     Attributes:
         start_s, end_s: when.
-        reason: code of `posepipe.reasons.Reason`.
+        reason: why not.
     """
 
     start_s: float
     end_s: float
-    reason: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """How alike the repetitions of a bout are.
+
+    Attributes:
+        rom_mean_deg, rom_sd_deg: range of motion; the spread is free of the measuring error's mean part.
+        tempo_sd_s: spread of the time a repetition takes.
+    """
+
+    rom_mean_deg: float
+    rom_sd_deg: float
+    tempo_sd_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +115,7 @@ class Bout:
         start_s, end_s: when.
         reps: counted repetitions.
         rejected: movements not counted.
+        alike: how alike the repetitions are; None where that can't be told.
     """
 
     label: str
@@ -71,6 +124,33 @@ class Bout:
     end_s: float
     reps: tuple[Repetition, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    alike: Consistency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseResult:
+    """What one person did, in the digits that are given: pages, files and what is loaded from them say the same.
+
+    Attributes:
+        bouts: in order of time; none if withheld.
+        withheld: why nothing was found; None if something was.
+    """
+
+    bouts: tuple[Bout, ...] = ()
+    withheld: Reason | None = None
+
+    @property
+    def reps_total(self) -> int:
+        """Repetitions of all bouts."""
+        return sum(len(bout.reps) for bout in self.bouts)
+
+    @property
+    def reps_by_label(self) -> dict[str, int]:
+        """Repetitions of each exercise, in the order of their first bouts."""
+        counts: dict[str, int] = {}
+        for bout in self.bouts:
+            counts[bout.label] = counts.get(bout.label, 0) + len(bout.reps)
+        return counts
 
 
 class Level(str, Enum):
@@ -145,11 +225,9 @@ class SessionSummary:
 
     Attributes:
         start_s, end_s: first and last frame.
-        bouts: in the order they were done.
-        section: the same as the ``exercise`` section of ``summary.json``.
+        exercise: in the order it was done.
     """
 
     start_s: float
     end_s: float
-    bouts: tuple[Bout, ...]
-    section: Mapping[str, Any]
+    exercise: ExerciseResult

@@ -1,27 +1,108 @@
-"""Mean joint-angle curves over the gait cycle, and where they leave the band of normal walks."""
+"""Gait cycles: strides on 0 to 100 %, heel strike to heel strike; their mean curves, and where these leave the norm."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.cycles import ANGLES, POINTS, Cycle
+from posepipe.body.motion import Motion
 from posepipe.gait.norms import Band
-from posepipe.geometry.missing import mean_known, spread_known
+from posepipe.gait.signals import SIGNAL, leg_length, mean_heading
+from posepipe.gait.types import ANGLES, POINTS, SIDES, Cycle, Departure, MeanCurve, Stride
+from posepipe.geometry import mean_known, spread_known
+from posepipe.skeleton import BODY21
 
-__all__ = ["SAGITTAL", "SHOWN", "Departure", "MeanCurve", "compare", "mean_curve", "mean_curves", "phase_words"]
+__all__ = ["SAGITTAL", "SHOWN", "compare", "cut_cycles", "mean_curve", "mean_curves", "phase_words"]
 
 Array = NDArray[np.float64]
+
+_MIDDLE = ("trunk_flexion", "trunk_lateral", "trunk_rotation", "neck_flexion")
+_SIGNED = ("trunk_lateral", "trunk_rotation")  # Positive to the left; in a cycle: to the cycle's own side.
+
+
+def cut_cycles(motion: Motion, strides: Sequence[Stride], leg_m: float | None = None) -> tuple[Cycle, ...]:
+    """Every stride on 101 points.
+
+    Args:
+        motion: any joints; what is missing is NaN.
+        strides: in any order; each needs both heel strikes.
+        leg_m: of that motion, if it was measured already; lengths stay metres where no leg was seen.
+    """
+    if not strides:
+        return ()
+    leg_m = leg_length(motion) if leg_m is None else leg_m
+    unit_m = leg_m if np.isfinite(leg_m) else 1.0
+    return tuple(_cut(motion, stride, unit_m) for stride in strides)
+
+
+def _cut(motion: Motion, stride: Stride, leg_m: float) -> Cycle:
+    at_s = np.linspace(stride.start_s, stride.end_s, POINTS)
+    inside = (motion.time_s >= stride.start_s) & (motion.time_s <= stride.end_s)
+    # A few frames more on both sides, so that the ends lie between samples.
+    near = (motion.time_s >= stride.start_s - SIGNAL.max_gap_s) & (motion.time_s <= stride.end_s + SIGNAL.max_gap_s)
+    time_s, names = motion.time_s[near], motion.angles.names
+    deg, sigma = np.full((POINTS, len(ANGLES)), np.nan), np.full((POINTS, len(ANGLES)), np.nan)
+    wanted = [angle if angle in _MIDDLE else f"{stride.side}_{angle}" for angle in ANGLES]
+    columns = [column for column, name in enumerate(wanted) if name in names]
+    there = [names.index(wanted[column]) for column in columns]
+    sign = np.array([-1.0 if ANGLES[c] in _SIGNED and stride.side == "right" else 1.0 for c in columns])
+    deg[:, columns] = sign * _resample(time_s, motion.angles.deg[near][:, there], at_s)
+    sigma[:, columns] = _resample(time_s, motion.angles.sigma_deg[near][:, there], at_s)
+    forward = mean_heading(motion, inside)
+    up = motion.up.astype(np.float64)
+    axes = np.stack([forward, np.cross(up, forward), up])
+    xyz = np.full((POINTS, len(BODY21), 3), np.nan)
+    joints = [number for number, joint in enumerate(BODY21.joints) if joint in motion.layout.joints]
+    place = [motion.layout.index(BODY21.joints[number]) for number in joints]
+    seen = np.where(motion.valid[near][:, place, None], motion.xyz_m[near][:, place], np.nan)
+    local = seen.astype(np.float64) @ axes.T / leg_m
+    xyz[:, joints] = _resample(time_s, local.reshape(len(local), -1), at_s).reshape(POINTS, len(joints), 3)
+    toe_off = (stride.toe_off_s - stride.start_s) / (stride.end_s - stride.start_s)
+    return Cycle(stride.side, stride.start_s, stride.end_s, float(toe_off), deg, sigma, xyz)
+
+
+def _resample(time_s: Array, values: NDArray[np.floating[Any]], at_s: Array) -> Array:
+    """Columns (F, K) at other times (P, K): linear between known samples; NaN in wider gaps and outside."""
+    if len(time_s) < 2:
+        return np.full((len(at_s), values.shape[1]), np.nan)
+    filled = values.astype(np.float64)
+    holed = np.flatnonzero(np.isnan(filled).any(axis=0))
+    for column in holed:
+        filled[:, column] = _bridge(time_s, filled[:, column])
+    after = np.searchsorted(time_s, at_s).clip(1, len(time_s) - 1)
+    share = (at_s - time_s[after - 1]) / (time_s[after] - time_s[after - 1])
+    low, high = filled[after - 1], filled[after]
+    # A known sample counts even where its neighbour is missing.
+    between = np.where(
+        share[:, None] <= 0.0, low, np.where(share[:, None] >= 1.0, high, low + share[:, None] * (high - low))
+    )
+    outside = (at_s < time_s[0] - 1e-9) | (at_s > time_s[-1] + 1e-9)
+    wide = (time_s[after] - time_s[after - 1] > SIGNAL.max_gap_s) & (share > 0.0) & (share < 1.0)
+    return np.where((outside | wide)[:, None], np.nan, between)
+
+
+def _bridge(time_s: Array, values: Array) -> Array:
+    """One column with its short gaps filled."""
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) < 2:
+        return values
+    out = np.interp(time_s, time_s[known], values[known], left=np.nan, right=np.nan)
+    after = np.searchsorted(known, np.arange(len(values))).clip(1, len(known) - 1)
+    wide = time_s[known[after]] - time_s[known[after - 1]] > SIGNAL.max_gap_s
+    return np.where(np.isfinite(values) | ~wide, out, np.nan)
+
 
 SAGITTAL = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
 SHOWN = ("trunk_flexion", *SAGITTAL)
 """Angles of the report. The skeleton has no pelvis tilt of its own; the trunk's lean stands in its place."""
 
 _OUTSIDE_SD = 2.0
+"""A curve further from the band's mean is outside of it: what one in twenty normal walks reach, by convention."""
+
 # Names of the phases and where they begin, in percent (Perry's; the end of stance at 60 % for everyone).
 _PHASES = (
     (0, "loading response"),
@@ -32,49 +113,6 @@ _PHASES = (
     (75, "mid-swing"),
     (87, "terminal swing"),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MeanCurve:
-    """One side's mean cycle of one angle.
-
-    Attributes:
-        side: "left" or "right".
-        angle: name without side.
-        mean_deg: (101,); NaN where fewer than half of the cycles were seen.
-        sd_deg: (101,) spread from stride to stride; NaN with one cycle.
-        sigma_deg: (101,) standard deviation of the mean itself.
-        cycles: how many.
-    """
-
-    side: str
-    angle: str
-    mean_deg: Array
-    sd_deg: Array
-    sigma_deg: Array
-    cycles: int
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """How far one mean curve is from its band.
-
-    Attributes:
-        side, angle: which curve.
-        rms_deg: root mean square distance from the band's mean.
-        outside_pct: share of the cycle outside two standard deviations.
-        worst_z: signed distance at the worst point in standard deviations; positive is more flexion.
-        worst_pct: where in the cycle that is.
-        phase: its name.
-    """
-
-    side: str
-    angle: str
-    rms_deg: float
-    outside_pct: float
-    worst_z: float
-    worst_pct: int
-    phase: str
 
 
 def mean_curve(cycles: Sequence[Cycle], side: str, angle: str) -> MeanCurve | None:
@@ -105,7 +143,7 @@ def mean_curve(cycles: Sequence[Cycle], side: str, angle: str) -> MeanCurve | No
 
 def mean_curves(cycles: Sequence[Cycle], angles: Sequence[str] = SHOWN) -> tuple[MeanCurve, ...]:
     """Mean curves of both sides, those that were seen."""
-    both = [mean_curve(cycles, side, angle) for angle in angles for side in ("left", "right")]
+    both = [mean_curve(cycles, side, angle) for angle in angles for side in SIDES]
     return tuple(curve for curve in both if curve is not None)
 
 

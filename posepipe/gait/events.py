@@ -1,10 +1,14 @@
-"""Heel strikes and toe offs.
+"""Heel strikes and toe offs in a run of walking, as a force plate has them, and the strides between them.
 
-The candidates are Zeni's (Zeni, Richards, Higginson 2008): a foot strikes where its heel is farthest ahead of the
-pelvis, and leaves where its toe is farthest behind. Both are a little off: the heel begins to come back before it
+The candidates of events are Zeni's (Zeni, Richards, Higginson 2008): a foot strikes where its heel is farthest ahead of
+the pelvis, and leaves where its toe is farthest behind. Both are a little off: the heel begins to come back before it
 lands, and the toe stops falling behind only after it has left (27 ms early and 32 ms late on synthetic walkers with
 true joint curves and 6 Hz smoothing). So each is moved to where the foot's speed against the pelvis is halfway between
 what it is in the air and what it is on the ground: a step in speed, blurred evenly, has its middle where it was.
+
+That is when the foot's movement changes. A force plate feels 20 N a little later: a heel first touches and only then
+takes weight, and the toe that still touches follows the foot already. What lies between is a setting, measured on
+plates; with it, an event is where a laboratory has it.
 """
 
 from __future__ import annotations
@@ -15,40 +19,131 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
-from posepipe.gait.bounce import is_running
-from posepipe.gait.direction import find_heading
-from posepipe.gait.passes import Run, describe_pass, find_runs
-from posepipe.gait.signals import GRID_HZ, Forward, forward_signals, on_grid
-from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Pass, Side, Stride, Walk
-from posepipe.motion.clip import Motion
-from posepipe.reasons import Reason
+from posepipe.body.motion import Motion
+from posepipe.gait.signals import GRID_HZ, Forward, joint_m, mean_heading, on_grid
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, EventType, Side, Stride
+from posepipe.geometry import find_peaks
+from posepipe.settings import setting
 
-__all__ = ["find_walk", "step_period"]
+__all__ = ["EVENT", "SPREAD_PCT", "EventSettings", "coarse_strides", "events_in", "step_period", "strides_of"]
 
 Array = NDArray[np.float64]
 
-_STRIDE_S = (0.6, 2.5)
-_PROMINENCE_M, _PROMINENCE_SHARE = 0.03, 0.2
-_LEAST_APART = 0.55  # Of a stride, between two strikes of one foot.
-_NEAR_END = 0.35  # Of a stride.
-_SLIGHT_SHARE = 0.05
-_ON_GROUND = (0.12, 0.40)  # Shares of a stride after its strike in which a foot surely stands.
-_SEARCH_S = 0.16
-_TOE_OFF_SHARE = (0.35, 0.88)
-_LEAST_CONFIDENCE = 0.25
-_CLEAN = 0.45
-"""Confidence of an event that may bound a stride."""
-_HIDDEN_M, _HIDDEN_TRUST = 0.06, 0.4
-"""A foot twice as uncertain as usual, and more than this, is hidden: behind furniture, or beside the picture."""
+SPREAD_PCT = (5.0, 95.0)
+"""Percentiles that stand for the extremes of a signal: a single frame's error doesn't decide."""
 
-# Share of the speed on the ground at which a foot has landed, and has left: by what the signal is.
-_LANDED = {"picture": 0.66, "file": 0.60, "lifted": 0.10}
-_LEFT = {"picture": 0.64, "file": 0.70, "lifted": 0.05}
-_LEFT_BY_ANKLE = 0.10
-_FLOOR_S = {"picture": 0.009, "file": 0.006, "lifted": 0.045}
-_MEMORY_S = 0.09  # How long a keypoint's error lasts; with its sigma it gives the error of the speed.
+_RENDERED = "judgement; what is left on rendered walkers: `posepipe evaluate gait`"
+_EXACT = "judgement; what is left on exact walkers is bounded by tests/gait/test_events.py"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """Thresholds of heel strikes, toe offs and strides; some differ by `posepipe.gait.signals.Forward.source`."""
+
+    plate_strike_s: float = setting(
+        0.019,
+        "a force plate feels 20 N so long after the foot has stopped to move forward",
+        unit="s",
+        source="8 children on plates, straight walks (Dixon 2017): `posepipe evaluate gait-events`",
+    )
+    plate_off_s: float = setting(
+        0.018,
+        "and feels less than 20 N so long after the foot has begun to",
+        unit="s",
+        source="8 children on plates, straight walks (Dixon 2017): `posepipe evaluate gait-events`",
+    )
+    plate_sd_s: float = setting(
+        0.008,
+        "standard deviation of these two from person to person; it lasts, so it takes no part in any spread",
+        unit="s",
+        source="8 children on plates: SD 7 and 11 ms with the error of finding, `posepipe evaluate gait-events`",
+    )
+    turning_s: float = setting(
+        0.010,
+        "standard deviation that comes on top in a turn, where the pelvis turns under the feet",
+        unit="s",
+        source="children on plates: SD 9 and 17 ms in turns, `posepipe evaluate gait-events`",
+    )
+    landed_picture: float = setting(
+        0.66, "share of its speed on the ground at which a foot has landed, in the picture", source=_RENDERED
+    )
+    landed_file: float = setting(0.60, "the same in 3D files", source=_EXACT)
+    landed_lifted: float = setting(0.10, "the same in 3D from a video", source="judgement")
+    left_picture: float = setting(0.64, "share of it at which a foot has left, in the picture", source=_RENDERED)
+    left_file: float = setting(0.70, "the same in 3D files", source=_EXACT)
+    left_lifted: float = setting(0.05, "the same in 3D from a video", source="judgement")
+    left_by_ankle: float = setting(0.10, "the same of an ankle, where no feet are seen", source="judgement")
+    floor_picture_s: float = setting(
+        0.009,
+        "standard deviation of an event's time seen well from the side",
+        unit="s",
+        source="judgement; how many events its 90 % hold on rendered walkers: `posepipe evaluate gait`",
+    )
+    floor_file_s: float = setting(0.006, "the same in 3D files", unit="s", source="judgement")
+    floor_lifted_s: float = setting(0.045, "the same in 3D from a video", unit="s", source="judgement")
+    memory_s: float = setting(
+        0.09,
+        "how long a keypoint's error lasts: sigma over this is the error of its speed",
+        unit="s",
+        source="judgement",
+    )
+    least_slope: float = setting(2.0, "no change of speed is taken for slower", unit="m/s2", source="judgement")
+    most_sigma_s: float = setting(
+        0.15, "no event is called less certain by its foot's speed", unit="s", source="judgement"
+    )
+    unknown_sigma_m: float = setting(0.03, "sigma of a foot that says none", unit="m", source="judgement")
+    shortest_s: float = setting(0.6, "no stride is shorter", unit="s", source="judgement")
+    longest_s: float = setting(2.5, "no stride is longer", unit="s", source="judgement")
+    period_off: float = setting(
+        0.2, "the feet pass each other that much oftener or more seldom than strides may be long", source="judgement"
+    )
+    passing: float = setting(
+        0.15, "share of the feet's range by which one must be ahead to have passed the other", source="judgement"
+    )
+    prominence_m: float = setting(0.03, "least rise of a foot's place before an event", unit="m", source="judgement")
+    prominence: float = setting(0.2, "the same as a share of the foot's range", source="judgement")
+    slight: float = setting(0.05, "share of it that must show after an event near a run's end", source="judgement")
+    near_end: float = setting(0.35, "share of a stride from a run's end that counts as near", source="judgement")
+    sure: float = setting(0.6, "share of the usual rise from which an event is sure", source="judgement")
+    least_usual: float = setting(0.5, "the usual rise is no less than this share of the range", source="judgement")
+    apart: float = setting(0.55, "share of a stride between two strikes of one foot, at least", source="judgement")
+    stands_from: float = setting(
+        0.12, "share of a stride after its strike from which a foot surely stands", source="judgement"
+    )
+    stands_to: float = setting(0.40, "and until which it does", source="judgement")
+    search_s: float = setting(
+        0.16, "an event is looked for so long from where the foot turns round", unit="s", source="judgement"
+    )
+    hidden_m: float = setting(
+        0.06, "a foot twice as uncertain as usual, and more than this, is hidden", unit="m", source="judgement"
+    )
+    hidden_trust: float = setting(0.4, "factor on the confidence of a hidden foot's events", source="judgement")
+    broken: float = setting(0.7, "share of a stride within which one foot doesn't strike twice", source="judgement")
+    broken_trust: float = setting(0.4, "factor on the confidence of two that do", source="judgement")
+    together_s: float = setting(
+        0.1, "both feet don't strike within so short a time", unit="s", source="judgement: runners' don't, either"
+    )
+    edge: float = setting(1.0, "strides from a run's end within which a strike may be half seen", source="judgement")
+    edge_steps: int = setting(3, "steps from which an end's step is compared with others", source="judgement")
+    edge_differs: float = setting(
+        0.24,
+        "share by which it then differs from the others to be doubted",
+        source="filmed walks: true first steps differ by up to 22 %, steps cut by the picture's edge by 24 % and more",
+    )
+    least_confidence: float = setting(0.25, "events less sure are left out", source="judgement")
+    clean: float = setting(
+        0.45, "least confidence of an event that bounds a stride or a run of steps", source="judgement"
+    )
+    uneven: float = setting(0.45, "a stride differs from the usual one by no larger share", source="judgement")
+    off_from: float = setting(0.35, "share of a stride before which no toe leaves", source="judgement")
+    off_to: float = setting(0.88, "and after which none does", source="judgement")
+    coarse_rise: float = setting(
+        0.3, "share of the ankle's range that a coarse stride's extremes rise by", source="judgement"
+    )
+
+
+EVENT = EventSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,37 +159,6 @@ class _Foot:
     sigma: Array
 
 
-def find_walk(motion: Motion) -> Walk:
-    """Every pass, event and stride of a motion.
-
-    Nothing depends on the picture's shape or the person's place in it; mirroring the picture exchanges the sides.
-    """
-    if len(motion) < 8:
-        return Walk(withheld=Reason.TOO_FEW_FRAMES)
-    heading = find_heading(motion)
-    forward = forward_signals(motion, heading)
-    runs, reason = find_runs(motion, heading, forward)
-    passes: list[Pass] = []
-    events: list[Event] = []
-    strides: list[Stride] = []
-    for run in runs:
-        found, period_s = _run_events(motion.time_s, forward, run)
-        mine = _strides(found, period_s, len(passes))
-        if not found:
-            continue
-        if is_running(motion, mine):
-            reason = Reason.NOT_WALKING
-            continue
-        passes.append(describe_pass(motion, heading, run))
-        events += found
-        strides += mine
-    if not strides and reason is None:
-        reason = Reason.TOO_FEW_STRIDES
-    events.sort(key=lambda event: event.time_s)
-    strides.sort(key=lambda stride: stride.start_s)
-    return Walk(tuple(passes), tuple(events), tuple(strides), None if strides else reason)
-
-
 def step_period(grid_s: Array, apart: Array) -> float:
     """Stride time from when the feet pass each other; NaN with fewer than two passings.
 
@@ -102,8 +166,8 @@ def step_period(grid_s: Array, apart: Array) -> float:
         grid_s: (G,) times.
         apart: (G,) left foot ahead of the right.
     """
-    low, high = np.percentile(apart, [5.0, 95.0])
-    centre, margin = 0.5 * (low + high), 0.15 * (high - low)
+    low, high = np.percentile(apart, SPREAD_PCT)
+    centre, margin = 0.5 * (low + high), EVENT.passing * (high - low)
     state = 0
     times = []
     for at, value in zip(grid_s, apart - centre, strict=True):
@@ -114,33 +178,34 @@ def step_period(grid_s: Array, apart: Array) -> float:
     return 2.0 * float(np.median(np.diff(times))) if len(times) > 1 else float("nan")
 
 
-def _run_events(time_s: Array, forward: Forward, run: Run) -> tuple[list[Event], float]:
-    part = run.part
+def events_in(time_s: Array, forward: Forward, part: slice) -> tuple[list[Event], float]:
+    """Events of both feet in some frames, in order of time, and the stride time (NaN where the feet don't pass)."""
     times = time_s[part]
     grid = np.arange(times[0], times[-1] + 1e-9, 1.0 / GRID_HZ)
     ankle = [on_grid(times, forward.ankle[part, i], grid)[0] for i in (0, 1)]
     period = step_period(grid, ankle[0] - ankle[1])
-    if not np.isfinite(period) or not 0.8 * _STRIDE_S[0] <= period <= 1.2 * _STRIDE_S[1]:
+    shortest, longest = (1.0 - EVENT.period_off) * EVENT.shortest_s, (1.0 + EVENT.period_off) * EVENT.longest_s
+    if not np.isfinite(period) or not shortest <= period <= longest:
         return [], period
     found: list[Event] = []
     for i, side in enumerate(SIDES):
         heel, heel_speed = on_grid(times, forward.heel[part, i], grid)
         toe, toe_speed = on_grid(times, forward.toe[part, i], grid)
-        sigma = np.interp(grid, times, np.nan_to_num(forward.sigma[part, i], nan=0.03))
+        sigma = np.interp(grid, times, np.nan_to_num(forward.sigma[part, i], nan=EVENT.unknown_sigma_m))
         if not (np.isfinite(heel).all() and np.isfinite(toe).all()):
             continue
         foot = _Foot(side, grid, heel, heel_speed, toe, toe_speed, sigma)
-        found += _strikes(foot, forward, period) + _offs(foot, forward, period)
-    return _alternating(found, period), period
+        found += [e for kind in (HEEL_STRIKE, TOE_OFF) for e in _events_of(foot, forward, period, kind)]
+    return _edges_doubted(_alternating(found, period), period, (float(times[0]), float(times[-1]))), period
 
 
 def _candidates(signal: Array, period_s: float) -> tuple[NDArray[np.intp], Array]:
     """Peaks and their prominence over the usual one, at most 1."""
-    low, high = np.percentile(signal, [5.0, 95.0])
-    least = max(_PROMINENCE_M, _PROMINENCE_SHARE * float(high - low))
-    distance = max(1, int(_LEAST_APART * period_s * GRID_HZ))
-    near = round(_NEAR_END * period_s * GRID_HZ)
-    slight = _SLIGHT_SHARE * float(high - low)
+    low, high = np.percentile(signal, SPREAD_PCT)
+    least = max(EVENT.prominence_m, EVENT.prominence * float(high - low))
+    distance = max(1, int(EVENT.apart * period_s * GRID_HZ))
+    near = round(EVENT.near_end * period_s * GRID_HZ)
+    slight = EVENT.slight * float(high - low)
     peaks, facts = find_peaks(signal, distance=distance, prominence=slight)
     before, after = signal[peaks] - signal[facts["left_bases"]], signal[peaks] - signal[facts["right_bases"]]
     # Near an end half of the peak is missing: there the other half counts, and that it has passed must just show.
@@ -149,35 +214,32 @@ def _candidates(signal: Array, period_s: float) -> tuple[NDArray[np.intp], Array
     peaks, prominence = peaks[good], prominence[good]
     if not len(peaks):
         return peaks, np.empty(0)
-    usual = max(float(np.median(prominence)), 0.5 * float(high - low))
-    return peaks, np.minimum(1.0, prominence / (0.6 * usual))
+    usual = max(float(np.median(prominence)), EVENT.least_usual * float(high - low))
+    return peaks, np.minimum(1.0, prominence / (EVENT.sure * usual))
 
 
-def _strikes(foot: _Foot, forward: Forward, period_s: float) -> list[Event]:
-    peaks, trust = _candidates(foot.heel, period_s)
-    share = _LANDED[forward.source]
+def _events_of(foot: _Foot, forward: Forward, period_s: float, kind: EventType) -> list[Event]:
+    """One foot's strikes, from its heel, or toe offs, from its toe: the same the other way round."""
+    if kind == HEEL_STRIKE:
+        place, speed, way = foot.heel, foot.heel_speed, 1
+        share = {"picture": EVENT.landed_picture, "file": EVENT.landed_file, "lifted": EVENT.landed_lifted}
+    else:
+        place, speed, way = -foot.toe, foot.toe_speed, -1
+        share = {"picture": EVENT.left_picture, "file": EVENT.left_file, "lifted": EVENT.left_lifted}
+        if not forward.feet:
+            share = dict.fromkeys(share, EVENT.left_by_ankle)
     out = []
-    for peak, sure in zip(peaks, trust, strict=True):
-        ground = _ground_speed(foot.heel_speed, peak, period_s, 1)
-        moment, slope = _crossing(foot.grid_s, foot.heel_speed, peak, -share * ground, 1)
-        out.append(_event(foot, moment, slope, float(sure), HEEL_STRIKE, forward))
-    return out
-
-
-def _offs(foot: _Foot, forward: Forward, period_s: float) -> list[Event]:
-    troughs, trust = _candidates(-foot.toe, period_s)
-    share = _LEFT[forward.source] if forward.feet else _LEFT_BY_ANKLE
-    out = []
-    for trough, sure in zip(troughs, trust, strict=True):
-        ground = _ground_speed(foot.toe_speed, trough, period_s, -1)
-        moment, slope = _crossing(foot.grid_s, foot.toe_speed, trough, -share * ground, -1)
-        out.append(_event(foot, moment, slope, float(sure), TOE_OFF, forward))
+    for peak, sure in zip(*_candidates(place, period_s), strict=True):
+        ground = _ground_speed(speed, peak, period_s, way)
+        moment, slope = _crossing(foot.grid_s, speed, peak, -share[forward.source] * ground, way)
+        moment += EVENT.plate_strike_s if kind == HEEL_STRIKE else EVENT.plate_off_s
+        out.append(_event(foot, moment, slope, float(sure), kind, forward))
     return out
 
 
 def _ground_speed(speed: Array, at: int, period_s: float, way: int) -> float:
     """How fast a standing foot goes back under the pelvis: after a strike (way 1), before a toe off (-1)."""
-    near, far = (round(share * period_s * GRID_HZ) for share in _ON_GROUND)
+    near, far = (round(share * period_s * GRID_HZ) for share in (EVENT.stands_from, EVENT.stands_to))
     first, last = sorted((at + way * near, at + way * far))
     part = speed[max(first, 0) : max(last, 0)]
     part = part if len(part) >= 4 else speed[speed < 0.0]
@@ -186,7 +248,7 @@ def _ground_speed(speed: Array, at: int, period_s: float, way: int) -> float:
 
 def _crossing(grid_s: Array, speed: Array, at: int, level: float, way: int) -> tuple[float, float]:
     """When the speed passes a level near an extremum, and how steeply; the extremum itself where it doesn't."""
-    last = int(np.clip(at + way * round(_SEARCH_S * GRID_HZ), 0, len(speed) - 1))
+    last = int(np.clip(at + way * round(EVENT.search_s * GRID_HZ), 0, len(speed) - 1))
     i = at
     while i != last and speed[i] > level:
         i += way
@@ -203,13 +265,14 @@ def _steepness(speed: Array, at: int) -> float:
     return abs(float(speed[last] - speed[first])) * GRID_HZ / max(last - first, 1)
 
 
-def _event(foot: _Foot, moment: float, slope: float, sure: float, kind: str, forward: Forward) -> Event:
+def _event(foot: _Foot, moment: float, slope: float, sure: float, kind: EventType, forward: Forward) -> Event:
     sigma_m = float(np.interp(moment, foot.grid_s, foot.sigma))
-    if sigma_m > max(_HIDDEN_M, 2.0 * float(np.median(foot.sigma))):
-        sure *= _HIDDEN_TRUST
-    wrong_speed = sigma_m / _MEMORY_S
-    sigma = float(np.hypot(_FLOOR_S[forward.source] * forward.slant**2, min(wrong_speed / max(slope, 2.0), 0.15)))
-    return Event(moment, sigma, foot.side, HEEL_STRIKE if kind == HEEL_STRIKE else TOE_OFF, sure)
+    if sigma_m > max(EVENT.hidden_m, 2.0 * float(np.median(foot.sigma))):
+        sure *= EVENT.hidden_trust
+    floor_s = {"picture": EVENT.floor_picture_s, "file": EVENT.floor_file_s, "lifted": EVENT.floor_lifted_s}
+    own_s = min(sigma_m / EVENT.memory_s / max(slope, EVENT.least_slope), EVENT.most_sigma_s)
+    random_s = float(np.hypot(floor_s[forward.source] * forward.slant**2, own_s))
+    return Event(moment, float(np.hypot(random_s, EVENT.plate_sd_s)), foot.side, kind, sure)
 
 
 def _alternating(found: Sequence[Event], period_s: float) -> list[Event]:
@@ -218,23 +281,50 @@ def _alternating(found: Sequence[Event], period_s: float) -> list[Event]:
     for kind in (HEEL_STRIKE, TOE_OFF):
         mine = sorted((e for e in found if e.type == kind), key=lambda e: e.time_s)
         for i, event in enumerate(mine):
+            beside = [mine[j] for j in (i - 1, i + 1) if 0 <= j < len(mine)]
             broken = any(
-                0 <= j < len(mine)
-                and mine[j].side == event.side
-                and abs(mine[j].time_s - event.time_s) < 0.7 * period_s
-                for j in (i - 1, i + 1)
+                abs(other.time_s - event.time_s)
+                < (EVENT.broken * period_s if other.side == event.side else EVENT.together_s)
+                for other in beside
             )
-            kept = replace(event, confidence=0.4 * event.confidence) if broken else event
-            if kept.confidence >= _LEAST_CONFIDENCE:
+            kept = replace(event, confidence=EVENT.broken_trust * event.confidence) if broken else event
+            if kept.confidence >= EVENT.least_confidence:
                 out.append(kept)
     return sorted(out, key=lambda e: e.time_s)
 
 
-def _strides(events: Sequence[Event], period_s: float, pass_index: int) -> list[Stride]:
+def _edges_doubted(found: Sequence[Event], period_s: float, ends_s: tuple[float, float]) -> list[Event]:
+    """Events in which strikes near the ends of a run are doubted where their step is of another length than others.
+
+    Who comes into the picture or leaves it is half seen there, and the step that isn't whole is misplaced; a steady
+    walker's isn't. A step is compared with others of the same foot, as both feet's may differ.
+    """
+    out = list(found)
+    for last in (False, True):
+        sure = [e for e in out if e.type == HEEL_STRIKE and e.confidence >= EVENT.clean]
+        order = sorted(sure, key=lambda e: e.time_s, reverse=last)
+        for i, strike in enumerate(order[:-1]):
+            if abs(strike.time_s - ends_s[last]) > EVENT.edge * period_s:
+                break
+            pairs = [(a, b) for a, b in pairwise(order[i:]) if a.side != b.side]
+            # A step belongs to the foot that lands, which comes later.
+            mine = [(abs(a.time_s - b.time_s), (a if last else b).side) for a, b in pairs]
+            if not pairs or pairs[0][0] is not strike or len(mine) < EVENT.edge_steps:
+                break
+            length, side = mine[0]
+            others = [step for step, who in mine[1:] if who == side] or [step for step, _ in mine[1:]]
+            usual = float(np.median(others))
+            if abs(length - usual) <= EVENT.edge_differs * usual:
+                break
+            out[out.index(strike)] = replace(strike, confidence=EVENT.broken_trust * strike.confidence)
+    return [event for event in out if event.confidence >= EVENT.least_confidence]
+
+
+def strides_of(events: Sequence[Event], period_s: float, pass_index: int) -> list[Stride]:
     """Strides between clean strikes, with one toe off and one strike of the other foot in them."""
     out = []
     for side in SIDES:
-        mine = [e for e in events if e.side == side and e.confidence >= _CLEAN]
+        mine = [e for e in events if e.side == side and e.confidence >= EVENT.clean]
         strikes = [e.time_s for e in mine if e.type == HEEL_STRIKE]
         offs = [e.time_s for e in mine if e.type == TOE_OFF]
         others = [e.time_s for e in events if e.side != side and e.type == HEEL_STRIKE]
@@ -242,10 +332,37 @@ def _strides(events: Sequence[Event], period_s: float, pass_index: int) -> list[
             length = end - start
             inside = [t for t in offs if start < t < end]
             across = [t for t in others if start < t < end]
-            if not _STRIDE_S[0] <= length <= _STRIDE_S[1] or abs(length / period_s - 1.0) > 0.45:
+            even = abs(length / period_s - 1.0) <= EVENT.uneven
+            if not EVENT.shortest_s <= length <= EVENT.longest_s or not even:
                 continue
             if len(inside) != 1 or len(across) != 1:
                 continue
-            if _TOE_OFF_SHARE[0] <= (inside[0] - start) / length <= _TOE_OFF_SHARE[1]:
+            if EVENT.off_from <= (inside[0] - start) / length <= EVENT.off_to:
                 out.append(Stride(side, start, inside[0], end, pass_index))
     return out
+
+
+def coarse_strides(motion: Motion) -> tuple[Stride, ...]:
+    """Strides from nothing but how far each ankle is ahead of the pelvis.
+
+    For judging walks too short or too noisy for `find_walk`; never for parameters. Ahead most is taken for the heel
+    strike, behind most for the toe off (Zeni 2008).
+    """
+    forward = mean_heading(motion, np.ones(len(motion), dtype=bool))
+    found: list[Stride] = []
+    for side in SIDES:
+        ahead = joint_m(motion, f"{side}_ankle") @ forward
+        known = np.isfinite(ahead)
+        if known.sum() < 10:
+            continue
+        ahead = np.interp(motion.time_s, motion.time_s[known], ahead[known])
+        low, high = np.percentile(ahead, SPREAD_PCT)
+        rise = EVENT.coarse_rise * float(high - low)
+        distance = max(int(EVENT.shortest_s / float(np.median(np.diff(motion.time_s)))), 1)
+        strikes, offs = (find_peaks(sign * ahead, prominence=rise, distance=distance)[0] for sign in (1, -1))
+        for a, b in pairwise(strikes):
+            between = offs[(offs > a) & (offs < b)]
+            start_s, end_s = float(motion.time_s[a]), float(motion.time_s[b])
+            if len(between) == 1 and EVENT.shortest_s < end_s - start_s < EVENT.longest_s:
+                found.append(Stride(side, start_s, float(motion.time_s[between[0]]), end_s, 0))
+    return tuple(sorted(found, key=lambda stride: stride.start_s))

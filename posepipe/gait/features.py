@@ -16,22 +16,33 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.cycles import ANGLES, POINTS, Cycle
-from posepipe.geometry.missing import mean_known
+from posepipe.gait.types import ANGLES, POINTS, Cycle, Feature
+from posepipe.geometry import mean_known
 from posepipe.skeleton import BODY21
 
-__all__ = ["FEATURES", "Feature", "FeatureSpec", "MeanCycle", "gait_features", "mean_cycle"]
+__all__ = ["FEATURES", "FeatureSpec", "MeanCycle", "gait_features", "mean_cycle"]
 
 Array = NDArray[np.float64]
 
+# Percent of the cycle; judgement after Perry's phases. They, like the numbers below, are as in training.
 _STANCE, _SWING = slice(15, 46), slice(62, 96)
 _MID_SWING, _LATE_SWING = slice(70, 86), slice(78, 94)
 _LOADING, _FLAT, _BEHIND, _OFF = slice(10, 21), slice(20, 36), slice(45, 56), slice(55, 66)
 _STRIKE = [*range(96, 101), *range(5)]
-_LEAST_FOR_SPREAD, _LEAST_FOR_DIFFERENCE = 3, 2
+
+_LEAST_FOR_SPREAD = 3
+"""Strides of each side under which nothing is said of how they differ."""
+
+_LEAST_FOR_DIFFERENCE = 2
+"""Strides of each side under which the sides aren't compared."""
+
 _SAME_PASS_S = 0.3
+"""Strides further apart than this aren't neighbours."""
+
+_MOST_CYCLES = 24
+"""For the error bars; more strides don't change them."""
+
 _NOT_FILMED = ("trunk_spread_deg",)
-_MOST_CYCLES = 24  # For the error bars; more strides don't change them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +61,9 @@ class FeatureSpec:
     high: str
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """A feature's value.
-
-    Attributes:
-        value: in the unit of the name.
-        sigma: standard deviation from stride to stride differences; NaN with too few strides.
-        side: the side that stands out ("left" or "right"), empty where there is none.
-    """
-
-    value: float
-    sigma: float
-    side: str = ""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanCycle:
-    """The mean of one side's cycles; fields as in `posepipe.gait.cycles.Cycle`."""
+    """The mean of one side's cycles; fields as in `posepipe.gait.curves.Cycle`."""
 
     side: str
     deg: Array

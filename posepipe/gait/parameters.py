@@ -2,27 +2,205 @@
 
 Sigma has two parts: what differs from stride to stride, over the number of strides, and what is wrong in the same way
 in all of them, which no number of strides takes away. The second part was measured on rendered walkers whose truth is
-known (`posepipe evaluate gait`).
+known (`posepipe evaluate gait`). Both feet are on the ground when one strikes, so their distance is the step on a
+treadmill, beside a camera that goes along, and on open ground alike: nothing needs the camera to stand still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.direction import joint_m
-from posepipe.gait.spatial import Step, Strider, strider
+from posepipe.body.motion import Motion
+from posepipe.gait.events import EVENT
+from posepipe.gait.signals import Signals, joint_m, on_grid, signals_of
 from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Measured, Parameters, Side, Stride, Value, Walk
-from posepipe.geometry.missing import median_known
-from posepipe.motion.clip import Motion
+from posepipe.geometry import median_known
+from posepipe.numeric import student_quantile
 from posepipe.reasons import Reason
+from posepipe.settings import setting
 
-__all__ = ["PARAMETERS", "parameters"]
+__all__ = ["PARAMETER", "PARAMETERS", "ParameterSettings", "Step", "Strider", "parameters", "spread_of"]
 
 Array = NDArray[np.float64]
+
+_NORMAL_90 = 1.645
+"""Standard deviations on either side that hold 90 % of a normal distribution."""
+
+_SIDE_ONLY = "judgement: `posepipe evaluate gait` films from the side only"
+_UNMEASURED = "judgement: no command measures it"
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSettings:
+    """What every stride of a walk gets wrong alike (one standard deviation each), and when a number is given."""
+
+    stance_bias_s: float = setting(
+        0.018,
+        "what every stance gets wrong alike",
+        unit="s",
+        source="rendered walkers, `posepipe evaluate gait --walks 12`: 0.011 s; children on plates: 0.015 s; together",
+    )
+    step_bias_s: float = setting(
+        0.006, "the same of one side's step times", unit="s", source="judgement: a third of that"
+    )
+    length_bias_side: float = setting(
+        0.035,
+        "share of a step's length that all get wrong alike from the side; the height's error comes on top",
+        source="rendered walkers, `posepipe evaluate gait --walks 12`: root mean square 0.031",
+    )
+    length_bias_oblique: float = setting(0.06, "the same seen obliquely", source=_SIDE_ONLY)
+    length_bias_front: float = setting(0.25, "the same from front or back", source=_SIDE_ONLY)
+    height_bias: float = setting(0.01, "share that a given body height is wrong by", source="judgement")
+    width_bias_m: float = setting(0.03, "what all step widths get wrong alike", unit="m", source=_UNMEASURED)
+    lift_bias_m: float = setting(0.02, "the same of the toes' height in swing", unit="m", source=_UNMEASURED)
+    angle_bias_deg: float = setting(4.0, "the same of an angle of trunk or arm", unit="deg", source=_UNMEASURED)
+    two_errors: float = setting(
+        1.4,
+        "factor on an error that comes in twice: double support, arm swing",
+        source="independent: root of 2, rounded",
+    )
+    file_share: float = setting(0.5, "share of these in 3D that never was a picture", source="judgement")
+    usual_cv: float = setting(
+        0.05,
+        "variation from stride to stride as measured, before any is seen",
+        source="judgement: healthy strides vary by 2 to 3 %, the error of a film comes on top",
+    )
+    usual_count: float = setting(
+        3.0, "it counts as much as so many strides that were seen", source="judgement: soon outweighed"
+    )
+    doubt: float = setting(
+        0.61,
+        "factor on the difference between the steps' time and that of the legs' passing: strikes missed or invented",
+        source="the 90 % interval around the one reaches the other",
+    )
+    passing_error: float = setting(
+        0.01, "and by this share of a stride they always may differ", source="judgement: crossings are read to 10 ms"
+    )
+    length_noise_m: float = setting(
+        0.02, "error of one step's length, taken off the variation", unit="m", source="judgement"
+    )
+    unsure_pace: float = setting(
+        0.15, "a pace whose standard deviation is a larger share isn't told", source="judgement: 25 % at 90 %"
+    )
+    least_steps: int = setting(3, "steps in a row from which the pace is told without a stride", source="judgement")
+    least_varied: int = setting(
+        10, "strides under which a variation says nothing", source="judgement: even this is few; 20 to 30 are advised"
+    )
+    flat_from: float = setting(0.25, "share of the stance from which the foot lies flat", source="judgement")
+    flat_to: float = setting(0.65, "and until which it does: then the heel rises", source="judgement")
+    step_from: float = setting(0.15, "share of a stride that one step takes, at least", source="judgement")
+    step_to: float = setting(0.85, "and at most", source="judgement")
+    usual_stride_s: float = setting(1.1, "stride time of a pass without a stride", unit="s", source="judgement")
+    near_s: float = setting(
+        0.25, "a foot's place at a strike is read from what is seen so near to it", unit="s", source="judgement"
+    )
+    outlier_sd: float = setting(
+        3.5,
+        "robust standard deviations from the median beyond which a value is left out",
+        source="Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers",
+    )
+    outlier: float = setting(0.12, "but none nearer to it than this share", source="judgement")
+    odd_length: float = setting(
+        0.5, "a step whose length differs from the usual one by a larger share was seen badly", source="judgement"
+    )
+
+
+PARAMETER = ParameterSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, from the strike of the other foot to that of this one.
+
+    Attributes:
+        side: the foot that lands.
+        time_s: duration.
+        length_m: between the feet along the way; NaN where not seen.
+        width_m: between them across the way.
+        pass_index: of `Walk.passes`.
+    """
+
+    side: Side
+    time_s: float
+    length_m: float
+    width_m: float
+    pass_index: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strider:
+    """A walk, ready to be asked for lengths."""
+
+    motion: Motion
+    walk: Walk
+    signals: Signals
+
+    def steps(self) -> tuple[Step, ...]:
+        """Every step between two strikes that follow each other within a pass."""
+        out = []
+        for number, span in enumerate(self.walk.passes):
+            strikes = [e for e in self.walk.steady if e.type == HEEL_STRIKE and span.start_s <= e.time_s <= span.end_s]
+            strides = [s.duration_s for s in self.walk.strides if s.pass_index == number]
+            usual = float(np.median(strides)) if strides else PARAMETER.usual_stride_s
+            for old, new in pairwise(strikes):
+                lasts = PARAMETER.step_from * usual < new.time_s - old.time_s < PARAMETER.step_to * usual
+                if old.side == new.side or not lasts:
+                    continue
+                length, width = self._apart(old.side, new.side, new.time_s)
+                out.append(Step(new.side, new.time_s - old.time_s, length, width, number))
+        return tuple(out)
+
+    def _apart(self, behind: Side, ahead: Side, at_s: float) -> tuple[float, float]:
+        """Distance along and across the way at a strike.
+
+        The foot that lands touches with its heel, the other stands on its ball: from ball to heel, and a foot's length.
+        """
+        time_s, i, j = self.motion.time_s, SIDES.index(ahead), SIDES.index(behind)
+        if self.signals.forward.feet:
+            heel = _at(time_s, self.signals.forward.heel[:, i], at_s)
+            ball = _at(time_s, self.signals.forward.toe[:, j], at_s)
+            length = heel - ball + self._foot_m(j)
+        else:
+            length = _at(time_s, self.signals.forward.ankle[:, i], at_s) - _at(
+                time_s, self.signals.forward.ankle[:, j], at_s
+            )
+        return length, self._across(ahead, behind, at_s)
+
+    def _foot_m(self, column: int) -> float:
+        """Heel to ball along the way while the foot is flat, median over strides."""
+        side, time_s = SIDES[column], self.motion.time_s
+        foot = self.signals.forward.toe[:, column] - self.signals.forward.heel[:, column]
+        seen = []
+        for stride in self.walk.strides_of(side):
+            length = stride.toe_off_s - stride.start_s
+            first, last = (stride.start_s + share * length for share in (PARAMETER.flat_from, PARAMETER.flat_to))
+            inside = (time_s >= first) & (time_s <= last)
+            seen.append(foot[inside & np.isfinite(foot)])
+        every = np.concatenate(seen) if seen else np.empty(0)
+        return float(np.median(every)) if len(every) else float("nan")
+
+    def _across(self, ahead: Side, behind: Side, at_s: float) -> float:
+        up = self.motion.up.astype(np.float64)
+        gap = joint_m(self.motion, f"{ahead}_ankle") - joint_m(self.motion, f"{behind}_ankle")
+        aside = np.cross(up, self.signals.heading.forward)  # To the person's left.
+        wide = (gap * aside).sum(axis=1) * (1.0 if ahead == "left" else -1.0)
+        return _at(self.motion.time_s, wide, at_s)
+
+
+def _at(time_s: Array, values: Array, at_s: float) -> float:
+    known = np.isfinite(values)
+    near = known & (np.abs(time_s - at_s) < PARAMETER.near_s)
+    if near.sum() < 4:
+        return float("nan")
+    return float(on_grid(time_s[near], values[near], np.array([at_s]))[0][0])
+
+
 Item = TypeVar("Item", Step, Stride)
 
 PARAMETERS: Mapping[str, str] = {
@@ -49,17 +227,6 @@ PARAMETERS: Mapping[str, str] = {
 }
 """Every parameter and what it is."""
 
-LEAST_VARIED = 10
-"""Strides below which a variation says nothing; even this is few (20 to 30 are advised)."""
-
-# What is wrong in the same way in every stride (one standard deviation).
-_STANCE_BIAS_S = 0.012
-_STEP_BIAS_S = 0.006
-_LENGTH_BIAS = {"side": 0.035, "oblique": 0.06, "front": 0.25, "back": 0.25}
-_HEIGHT_BIAS = 0.01
-_WIDTH_BIAS_M = 0.03
-_LIFT_BIAS_M = 0.02
-_ANGLE_BIAS_DEG = 4.0
 # From front and back only depth tells how far a foot is ahead, and depth is guessed: it says how often, but not when to
 # a twentieth of a second, nor how far to a quarter (rendered walkers). Obliquely, the distance of the feet across the
 # way is added to one side's steps and taken off the other's.
@@ -67,32 +234,29 @@ _NEED_BESIDE = (
     *("stance_pct", "swing_pct", "single_support_pct", "double_support_pct", "step_length_m", "step_length_side_m"),
     *("step_length_ll", "stride_length_m", "walking_speed_mps", "walk_ratio_m_spm", "step_length_cv_pct"),
 )
-_FILE_SHARE = 0.5  # Of those, for 3D that never was a picture.
-_STEP_SHARE = (0.15, 0.85)  # Of a stride: what one step may take.
-_SURE = 0.45  # Confidence of a strike that may begin or end a run of steps.
-_USUAL_CV = 0.03  # Variation from stride to stride where too few are seen to tell.
 
 
-def parameters(motion: Motion, walk: Walk, scale_known: bool = False) -> Parameters:
+def parameters(motion: Motion, walk: Walk, scale_known: bool = False, signals: Signals | None = None) -> Parameters:
     """All parameters of `PARAMETERS`.
 
     Args:
         motion: the motion in which the walk was found.
-        walk: from `posepipe.gait.events.find_walk`.
+        walk: from `posepipe.gait.walk.find_walk`.
         scale_known: metres are measured (the body height was given), not assumed.
+        signals: of that motion, if they were made already.
     """
     counts = {side: len(walk.strides_of(side)) for side in SIDES}
-    if not walk.strides or not walk.events:
+    if not _tells_steps(walk):
         reason = walk.withheld or Reason.TOO_FEW_STRIDES
         return Parameters(counts, dict.fromkeys(PARAMETERS, reason))
-    found = strider(motion, walk)
+    found = Strider(motion, walk, signals or signals_of(motion))
     steps = found.steps()
     items: dict[str, Measured] = {
         **_times(walk, steps),
         **_lengths(found, steps, scale_known),
         **_body(motion, walk, found, scale_known),
     }
-    views = {walk.passes[stride.pass_index].view for stride in walk.strides} if motion.keypoints is not None else set()
+    views = _views(walk) if motion.keypoints is not None else set()
     if views & {"front", "back"}:
         items.update(dict.fromkeys(_NEED_BESIDE, Reason.WRONG_VIEW))
     if views - {"side"} and not isinstance(items["step_length_side_m"], Reason):
@@ -106,9 +270,21 @@ def _mean(values: Sequence[float], bias: float, noise: float = 0.0) -> Value | R
     known = _usual(np.array([v for v in values if np.isfinite(v)]))
     if not len(known):
         return Reason.TOO_FEW_STRIDES
-    spread = float(np.std(known, ddof=1)) if len(known) > 2 else _USUAL_CV * abs(float(known.mean()))
-    random = max(spread, noise) / np.sqrt(len(known))
+    random = max(spread_of(known), noise) / np.sqrt(len(known))
     return Value(float(known.mean()), float(np.hypot(random, bias)))
+
+
+def spread_of(values: Array) -> float:
+    """Standard deviation (V,) of one value that a mean's error may be taken from, however few there are.
+
+    What was seen and what is usual are pooled; and as few values don't tell their own spread, the factor from the
+    normal to Student's distribution (at 90 %) is in it.
+    """
+    freedom = PARAMETER.usual_count + len(values) - 1
+    usual = PARAMETER.usual_cv * abs(float(values.mean()))
+    seen = float(np.sum((values - values.mean()) ** 2))
+    pooled = float(np.sqrt((PARAMETER.usual_count * usual**2 + seen) / freedom))
+    return pooled * student_quantile(round(freedom), 0.95) / _NORMAL_90
 
 
 def _usual(values: Array) -> Array:
@@ -117,41 +293,88 @@ def _usual(values: Array) -> Array:
         return values
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    return np.asarray(values[np.abs(values - middle) <= max(3.5 * spread, 0.12 * abs(middle))])
+    most = max(PARAMETER.outlier_sd * spread, PARAMETER.outlier * abs(middle))
+    return np.asarray(values[np.abs(values - middle) <= most])
 
 
-def _sided(items: Sequence[Item], value: Callable[[Item], float], bias: float) -> dict[Side, Value | Reason]:
-    return {side: _mean([value(item) for item in items if item.side == side], bias) for side in SIDES}
+def _sided(
+    items: Sequence[Item], value: Callable[[Item], float], bias: float, noise: float = 0.0
+) -> dict[Side, Value | Reason]:
+    return {side: _mean([value(item) for item in items if item.side == side], bias, noise) for side in SIDES}
 
 
 def _times(walk: Walk, steps: Sequence[Step]) -> dict[str, Measured]:
-    timing = float(np.mean([event.sigma_s for event in walk.events]))
+    # How late a plate feels a foot is one person's own, and the same in every step.
+    timing = float(np.mean([_random(event.sigma_s, EVENT.plate_sd_s) for event in walk.steady]))
     every = [stride.duration_s for stride in walk.strides]
-    lengths = _usual(np.array(every))
-    runs = _step_runs(walk, float(np.median(lengths))) or [(2, float(length)) for length in lengths]
-    count = 0.5 * sum(steps for steps, _ in runs)
-    stride = sum(seconds for _, seconds in runs) / count
-    # Errors at both ends of a run of steps don't add up over it: each strike ends one step and begins the next.
-    noise = np.sqrt(2.0 * len(runs)) * timing / count
-    spread = float(np.std(lengths, ddof=1)) if len(lengths) > 2 else _USUAL_CV * stride
-    sigma = float(np.hypot(noise, spread / count))
-    bias_pct = 100.0 * _STANCE_BIAS_S / stride
+    stride, sigma = _stride_time(walk, timing)
+    bias_pct = 100.0 * PARAMETER.stance_bias_s / stride
     stance = _sided(walk.strides, lambda s: 100.0 * (s.toe_off_s - s.start_s) / s.duration_s, bias_pct)
     single, double = _supports(walk)
     swing: dict[Side, Value | Reason] = {
         side: Value(100.0 - item.value, item.sigma) if isinstance(item, Value) else item
         for side, item in stance.items()
     }
+    pace: tuple[Value | Reason, Value | Reason] = (
+        Value(120.0 / stride, 120.0 * sigma / stride**2),
+        Value(stride, sigma),
+    )
+    if sigma > PARAMETER.unsure_pace * stride:
+        pace = Reason.TOO_UNCERTAIN, Reason.TOO_UNCERTAIN
     return {
-        "cadence_spm": Value(120.0 / stride, 120.0 * sigma / stride**2),
-        "stride_time_s": Value(stride, sigma),
-        "step_time_s": _sided(steps, lambda s: s.time_s, _STEP_BIAS_S),
+        "cadence_spm": pace[0],
+        "stride_time_s": pace[1],
+        "step_time_s": _sided(steps, lambda s: s.time_s, PARAMETER.step_bias_s, 2**0.5 * timing),
         "stance_pct": stance,
         "swing_pct": swing,
         "single_support_pct": {side: _mean(single[side], bias_pct) for side in SIDES},
-        "double_support_pct": _mean(double, 1.4 * bias_pct),
+        "double_support_pct": _mean(double, PARAMETER.two_errors * bias_pct),
         "stride_time_cv_pct": _variation(every, timing),
     }
+
+
+def _views(walk: Walk) -> set[str]:
+    """How the strides were seen; all passes where there are none."""
+    return {walk.passes[s.pass_index].view for s in walk.strides} or {span.view for span in walk.passes}
+
+
+def _tells_steps(walk: Walk) -> bool:
+    """Whether there are strides, or at least steps in a row, which tell the pace but no more."""
+    if walk.strides:
+        return bool(walk.steady)
+    times = _step_times(walk)
+    if len(times) < PARAMETER.least_steps:
+        return False
+    return bool(_step_runs(walk, 2.0 * float(np.median(times))))
+
+
+def _stride_time(walk: Walk, timing_s: float) -> tuple[float, float]:
+    """Stride time from all steps in a row, and its sigma.
+
+    A strike that was missed or invented gives steps another time than the legs take to pass each other, which needs no
+    strikes. Where both differ, one is wrong.
+    """
+    lengths = _usual(np.array([stride.duration_s for stride in walk.strides]))
+    usual = float(np.median(lengths)) if len(lengths) else 2.0 * float(np.median(_step_times(walk)))
+    runs = _step_runs(walk, usual) or [(2, float(length)) for length in lengths]
+    count = 0.5 * sum(steps for steps, _ in runs)
+    stride = sum(seconds for _, seconds in runs) / count
+    # Errors at both ends of a run of steps don't add up over it: each strike ends one step and begins the next.
+    noise = np.sqrt(2.0 * len(runs)) * timing_s / count
+    spread = spread_of(lengths if len(lengths) else np.array([stride]))
+    passing = [span.stride_s for span in walk.passes if np.isfinite(span.stride_s)]
+    weight = [span.end_s - span.start_s for span in walk.passes if np.isfinite(span.stride_s)]
+    doubt = PARAMETER.doubt * abs(float(np.average(passing, weights=weight)) - stride) if passing else 0.0
+    # Errors of the passing itself are no doubt.
+    doubt = max(doubt - PARAMETER.passing_error * stride, 0.0)
+    return stride, float(np.sqrt(noise**2 + (spread / count) ** 2 + doubt**2))
+
+
+def _step_times(walk: Walk) -> list[float]:
+    strikes = [event for event in walk.steady if event.type == HEEL_STRIKE]
+    return [
+        b.time_s - a.time_s for a, b in pairwise(strikes) if a.side != b.side and b.time_s - a.time_s < EVENT.longest_s
+    ]
 
 
 def _step_runs(walk: Walk, stride_s: float) -> list[tuple[int, float]]:
@@ -160,16 +383,16 @@ def _step_runs(walk: Walk, stride_s: float) -> list[tuple[int, float]]:
     Cadence needs no clean strides: a doubtful strike in the middle of a run changes nothing; at its ends it would. The
     steps of both feet differ, so each run has as many of one as of the other.
     """
-    strikes = [event for event in walk.events if event.type == HEEL_STRIKE]
+    strikes = [event for event in walk.steady if event.type == HEEL_STRIKE]
     runs: list[list[Event]] = []
     for i, event in enumerate(strikes):
         before = strikes[i - 1] if i else None
-        step = before is not None and before.side != event.side
-        if step and before and _STEP_SHARE[0] < (event.time_s - before.time_s) / stride_s < _STEP_SHARE[1]:
+        share = (event.time_s - before.time_s) / stride_s if before and before.side != event.side else np.inf
+        if PARAMETER.step_from < share < PARAMETER.step_to:
             runs[-1].append(event)
         else:
             runs.append([event])
-    sure = [[i for i, event in enumerate(run) if event.confidence > _SURE] for run in runs]
+    sure = [[i for i, event in enumerate(run) if event.confidence > EVENT.clean] for run in runs]
     times = [[event.time_s for event in run[s[0] : s[-1] + 1]] for run, s in zip(runs, sure, strict=True) if s]
     return [_even_steps(run) for run in times if len(run) > 2]
 
@@ -189,7 +412,7 @@ def _supports(walk: Walk) -> tuple[dict[Side, list[float]], list[float]]:
     for stride in walk.strides:
         other: Side = "right" if stride.side == "left" else "left"
         offs = [e.time_s for e in walk.of(other, TOE_OFF) if stride.start_s < e.time_s < stride.end_s]
-        strikes = [e.time_s for e in walk.of(other, "heel_strike") if stride.start_s < e.time_s < stride.end_s]
+        strikes = [e.time_s for e in walk.of(other, HEEL_STRIKE) if stride.start_s < e.time_s < stride.end_s]
         if len(offs) != 1 or len(strikes) != 1 or not offs[0] < strikes[0] < stride.toe_off_s:
             continue
         share = 100.0 / stride.duration_s
@@ -201,7 +424,7 @@ def _supports(walk: Walk) -> tuple[dict[Side, list[float]], list[float]]:
 def _variation(values: Sequence[float], noise: float) -> Value | Reason:
     """Coefficient of variation in percent, less what the measuring itself scatters."""
     known = np.array([v for v in values if np.isfinite(v)])
-    if len(known) < LEAST_VARIED:
+    if len(known) < PARAMETER.least_varied:
         return Reason.TOO_FEW_STRIDES
     mean, spread = float(known.mean()), float(known.std(ddof=1))
     own = 2.0 * noise**2
@@ -211,19 +434,21 @@ def _variation(values: Sequence[float], noise: float) -> Value | Reason:
     return Value(100.0 * true / mean, 100.0 * sigma / mean)
 
 
-def _bias_of(found: Strider, sizes: Mapping[str, float]) -> float:
+def _length_bias(found: Strider) -> float:
     """Share of a length that is wrong throughout, by view; the worst view counts."""
     if found.motion.keypoints is None:
-        return _FILE_SHARE * min(sizes.values())
-    views = {found.walk.passes[s.pass_index].view for s in found.walk.strides}
-    return max(sizes[view] for view in views)
+        return PARAMETER.file_share * PARAMETER.length_bias_side
+    views = _views(found.walk)
+    if views & {"front", "back"}:
+        return PARAMETER.length_bias_front
+    return PARAMETER.length_bias_oblique if "oblique" in views else PARAMETER.length_bias_side
 
 
 def _lengths(found: Strider, steps: Sequence[Step], scale_known: bool) -> dict[str, Measured]:
-    bias = float(np.hypot(_bias_of(found, _LENGTH_BIAS), _HEIGHT_BIAS))
+    bias = float(np.hypot(_length_bias(found), PARAMETER.height_bias))
     usual = float(median_known([s.length_m for s in steps])) if steps else float("nan")
     # A step far from the usual one was read off a foot that wasn't seen well.
-    good = [s for s in steps if abs(s.length_m - usual) < 0.5 * abs(usual)]
+    good = [s for s in steps if abs(s.length_m - usual) < PARAMETER.odd_length * abs(usual)]
     by_side = _sided(good, lambda s: s.length_m, bias * abs(usual))
     sides = [item for item in by_side.values() if isinstance(item, Value)]
     names = ("step_length_m", "step_length_side_m", "stride_length_m", "walking_speed_mps", "walk_ratio_m_spm")
@@ -233,10 +458,10 @@ def _lengths(found: Strider, steps: Sequence[Step], scale_known: bool) -> dict[s
     length = 0.5 * (sides[0].value + sides[1].value)
     random = [_random(item.sigma, bias * usual) for item in sides]
     sigma = float(np.hypot(0.5 * np.hypot(random[0], random[1]), bias * length))
-    stride_s = float(np.mean([s.duration_s for s in found.walk.strides]))
+    stride_s = _stride_time(found.walk, 0.0)[0]
     out: dict[str, Measured] = {
-        "step_length_ll": Value(length / found.leg_m, sigma / found.leg_m),
-        "step_length_cv_pct": _variation([s.length_m for s in good], 0.02),
+        "step_length_ll": Value(length / found.signals.leg_m, sigma / found.signals.leg_m),
+        "step_length_cv_pct": _variation([s.length_m for s in good], PARAMETER.length_noise_m),
     }
     if not scale_known:
         return {**out, **dict.fromkeys(names, Reason.SCALE_ASSUMED)}
@@ -255,19 +480,19 @@ def _random(sigma: float, bias: float) -> float:
 
 
 def _body(motion: Motion, walk: Walk, found: Strider, scale_known: bool) -> dict[str, Measured]:
-    views = {walk.passes[s.pass_index].view for s in walk.strides}
+    views = _views(walk)
     from_side = motion.keypoints is not None and views == {"side"}
-    share = _FILE_SHARE if motion.keypoints is None else 1.0
-    width = _mean([abs(step.width_m) for step in found.steps()], share * _WIDTH_BIAS_M)
-    lift: Measured = {side: _mean(_lifts(motion, walk, side), share * _LIFT_BIAS_M) for side in SIDES}
+    share = PARAMETER.file_share if motion.keypoints is None else 1.0
+    width = _mean([abs(step.width_m) for step in found.steps()], share * PARAMETER.width_bias_m)
+    lift: Measured = {side: _mean(_lifts(motion, walk, side), share * PARAMETER.lift_bias_m) for side in SIDES}
     trunk = _angle(motion, walk.strides, "trunk_flexion")
-    known = trunk[np.isfinite(trunk)]
+    known, bias_deg = trunk[np.isfinite(trunk)], share * PARAMETER.angle_bias_deg
     arms = {side: _arm_swing(motion, walk, side, share) for side in SIDES}
     return {
         "step_width_m": Reason.WRONG_VIEW if from_side else width if scale_known else Reason.SCALE_ASSUMED,
         "toe_lift_m": lift if scale_known else Reason.SCALE_ASSUMED,
         "arm_swing_deg": arms,
-        "trunk_lean_deg": Value(float(known.mean()), share * _ANGLE_BIAS_DEG) if len(known) else Reason.JOINT_UNSEEN,
+        "trunk_lean_deg": Value(float(known.mean()), bias_deg) if len(known) else Reason.JOINT_UNSEEN,
     }
 
 
@@ -306,8 +531,9 @@ def _arm_swing(motion: Motion, walk: Walk, side: Side, share: float) -> Value | 
     if not np.isfinite(curves).any():
         return Reason.JOINT_UNSEEN
     mean = curves.mean(axis=0)
-    spread = float(np.mean(curves.std(axis=0, ddof=1))) if len(curves) > 1 else _ANGLE_BIAS_DEG
-    sigma = float(np.hypot(1.4 * spread / np.sqrt(len(curves)), 1.4 * share * _ANGLE_BIAS_DEG))
+    spread = float(np.mean(curves.std(axis=0, ddof=1))) if len(curves) > 1 else PARAMETER.angle_bias_deg
+    twice, bias_deg = PARAMETER.two_errors, PARAMETER.angle_bias_deg
+    sigma = float(np.hypot(twice * spread / np.sqrt(len(curves)), twice * share * bias_deg))
     return Value(float(np.ptp(mean)), sigma)
 
 

@@ -3,7 +3,7 @@
 A lifter gives each leg the bend that is likely for what it sees, so it rounds off what is unusual: a knee's peak in
 swing is too low. From the side the sagittal plane is the picture, and the angle is there. What the detector does to
 everyone's legs is taken off: its joints aren't quite the joint centres, and a leg behind the other is drawn towards
-it (`posepipe.training.gait_habits` learnt both on rendered walkers). ``posepipe evaluate gait --walks 12`` measures
+it (`posepipe.lab.gait.norms` learnt both on rendered walkers). ``posepipe evaluate gait --walks 12`` measures
 what is left, beside the lifted angles.
 """
 
@@ -14,18 +14,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.direction import find_heading
+from posepipe.body.motion import Motion
+from posepipe.gait.curves import SAGITTAL
 from posepipe.gait.norms import picture_habits, picture_spread
+from posepipe.gait.signals import SIGNAL, Heading, find_heading
 from posepipe.gait.types import SIDES
-from posepipe.motion.clip import Motion
 from posepipe.types import Angles, KeypointTrack
 
-__all__ = ["PICTURED", "PLACES", "TERMS", "from_picture", "habit_terms"]
+__all__ = ["PLACES", "TERMS", "from_picture", "habit_terms"]
 
 Array = NDArray[np.float64]
-
-PICTURED = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
-"""The angles that are read off the picture."""
 
 PLACES = ("near", "far")
 TERMS = ("one", "behind", "behind_other", "behind_own")
@@ -33,29 +31,32 @@ TERMS = ("one", "behind", "behind_other", "behind_own")
 knee is bent, and times this knee's flexion."""
 
 _BESIDE_LL = 0.2
-"""Ankles nearer to each other than this, in leg lengths, cover each other: about twice a shank's width."""
+"""Ankles nearer to each other than this, in leg lengths, cover each other: about twice a shank's width; as in
+training."""
 
-_LEAST_SINE = float(np.sin(np.radians(60.0)))
 _MAX_SIGMA_DEG = 45.0
+"""Angles less sure stay those of the lifted body."""
+
 _NEEDED = tuple(f"{side}_{part}" for side in SIDES for part in ("shoulder", "hip", "knee", "ankle"))
 _FEET = tuple(f"{side}_{part}" for side in SIDES for part in ("heel", "foot_index"))
 
 
-def from_picture(motion: Motion, *, habits: bool = True) -> Motion:
+def from_picture(motion: Motion, heading: Heading | None = None, *, habits: bool = True) -> Motion:
     """The same motion with sagittal hip, knee and ankle angles from its keypoints, in frames seen from the side.
 
-    Signs and zeros are those of `posepipe.motion.angles`, but a knee bent backwards is negative here. Other frames,
+    Signs and zeros are those of `posepipe.body.angles`, but a knee bent backwards is negative here. Other frames,
     other angles, and motion without keypoints stay as they are.
 
     Args:
         motion: one person's.
+        heading: of that motion, if it was found already.
         habits: take off what detectors get wrong about everyone's legs; not for keypoints that no detector found.
     """
     track = motion.keypoints
     if track is None or not set(_NEEDED) <= set(track.layout.joints):
         return motion
-    sine = np.sin(np.radians(find_heading(motion).yaw_deg))
-    beside = np.abs(sine) > _LEAST_SINE
+    sine = np.sin(np.radians((heading or find_heading(motion)).yaw_deg))
+    beside = np.abs(sine) > np.sin(np.radians(SIGNAL.side_deg))
     if not beside.any():
         return motion
     deg, sigma_deg = motion.angles.deg.copy(), motion.angles.sigma_deg.copy()
@@ -101,7 +102,7 @@ def _without_habits(motion: Motion, beside: NDArray[np.bool_], sine: Array) -> M
     for side in SIDES:
         terms = habit_terms(motion, side)
         near = sine > 0.0 if side == "left" else sine < 0.0
-        for angle in PICTURED:
+        for angle in SAGITTAL:
             name = f"{side}_{angle}"
             if name not in motion.angles.names:
                 continue

@@ -17,28 +17,64 @@ from numpy.typing import NDArray
 
 from posepipe.errors import UsageError
 from posepipe.inference import open_session
-from posepipe.keypoints.blazepose_models import BlazePoseFiles, from_task, from_wheel
-from posepipe.keypoints.finder import Area, PersonFinder, areas
-from posepipe.keypoints.heatmaps import refine, sigmoid
-from posepipe.keypoints.roi import Roi
+from posepipe.keypoints.blazepose_models import NETWORKS, BlazePoseFiles, blazepose_files, from_task
+from posepipe.keypoints.finder import Area, PersonFinder, areas, sigmoid, tiles
+from posepipe.keypoints.roi import Roi, Steady, steady
 from posepipe.keypoints.sigma import SigmaFeatures, capped_sigma
-from posepipe.keypoints.steady import Steady, steady
+from posepipe.settings import setting
 from posepipe.skeleton import BLAZEPOSE33, Layout
 from posepipe.types import Frame, Keypoints
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["BlazePose", "BlazePoseStream", "Networks", "Person", "read_person"]
+__all__ = [
+    "BLAZEPOSE", "BlazePose", "BlazePoseSettings", "BlazePoseStream", "Networks", "Person", "read_person", "refine",
+]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
 
 _CROP_PX = 256
+"""Side of the landmark network's input."""
 _MAP_CELLS = 64
-_LANDMARKS = 39  # 33 joints, 2 for the next region of interest, 4 unused
+"""Side of a heat map."""
+_LANDMARKS = 39
+"""33 joints, 2 points for the next region of interest, 4 unused."""
 _HIPS, _BODY_END = 33, 34
+"""The two points for the next region of interest, among the landmarks."""
 _SMALLEST_PX = 16
-_SURE_PRESENCE, _SURE_SCORE = 0.9, 0.7
+"""In a smaller picture nobody is looked for."""
+_REFINE_REACH = 4
+"""Cells on each side of a landmark: a window of 9, MediaPipe's."""
+_SPREAD_REACH = 8
+"""Wide enough for a second hypothesis of the same joint."""
+_MIN_PEAK = 0.5
+"""Heat from which a landmark is moved; MediaPipe's."""
+_TORSO = np.array(BLAZEPOSE33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
+
+_MEDIAPIPE = "MediaPipe's pose_landmark_cpu 0.10.21"
+
+
+@dataclass(frozen=True, slots=True)
+class BlazePoseSettings:
+    """Thresholds of finding and following people. Lengths are in sides of a region of interest."""
+
+    min_score: float = setting(0.5, "the detector's score from which a candidate is looked at", source=_MEDIAPIPE)
+    min_presence: float = setting(0.5, "the landmark network's presence from which it is a person", source=_MEDIAPIPE)
+    min_new_presence: float = setting(
+        0.0,
+        "presence of the keypoints from which somebody is begun with",
+        source="none in MediaPipe; 0.5 takes a third of the false people out of an empty scene, "
+        "and a few frames of people half hidden",
+    )
+    redetect_s: float = setting(1.0, "time between looks for more than those followed", unit="s", source="judgement")
+    sure_presence: float = setting(0.9, "presence to begin with somebody in a part of the picture", source="judgement")
+    sure_score: float = setting(0.7, "and the mean score of the joints", source="judgement")
+    same_place: float = setting(0.1, "two regions whose hips are nearer stand on one body", source="judgement")
+    same_person: float = setting(0.05, "two answers whose trunks are nearer mean one body", source="judgement")
+
+
+BLAZEPOSE = BlazePoseSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +152,67 @@ def read_person(raw: FloatArray, presence: float, maps: FloatArray, roi: Roi) ->
     return Person(keypoints, presence, features, roi, xy_px[[_HIPS, _BODY_END]])
 
 
+def refine(points: FloatArray, logits: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Move landmarks to the centre of gravity of their heat map's neighbourhood.
+
+    As MediaPipe does it: mean over a 9 by 9 window around the landmark, only if the window's peak reaches one half;
+    a cell's coordinate is its upper left corner; a landmark outside the map stays.
+
+    Args:
+        points: (J, 2) as fractions of the crop.
+        logits: (J, H, W) heat maps before the sigmoid.
+
+    Returns:
+        The refined points (J, 2); the peak (J,) of the window in [0, 1]; and the spread (J,): root mean square distance
+        along one axis, in cells, of the heat within 8 cells from the refined point. The spread is NaN, the peak 0,
+        for a landmark outside the map.
+    """
+    joints, height, width = logits.shape
+    column = np.trunc(np.nan_to_num(points[:, 0], nan=-1.0) * width).astype(np.intp)
+    row = np.trunc(np.nan_to_num(points[:, 1], nan=-1.0) * height).astype(np.intp)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+
+    heat, columns, rows = _heat_around(logits, column, row, _SPREAD_REACH)
+    far, near = _SPREAD_REACH - _REFINE_REACH, _SPREAD_REACH + _REFINE_REACH + 1
+    core = heat[:, far:near, far:near]
+    total = core.sum(axis=(1, 2))
+    peak = np.where(inside, core.max(axis=(1, 2)), 0.0).astype(np.float32)
+    safe = np.where(total > 0.0, total, 1.0)
+    x = np.einsum("jyx,jx->j", core, columns[:, far:near]) / safe
+    y = np.einsum("jyx,jy->j", core, rows[:, far:near]) / safe
+    better = inside & (peak >= _MIN_PEAK)
+    refined = points.astype(np.float32, copy=True)
+    refined[better, 0] = x[better] / width
+    refined[better, 1] = y[better] / height
+
+    dx = columns - refined[:, :1] * width
+    dy = rows - refined[:, 1:] * height
+    mass = heat.sum(axis=(1, 2))
+    square = np.einsum("jyx,jx->j", heat, dx**2) + np.einsum("jyx,jy->j", heat, dy**2)
+    known = inside & (mass > 0.0)
+    spread = np.full(joints, np.nan, dtype=np.float32)
+    spread[known] = np.sqrt(square[known] / (2.0 * mass[known]))
+    return refined, peak, spread
+
+
+def _heat_around(
+    logits: FloatArray, column: NDArray[np.intp], row: NDArray[np.intp], reach: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Heat (J, S, S) around a cell of each map, zero outside the map, with the cells' columns and rows (J, S)."""
+    joints, height, width = logits.shape
+    offset = np.arange(-reach, reach + 1)
+    columns, rows = column[:, None] + offset, row[:, None] + offset
+    clipped = (
+        np.arange(joints)[:, None, None],
+        np.clip(rows, 0, height - 1)[:, :, None],
+        np.clip(columns, 0, width - 1)[:, None, :],
+    )
+    heat = sigmoid(logits[clipped])
+    heat *= ((rows >= 0) & (rows < height))[:, :, None]
+    heat *= ((columns >= 0) & (columns < width))[:, None, :]
+    return heat, columns.astype(np.float32), rows.astype(np.float32)
+
+
 def _clear_half(score: FloatArray) -> float:
     """Mean score of the surer half of the joints."""
     return float(np.sort(score)[len(score) // 2 :].mean())
@@ -134,17 +231,14 @@ class BlazePose:
     """BlazePose detector.
 
     Args:
-        max_people: follow at most so many. With more than one, free places are looked for every `redetect_s`.
+        max_people: follow at most so many. With more than one, free places are looked for now and then.
         threads: threads for each network; see `posepipe.inference.open_session`.
-        task: a ``pose_landmarker_*.task`` bundle to take the networks from, instead of the mediapipe wheel.
-        min_score: person detector's score from which a candidate is looked at (MediaPipe's 0.5).
-        min_presence: landmark network's presence from which it is a person (MediaPipe's 0.5).
-        min_new_presence: `Keypoints.presence` from which to begin following somebody. MediaPipe has no such threshold;
-            0.5 takes a third of the false people out of an empty scene, and a few frames of people half hidden.
-        redetect_s: time between looks for further people while at least one is followed.
+        network: "lite", "full" or "heavy", of those fetched.
+        task: a ``pose_landmarker_*.task`` bundle to take the networks from instead.
+        settings: thresholds.
 
     Raises:
-        UsageError: fewer than one person.
+        UsageError: fewer than one person, or no network of that name.
     """
 
     name = "blazepose"
@@ -155,21 +249,19 @@ class BlazePose:
         *,
         max_people: int = 1,
         threads: int | None = None,
+        network: str = "full",
         task: Path | None = None,
-        min_score: float = 0.5,
-        min_presence: float = 0.5,
-        min_new_presence: float = 0.0,
-        redetect_s: float = 1.0,
+        settings: BlazePoseSettings = BLAZEPOSE,
     ) -> None:
         if max_people < 1:
             raise UsageError(f"max_people is {max_people}", hint="Give 1 or more")
+        if network not in NETWORKS:
+            raise UsageError(f"no network {network!r}", where="blazepose", hint=f"Valid: {', '.join(NETWORKS)}")
         self.max_people = max_people
         self.threads = threads
+        self.network = network
         self.task = task
-        self.min_score = min_score
-        self.min_presence = min_presence
-        self.min_new_presence = min_new_presence
-        self.redetect_s = redetect_s
+        self.settings = settings
         self._networks: Networks | None = None
 
     def files(self) -> BlazePoseFiles:
@@ -178,7 +270,7 @@ class BlazePose:
         Raises:
             ModelError: they can't be found.
         """
-        return from_wheel() if self.task is None else from_task(self.task)
+        return blazepose_files(self.network) if self.task is None else from_task(self.task)
 
     def networks(self) -> Networks:
         """The networks, opened at the first call and shared by all streams.
@@ -197,7 +289,7 @@ class BlazePose:
         Raises:
             ModelError: the networks can't be found, translated or opened.
         """
-        return BlazePoseStream(self.networks(), self)
+        return BlazePoseStream(self.networks(), self.max_people, self.settings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,14 +309,21 @@ class BlazePoseStream:
 
     Attributes:
         looks: how often the person detector ran.
+
+    Args:
+        networks: opened.
+        max_people: follow at most so many.
+        settings: thresholds.
     """
 
-    def __init__(self, networks: Networks, settings: BlazePose) -> None:
+    def __init__(self, networks: Networks, max_people: int = 1, settings: BlazePoseSettings = BLAZEPOSE) -> None:
         self._networks = networks
+        self._max_people = max_people
         self._settings = settings
         self._followed: tuple[_Followed, ...] = ()
         self._looked_s = -np.inf
         self._turn = 0
+        self._tile = 0
         self.looks = 0
 
     @property
@@ -246,8 +345,8 @@ class BlazePoseStream:
         people = self._look_at(frame, places, ())
         parts = areas(*frame.size_px)
         if not people:
-            people = self._search(frame, parts)
-        elif len(people) < self._settings.max_people and frame.time_s - self._looked_s >= self._settings.redetect_s:
+            people = self._search(frame, parts) or self._look_closer(frame)
+        elif len(people) < self._max_people and frame.time_s - self._looked_s >= self._settings.redetect_s:
             self._turn = (self._turn + 1) % len(parts)
             people = self._look_for_more(frame, parts[self._turn], people)
         return tuple(sorted(people, key=lambda followed: -followed.person.keypoints.presence))
@@ -256,20 +355,26 @@ class BlazePoseStream:
         """Look in the whole picture as MediaPipe does; once somebody is there, in its parts for company."""
         people = self._look_for_more(frame, parts[0], ())
         for part in parts[1:]:
-            if 0 < len(people) < self._settings.max_people:
+            if 0 < len(people) < self._max_people:
                 people = self._look_for_more(frame, part, people)
         return people
+
+    def _look_closer(self, frame: Frame) -> tuple[_Followed, ...]:
+        """Somebody small in one tile of a picture in which nobody was found; each frame looks at the next tile."""
+        squares = tiles(*frame.size_px)
+        self._tile = (self._tile + 1) % len(squares)
+        return self._look_for_more(frame, squares[self._tile - 1], ())
 
     def _look_for_more(self, frame: Frame, part: Area, people: tuple[_Followed, ...]) -> tuple[_Followed, ...]:
         """The same people, and those that the person detector finds besides in a part of the picture."""
         self._looked_s = frame.time_s
         self.looks += 1
         found = self._networks.finder.detect(frame.image, self._settings.min_score, part)
-        fresh = [roi for _, roi in found if not any(_same_place(roi, old.person.roi) for old in people)]
-        free = self._settings.max_people - len(people)
+        fresh = [roi for _, roi in found if not any(self._same_place(roi, old.person.roi) for old in people)]
+        free = self._max_people - len(people)
         more = self._look_at(frame, [(roi, None) for roi in fresh[:free]], people)
         whole = part == (0, 0, *frame.size_px)
-        return people + tuple(new for new in more if whole or _beyond_doubt(new.person))
+        return people + tuple(new for new in more if whole or self._beyond_doubt(new.person))
 
     def _look_at(
         self, frame: Frame, places: list[tuple[Roi, Steady | None]], known: tuple[_Followed, ...]
@@ -285,35 +390,28 @@ class BlazePoseStream:
             now = _Followed(person, steady(before, frame.time_s, person.body_px))
             if not (now.next_roi.usable and now.next_roi.inside(*frame.size_px)):
                 continue
-            if any(_same_person(person, other.person) for other in known):
+            if any(self._same_person(person, other.person) for other in known):
                 continue
-            twin = next((i for i, other in enumerate(people) if _same_person(person, other.person)), None)
+            twin = next((i for i, other in enumerate(people) if self._same_person(person, other.person)), None)
             if twin is None:
                 people.append(now)
             elif person.keypoints.presence > people[twin].person.keypoints.presence:
                 people[twin] = now
         return tuple(people)
 
+    def _beyond_doubt(self, person: Person) -> bool:
+        """Whether to begin with somebody found in a part of the picture.
 
-_TORSO = np.array(BLAZEPOSE33.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip"))
+        Looking closer finds more people, and more bottles and chairs: in these the network believes in a person, but
+        sees few of its joints.
+        """
+        score = float(person.keypoints.score.mean())
+        return person.presence >= self._settings.sure_presence and score >= self._settings.sure_score
 
+    def _same_place(self, a: Roi, b: Roi) -> bool:
+        side = max(a.size_px, b.size_px)
+        return float(np.hypot(a.x_px - b.x_px, a.y_px - b.y_px)) < self._settings.same_place * side
 
-def _beyond_doubt(person: Person) -> bool:
-    """Whether to begin with somebody found in a part of the picture.
-
-    Looking closer finds more people, and more bottles and chairs: in these the network believes in a person, but sees
-    few of its joints.
-    """
-    return person.presence >= _SURE_PRESENCE and float(person.keypoints.score.mean()) >= _SURE_SCORE
-
-
-def _same_place(a: Roi, b: Roi) -> bool:
-    """Whether two regions stand on one body: hips nearer than a tenth of the larger side."""
-    side = max(a.size_px, b.size_px)
-    return float(np.hypot(a.x_px - b.x_px, a.y_px - b.y_px)) < 0.1 * side
-
-
-def _same_person(a: Person, b: Person) -> bool:
-    """Whether two answers mean one body: trunks nearer than 5 % of the larger region's side."""
-    gap = np.linalg.norm(a.keypoints.xy_px[_TORSO] - b.keypoints.xy_px[_TORSO], axis=1).mean()
-    return bool(gap < 0.05 * max(a.roi.size_px, b.roi.size_px))
+    def _same_person(self, a: Person, b: Person) -> bool:
+        gap = np.linalg.norm(a.keypoints.xy_px[_TORSO] - b.keypoints.xy_px[_TORSO], axis=1).mean()
+        return bool(gap < self._settings.same_person * max(a.roi.size_px, b.roi.size_px))

@@ -1,4 +1,4 @@
-"""Region of interest: a rotated square around one person, and the way between it and the picture.
+"""Region of interest: a rotated square around one person, the way between it and the picture, and how it moves on.
 
 Conventions are MediaPipe's: the corner of the crop lies on the corner of the square, without half-pixel shifts, and
 the square stands on the hips with the body's long axis upright.
@@ -14,9 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Roi", "letterbox"]
+__all__ = ["Roi", "Steady", "letterbox", "steady"]
 
-_SCALE = 1.25  # the square's side over the diameter of the circle around the body
+FloatArray = NDArray[np.float64]
+
+_SCALE = 1.25
+"""The square's side over the diameter of the circle around the body; MediaPipe's."""
+_MIN_CUTOFF_HZ, _BETA, _SPEED_CUTOFF_HZ = 0.01, 10.0, 1.0
+"""One-Euro filter of the points that the next square stands on: cutoff at rest, its rise for each body size a second,
+cutoff of the speed. MediaPipe's, for its auxiliary landmarks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +99,44 @@ class Roi:
 def letterbox(width_px: int, height_px: int) -> Roi:
     """The upright square around a whole picture."""
     return Roi(width_px / 2.0, height_px / 2.0, float(max(width_px, height_px)), 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steady:
+    """The points that the next region stands on, after one frame.
+
+    Attributes:
+        time_s: of the frame.
+        raw_px: (2, 2) points as given.
+        points_px: (2, 2) points filtered: hips, end of the body's circle.
+        speed: (2, 2) filtered speed, in body sizes per second.
+    """
+
+    time_s: float
+    raw_px: FloatArray
+    points_px: FloatArray
+    speed: FloatArray
+
+
+def steady(before: Steady | None, time_s: float, points_px: NDArray[np.floating[Any]]) -> Steady:
+    """One step of a One-Euro filter.
+
+    Args:
+        before: state after the previous frame; None starts anew.
+        time_s: time of this frame.
+        points_px: (2, 2) hips, and end of the body's circle.
+    """
+    raw = points_px.astype(np.float64)
+    if before is None or time_s <= before.time_s:
+        return Steady(time_s, raw, raw, np.zeros_like(raw))
+    step_s = time_s - before.time_s
+    size_px = max(2.0 * float(np.hypot(*(raw[1] - raw[0]))), 1.0)
+    weight = _weight(_SPEED_CUTOFF_HZ, step_s)
+    speed = weight * (raw - before.raw_px) / size_px / step_s + (1.0 - weight) * before.speed
+    follow = _weight(_MIN_CUTOFF_HZ + _BETA * np.abs(speed), step_s)
+    return Steady(time_s, raw, follow * raw + (1.0 - follow) * before.points_px, speed)
+
+
+def _weight(cutoff_hz: FloatArray | float, step_s: float) -> FloatArray | float:
+    """Weight of the new sample in a first-order low-pass."""
+    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * step_s))

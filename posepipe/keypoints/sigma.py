@@ -7,12 +7,11 @@ The formula, in crop cells (one cell of a 64-cell heat map is 1/64 of the crop's
     sigma  = cell_px * min(sharp * doubt, MOST)
 
 It falls with the peak, the visibility and the presence, and grows with the spread and the size of the person in the
-picture. The constants are round numbers that follow from what their terms mean: BLUR is the width of the blobs that
-BlazePose draws for a sharp joint (1.0 to 1.3 cells), FLOOR half a cell, where its landmarks and its heat maps part
-ways. They are not fitted to footage.
+picture. The constants are round numbers that follow from what their terms mean, see `SigmaConstants`. They are not
+fitted to footage.
 
 On top of it, for BlazePose's 33 points, a cap in the manner of BayesCap: per kind of joint, the scale and shape of the
-errors that the frozen detector really makes, fitted on rendered motion capture (`posepipe.training.sigma_cap`)::
+errors that the frozen detector really makes, fitted on rendered motion capture (`posepipe.lab.detector`)::
 
     scale  = gain * first ** power * exp(hidden * (1 - visibility))         generalised Gaussian, shape between 1 and 2
 """
@@ -27,17 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.settings import setting
 from posepipe.skeleton import BLAZEPOSE33
 
 __all__ = [
-    "CAP_JOINTS",
-    "CapRow",
-    "SigmaConstants",
-    "SigmaFeatures",
-    "capped_sigma",
-    "pixel_sigma",
-    "sigma_from_score",
-]
+    "CAP_JOINTS", "CapRow", "SigmaConstants", "SigmaFeatures", "capped_sigma", "pixel_sigma", "sigma_from_score",
+]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
 
@@ -63,25 +57,17 @@ class SigmaFeatures:
 
 @dataclass(frozen=True, slots=True)
 class SigmaConstants:
-    """Constants of the formula; lengths in cells.
+    """Constants of the formula; lengths in cells."""
 
-    Attributes:
-        floor: error of a joint seen as sharply as the network can.
-        slope: growth with the spread beyond `blur`.
-        blur: spread of a sharp joint, the width that the network was trained to draw.
-        peak: growth of a joint without a peak.
-        hidden: growth of an invisible joint.
-        outside: growth of a joint outside the picture.
-        most: upper limit.
-    """
-
-    floor: float = 0.5
-    slope: float = 0.5
-    blur: float = 1.2
-    peak: float = 1.0
-    hidden: float = 3.0
-    outside: float = 2.0
-    most: float = 16.0
+    floor: float = setting(
+        0.5, "error of a joint seen sharply", unit="cells", source="where landmarks and heat maps part ways"
+    )
+    slope: float = setting(0.5, "growth with the spread beyond `blur`", source="judgement")
+    blur: float = setting(1.2, "spread of a sharp joint", unit="cells", source="BlazePose's blobs: 1.0 to 1.3 cells")
+    peak: float = setting(1.0, "growth of a joint without a peak", source="judgement")
+    hidden: float = setting(3.0, "growth of an invisible joint", source="judgement")
+    outside: float = setting(2.0, "growth of a joint outside the picture", source="judgement")
+    most: float = setting(16.0, "upper limit", unit="cells", source="judgement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +114,7 @@ _CAP: Mapping[str, CapRow] = {
     "heel": CapRow(0.915, 0.904, 0.0, 1.0),
     "foot_index": CapRow(0.911, 0.761, 0.0, 1.0),
 }
-"""Printed by ``python -m posepipe.training.sigma_cap`` on 32,000 rendered frames of training subjects."""
+"""Printed by ``posepipe train sigma-cap`` on 32,000 rendered frames of training subjects."""
 
 CAP_JOINTS = ("nose", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "foot_index")
 """Kinds of joint that have a row; eyes, ears and mouth take the nose's, fingers the wrist's."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from posepipe.errors import MediaError
-from posepipe.media._info import SourceInfo
+from posepipe.media._reader import SourceInfo
 from posepipe.types import Frame
 
 __all__ = ["CameraReader"]
+
+# Tried before OpenCV's own choice, which on Windows is Media Foundation: slow to open many a camera.
+_BACKENDS = {"win32": (cv2.CAP_DSHOW,), "darwin": (cv2.CAP_AVFOUNDATION,)}
 
 
 class CameraReader:
@@ -21,16 +26,9 @@ class CameraReader:
     def __init__(self, index: int) -> None:
         self.skipped_frames = 0
         self.truncated: str | None = None
+        self.notes: dict[str, str] = {}
         self._name = f"camera {index}"
-        self._capture = cv2.VideoCapture(index)
-        ok, image = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok or image is None:
-            self._capture.release()
-            raise MediaError(
-                "no picture comes from it",
-                where=self._name,
-                hint="Check that it is connected, not used by another program, and that you may use it",
-            )
+        self._capture, image = _open(index, self._name)
         self._first_s = time.monotonic()
         self._first = image
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
@@ -65,3 +63,18 @@ class CameraReader:
     def close(self) -> None:
         """Release the camera; may be called again."""
         self._capture.release()
+
+
+def _open(index: int, name: str) -> tuple[cv2.VideoCapture, NDArray[np.uint8]]:
+    """The camera and its first picture, through the first backend that gives one."""
+    for backend in (*_BACKENDS.get(sys.platform, ()), cv2.CAP_ANY):
+        capture = cv2.VideoCapture(index, backend)
+        ok, image = capture.read() if capture.isOpened() else (False, None)
+        if ok and image is not None:
+            return capture, np.asarray(image, np.uint8)
+        capture.release()
+    raise MediaError(
+        "no picture comes from it",
+        where=name,
+        hint="Check that it is connected, not used by another program, and that you may use it",
+    )

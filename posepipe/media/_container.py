@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,23 +17,36 @@ import av
 import av.error
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from numpy.typing import NDArray
 
 from posepipe.errors import MediaError, SeekError
-from posepipe.media._clock import Clock
-from posepipe.media._info import SourceInfo, focal_from_35mm
+from posepipe.media._reader import LONGEST_PAUSE_S, Clock, SourceInfo, focal_from_35mm
 from posepipe.types import Frame
 
-__all__ = ["ContainerReader", "Span", "open_file", "open_stream"]
+__all__ = ["open_file", "open_stream"]
 
 Span = tuple[float, float]
 """From a time up to, not including, another; seconds."""
 
 _FALLBACK_RATE_HZ = 30.0
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 10.0
+_ROUNDED_RATE = 0.02
+"""29.97 stands for 30, and phones' rates waver: a slowing this near to a whole number is that number."""
+_SLOW, _NO_LAPSE = 1.5, 0.67
+_ORDINARY_HZ, _HIGH_SPEED_HZ = 31.0, 100.0
+"""Slow motion isn't taken at 30. A film of 60 may be, or be one whose rate fell in the dark; one above 100 is."""
+# PyAV 19 always reads tags that aren't UTF-8; before, it had to be told.
+_ANY_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # Demuxers that make pictures out of any text.
 _TEXT_FORMATS = {"tty"}
+# Demuxers that open further files or addresses, which the file names.
+_LEADING_FORMATS = {"applehttp", "concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sdp", "vobsub"}
 _FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "focal_length_35mm", "FocalLengthIn35mmFilm")
+# Most pictures that a decoder holds back to put them in order: H.264's and HEVC's 16, and one for each thread.
+_MOST_HELD = 18
+# Transfer characteristics of ITU-T H.273.
+_PQ, _HLG = 16, 18
 # Above this, one thread can't keep up with the film; below, a second one only takes time from the networks.
 _ONE_THREAD_PIXELS = 1920 * 1088
 _BROKEN_HINT = (
@@ -38,8 +54,12 @@ _BROKEN_HINT = (
 )
 
 
-def open_file(path: Path, span_s: Span | None = None) -> ContainerReader:
-    """Open a video file, or the part of it from a time up to another.
+def open_file(
+    path: Path, span_s: Span | None = None, capture_fps_hz: float | None = None, *, self_contained: bool = False
+) -> ContainerReader:
+    """Open a video file, or the part of it from a time up to another; if `self_contained`, none that leads to others.
+
+    See `posepipe.media.sources.open_source`.
 
     Raises:
         MediaError: empty, not a video, broken, or without a picture.
@@ -53,10 +73,14 @@ def open_file(path: Path, span_s: Span | None = None) -> ContainerReader:
     # The prefix keeps a colon in the name from being taken for a protocol; the whitelist keeps a playlist in
     # disguise from opening the network.
     options = {"protocol_whitelist": "file"}
-    return ContainerReader(f"file:{path}", str(path), path.name, live=False, options=options, span_s=span_s)
+    if self_contained:
+        options["format_whitelist"] = ",".join(sorted(av.formats_available - _LEADING_FORMATS))
+    return ContainerReader(
+        f"file:{path}", str(path), path.name, False, options=options, span_s=span_s, capture_fps_hz=capture_fps_hz
+    )
 
 
-def open_stream(url: str) -> ContainerReader:
+def open_stream(url: str, capture_fps_hz: float | None = None) -> ContainerReader:
     """Open a network stream that the user named.
 
     Raises:
@@ -64,7 +88,7 @@ def open_stream(url: str) -> ContainerReader:
     """
     options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
     shown = _without_password(url)
-    return ContainerReader(url, shown, shown, live=True, options=options)
+    return ContainerReader(url, shown, shown, True, options=options, capture_fps_hz=capture_fps_hz)
 
 
 def _without_password(url: str) -> str:
@@ -77,26 +101,43 @@ class ContainerReader:
     """Reader of one container; see `Reader`. The first picture is decoded at once, to be sure that there is one."""
 
     def __init__(
-        self, url: str, where: str, name: str, *, live: bool, options: dict[str, str], span_s: Span | None = None
+        self,
+        url: str,
+        where: str,
+        name: str,
+        live: bool,
+        *,
+        options: dict[str, str],
+        span_s: Span | None = None,
+        capture_fps_hz: float | None = None,
     ) -> None:
         self._where = where
         self._live = live
         self._span_s = span_s
         self.skipped_frames = 0
         self.truncated: str | None = None
+        self.notes: dict[str, str] = {}
         self._unreadable = False
+        self._by_order = False
         self._container = _open(url, where, live=live, options=options)
         self._stream: Any = None
         self._first: Any = None
         self._pictures: Iterator[Any] = iter(())
         try:
             self._stream = _video_stream(self._container, where)
+            self._by_order = _timed_by_decoding(self._stream, self._container)
             self._pictures = self._decode()
             self._first = next(self._pictures, None)
             if self._first is None:
                 raise MediaError("no picture in it can be decoded", where=where, hint=_BROKEN_HINT)
             self._turn = _Turn.of(self._first)
-            self.info = self._describe(name)
+            self._stored_px = self._first.width, self._first.height
+            self._size_px = _square_size(self._stream, self._first)
+            self._rate_hz = _rate_hz(self._stream, by_index=self._by_order)
+            # A film of a picture a minute has longer pauses. Its mean rate says nothing where the clock jumps.
+            self._pause_s = max(LONGEST_PAUSE_S, 10.0 / float(self._stream.guessed_rate or _FALLBACK_RATE_HZ))
+            self.info = self._filmed(self._describe(name), capture_fps_hz)
+            self._look_at(self._first, 0.0)
         except BaseException:
             self.close()
             raise
@@ -104,10 +145,13 @@ class ContainerReader:
     def _describe(self, name: str) -> SourceInfo:
         stream, container = self._stream, self._container
         assert self._first is not None
-        width, height = self._turn.size(*_square_size(stream, self._first))
-        rate = _rate_hz(stream)
-        duration = _duration_s(stream, container)
+        width, height = self._turn.size(*self._size_px)
+        rate = self._rate_hz
+        duration = _duration_s(stream, container, self._first)
         frames = stream.frames or None
+        if frames and frames < len(stream.index_entries):
+            # A fragmented file's header counts the first fragment only.
+            frames = len(stream.index_entries)
         if duration and rate and (frames is None or duration * rate < frames - 1.5):
             # No count, or an edit list that shows less than is stored.
             frames = max(1, round(duration * rate))
@@ -123,30 +167,60 @@ class ContainerReader:
             codec=stream.codec_context.name,
             live=self._live and duration is None,
             focal_px=_focal_px(stream, container, width, height),
-            seekable=not self._live and bool(duration) and len(stream.index_entries) > 0 and not self._beyond_end(),
+            seekable=not self._live
+            and not self._by_order
+            and bool(duration)
+            and len(stream.index_entries) > 0
+            and not self._beyond_end(),
         )
         return replace(info, frames=None) if info.live else info
+
+    def _filmed(self, info: SourceInfo, given_hz: float | None) -> SourceInfo:
+        """The facts with times and rates of what is shown, not of the showing: slow motion, or time lapse."""
+        capture = given_hz or _capture_fps_hz(self._container, self._stream)
+        if info.live or capture is None:
+            return info
+        rate = self._rate_hz or _FALLBACK_RATE_HZ
+        slowed = capture / _steady_rate_hz(self._stream, rate)
+        if round(slowed) and abs(slowed / round(slowed) - 1.0) <= _ROUNDED_RATE:
+            slowed = float(round(slowed))
+        if given_hz is None:
+            if _NO_LAPSE < slowed < _SLOW or (slowed >= _SLOW and capture <= _ORDINARY_HZ):
+                return info
+            said = f"The camera's tag says {capture:.4g} pictures a second, the film plays {rate:.4g}"
+            if slowed >= _SLOW and capture < _HIGH_SPEED_HZ:
+                self.notes["pace"] = f"{said}; if this is slow motion, give its capture rate."
+                return info
+            self.notes["pace"] = f"{said}; all times are those of what was filmed."
+        duration = info.duration_s and info.duration_s / slowed
+        return replace(info, fps_hz=rate * slowed, duration_s=duration, capture_fps_hz=capture, slowed=slowed)
 
     def frames(self) -> Iterator[Frame]:
         """The frames, once. Raises `MediaError` when a stream breaks off, `SeekError` when a span can't be given."""
         if self._span_s is not None:
             yield from self._frames_of_span(*self._span_s)
             return
-        clock = Clock(self.info.fps_hz or _FALLBACK_RATE_HZ)
-        size = self._turn.size(self.info.width_px, self.info.height_px)
+        clock, slowed = Clock(self._rate_hz or _FALLBACK_RATE_HZ, self._pause_s), self.info.slowed
         time_s, index = 0.0, 0
         picture, self._first = self._first, None
         while picture is not None:
             try:
-                image = self._turn.apply(_bgr(picture, size))
+                image = self._upright(picture)
             except av.error.FFmpegError:
                 self.skipped_frames += 1
             else:
                 time_s, estimated = clock.stamp(picture.pts, picture.time_base)
+                time_s /= slowed
+                self._look_at(picture, time_s)
                 yield Frame(index, time_s, image, estimated)
                 index += 1
             picture = next(self._pictures, None)
-        self.truncated = self._missing(index, time_s)
+        if clock.jumped_s:
+            self.notes["clock"] = (
+                f"The file's clock jumps ahead by {clock.jumped_s:.0f} s; "
+                "its pictures are taken as following each other."
+            )
+        self.truncated = self._missing(index, time_s + clock.jumped_s / slowed)
 
     def _frames_of_span(self, start_s: float, end_s: float) -> Iterator[Frame]:
         """Frames with start <= time < end; their times are those of a reading from the beginning, the indices aren't.
@@ -154,22 +228,51 @@ class ContainerReader:
         Anything unusual, for which a reading from the beginning would have to mend times, raises `SeekError`.
         """
         assert self._first is not None
-        origin, size = self._first.pts, self._turn.size(self.info.width_px, self.info.height_px)
-        last_s, index = -math.inf, 0
-        for picture in self._pictures_from(start_s, origin):
+        origin, known, slowed = self._first.pts, len(self.notes), self.info.slowed
+        last_s, index = math.nan, 0
+        for picture in self._pictures_from(start_s * slowed, origin):
             if picture.pts is None or self.skipped_frames:
                 raise self._no_span()
-            time_s = float(Fraction(picture.pts - origin) * picture.time_base)
-            if time_s <= last_s:
+            time_s = float(Fraction(picture.pts - origin) * picture.time_base) / slowed
+            self._look_at(picture, time_s)
+            if not (math.isnan(last_s) or 0.0 < time_s - last_s <= self._pause_s / slowed) or len(self.notes) > known:
                 raise self._no_span()
             last_s = time_s
             if time_s >= end_s:
                 return
             if time_s >= start_s:
-                yield Frame(index, time_s, self._turn.apply(_bgr(picture, size)))
+                yield Frame(index, time_s, self._upright(picture))
                 index += 1
         if self.skipped_frames or self._unreadable:
             raise self._no_span()
+
+    def _look_at(self, picture: Any, time_s: float) -> None:
+        """Note what the user should know about a picture; the first of each kind."""
+        if (picture.width, picture.height) != self._stored_px:
+            before, after = (f"{w}x{h}" for w, h in (self._stored_px, (picture.width, picture.height)))
+            text = (
+                f"The picture's size changes from {before} to {after} at {time_s:.1f} s; it is fitted into the first."
+            )
+            self.notes.setdefault("size", text)
+        if picture.interlaced_frame:
+            self.notes.setdefault("fields", "The video is interlaced; every other line of its pictures is used.")
+        if picture.color_trc in (_PQ, _HLG):
+            self.notes.setdefault("hdr", "The video is HDR; its brightness is brought to that of an ordinary screen.")
+
+    def _upright(self, picture: Any) -> NDArray[np.uint8]:
+        """The picture as it should be seen: BGR, whole, of the clip's one size, turned."""
+        stored = picture.width, picture.height
+        alike = abs(stored[0] * self._stored_px[1] / (stored[1] * self._stored_px[0]) - 1.0) <= 0.01
+        if alike and not picture.interlaced_frame:
+            image = _bgr(picture, self._size_px)
+        else:
+            image = _bgr(picture, stored)
+            if picture.interlaced_frame:
+                image = _one_field(image)
+            image = _fit(image, self._size_px, whole=not alike)
+        if picture.color_trc in (_PQ, _HLG):
+            image = cv2.LUT(image, _tone_table(picture.color_trc))  # type: ignore[assignment]
+        return self._turn.apply(image)
 
     def _pictures_from(self, start_s: float, origin: int | None) -> Iterator[Any]:
         """Pictures from one at or before a time; those after a seek are decoded, not converted."""
@@ -197,15 +300,22 @@ class ContainerReader:
 
     def _decode(self) -> Iterator[Any]:
         """Pictures in order of presentation; broken packets are skipped and counted."""
+        ticks = deque[int](maxlen=_MOST_HELD)
         for packet in self._packets_of_stream():
+            if self._by_order and packet.dts is not None:
+                ticks.append(packet.dts)
             try:
                 for picture in packet.decode():
+                    if ticks:
+                        picture.pts = ticks.popleft()
                     if picture.is_corrupt:
                         self.skipped_frames += 1
                     else:
                         yield picture
             except av.error.FFmpegError:
                 self.skipped_frames += 1
+                if ticks:
+                    ticks.pop()
 
     def _packets_of_stream(self) -> Iterator[Any]:
         failures = 0
@@ -258,7 +368,7 @@ class ContainerReader:
 def _open(url: str, where: str, *, live: bool, options: dict[str, str]) -> Any:
     timeout = (_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if live else None
     try:
-        container = av.open(url, options=options, timeout=timeout, metadata_errors="replace")
+        container = av.open(url, options=options, timeout=timeout, **_ANY_TAGS)
     except av.error.FFmpegError as error:
         what, hint = "isn't a video that can be read", _BROKEN_HINT
         if live:
@@ -300,18 +410,61 @@ def _square_size(stream: Any, picture: Any) -> tuple[int, int]:
     return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
-def _rate_hz(stream: Any) -> float | None:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0.01 <= rate <= 100_000:
-            return float(rate)
+def _rate_hz(stream: Any, *, by_index: bool) -> float | None:
+    # AVI's own count may hold ticks without a picture.
+    if by_index and stream.duration and len(stream.index_entries):
+        return float(len(stream.index_entries) / (stream.duration * stream.time_base))
+    # Where the mean is only the ticks of the clock, as in DV, another may be better.
+    for most_hz in (1000, 100_000):
+        for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+            if rate and 0.01 <= rate <= most_hz:
+                return float(rate)
     return None
 
 
-def _duration_s(stream: Any, container: Any) -> float | None:
+def _steady_rate_hz(stream: Any, mean_hz: float) -> float:
+    """Rate of most of the pictures: left out ones don't slow it. From the index where that holds every picture."""
+    ticks = np.sort([entry.timestamp for entry in stream.index_entries])
+    step = float(np.median(np.diff(ticks))) if len(ticks) > 1 else 0.0
+    if step <= 0.0:
+        return mean_hz
+    rate = 1.0 / (step * float(stream.time_base))
+    # A film with a third left out is too uneven to tell; an index of key pictures has far longer steps.
+    return rate if mean_hz <= rate <= 1.5 * mean_hz else mean_hz
+
+
+def _timed_by_decoding(stream: Any, container: Any) -> bool:
+    """Whether packets have the times of their decoding only: pictures take them in the order of showing."""
+    context = stream.codec_context
+    return bool(container.format.name in ("avi", "mxf") and context.name in ("h264", "hevc") and context.has_b_frames)
+
+
+def _duration_s(stream: Any, container: Any, first: Any) -> float | None:
     if stream.duration and stream.time_base:
         return float(Fraction(stream.duration) * stream.time_base)
-    if container.duration and container.duration > 0:
-        return float(container.duration / av.time_base)
+    if not container.duration or container.duration < 0:
+        return None
+    duration_s = float(container.duration / av.time_base)
+    if not container.format.name.startswith("matroska"):
+        return duration_s
+    # Matroska counts from 0, wherever the first picture stands, to the end of the longest track.
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    with suppress(ValueError):
+        duration_s = min(duration_s, 3600.0 * int(hours) + 60.0 * int(minutes) + float(seconds))
+    return duration_s - (float(first.pts * first.time_base) if first.pts else 0.0)
+
+
+def _capture_fps_hz(container: Any, stream: Any) -> float | None:
+    """Rate of capture that Android's cameras write into slow and ordinary films alike.
+
+    Apple's ``full-frame-rate-playback-intent`` is no help: it names no rate, and 0 stands in ordinary films, too.
+    """
+    for metadata in (container.metadata, stream.metadata):
+        with suppress(ValueError):
+            rate = float(metadata.get("com.android.capture.fps", "nan"))
+            if 0.0 < rate < math.inf:
+                return rate
     return None
 
 
@@ -342,6 +495,53 @@ def _bgr(picture: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.frombuffer(plane, np.uint8).reshape(height, width, 3)
 
 
+def _one_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The lines of one moment; between them, their mean."""
+    if len(image) < 3:
+        return image
+    upper, lower = image[:-2:2], image[2::2]
+    out = image.copy()
+    out[1 : 2 * len(upper) : 2] = cv2.addWeighted(upper, 0.5, lower, 0.5, 0.0)
+    if len(image) % 2 == 0:
+        out[-1] = image[-2]
+    return out
+
+
+def _fit(image: NDArray[np.uint8], size: tuple[int, int], *, whole: bool) -> NDArray[np.uint8]:
+    """The picture at another size, stretched; or `whole`, in its own shape in the middle of black."""
+    if not whole:
+        return image if image.shape[1::-1] == size else cv2.resize(image, size)  # type: ignore[return-value]
+    scale = min(size[0] / image.shape[1], size[1] / image.shape[0])
+    inner = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    out = np.zeros((size[1], size[0], 3), np.uint8)
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner)
+    return out
+
+
+@cache
+def _tone_table(transfer: int) -> NDArray[np.uint8]:
+    """(256,) ordinary values for those of an HDR picture, each colour by itself.
+
+    Light is counted in units of reference white, 203 cd/m² (ITU-R BT.2408), highlights up to 1000 cd/m² are bent in
+    (extended Reinhard), and the rest is a display gamma of 2.2.
+    """
+    v = np.arange(256) / 255.0
+    if transfer == _PQ:
+        # SMPTE ST 2084.
+        root = v ** (1.0 / 78.84375)
+        ratio = np.maximum(root - 0.8359375, 0.0) / (18.8515625 - 18.6875 * root)
+        light = 10_000.0 * ratio ** (1.0 / 0.1593017578125)
+    else:
+        # ITU-R BT.2100 HLG on a display of 1000 cd/m².
+        scene = np.where(v <= 0.5, v**2 / 3.0, (np.exp((v - 0.55991073) / 0.17883277) + 0.28466892) / 12.0)
+        light = 1000.0 * scene**1.2
+    x, peak = light / 203.0, 1000.0 / 203.0
+    bent = x * (1.0 + x / peak**2) / (1.0 + x)
+    table: NDArray[np.uint8] = np.round(255.0 * np.clip(bent, 0.0, 1.0) ** (1.0 / 2.2)).astype(np.uint8)
+    return table
+
+
 class _Turn:
     """What a display matrix asks for: swap the axes, then reverse columns or rows."""
 
@@ -351,14 +551,16 @@ class _Turn:
     @classmethod
     def of(cls, picture: Any) -> _Turn:
         """Turn of the frame's display matrix, to the nearest quarter."""
-        for data in picture.side_data:
-            if data.type.name == "DISPLAYMATRIX":
-                a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data), dtype=np.int32)[:5])
-                # Stored (x, y) is shown at (a x + c y, b x + d y).
-                if abs(a) >= abs(b):
-                    return cls(False, a < 0, d < 0)
-                return cls(True, c < 0, b < 0)
-        return cls(False, False, False)
+        # The property `side_data` would tie the picture to itself: it would stay until Python looks for circles.
+        side_data: Any = SideDataContainer  # PyAV's stub leaves its argument out.
+        data = side_data(picture).get("DISPLAYMATRIX")
+        if data is None:
+            return cls(False, False, False)
+        a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data), dtype=np.int32)[:5])
+        # Stored (x, y) is shown at (a x + c y, b x + d y).
+        if abs(a) >= abs(b):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
 
     @property
     def rotation_deg(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.errors import MediaError
-from posepipe.media._info import SourceInfo, focal_from_35mm
+from posepipe.media._reader import SourceInfo, focal_from_35mm
 from posepipe.types import Frame
 
-__all__ = ["IMAGE_SUFFIXES", "ImageReader", "find_images", "natural_key"]
+__all__ = ["IMAGE_SUFFIXES", "ImageReader", "find_images", "is_animated", "natural_key"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_OLD_JPEG = tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 12)
+"""OpenCV before 4.12 writes beyond its memory on crafted JPEGs (CVE-2025-53644); mediapipe 0.10.21 holds it there."""
 
 
 def natural_key(path: Path) -> tuple[object, ...]:
@@ -49,6 +51,25 @@ def find_images(spec: Path) -> list[Path]:
     return sorted(images, key=natural_key)
 
 
+def is_animated(path: Path) -> bool:
+    """Whether an image file is an animated PNG, which is read as a video.
+
+    Raises:
+        MediaError: it is an animated WebP, which neither PyAV nor, picture by picture, OpenCV reads.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+    except OSError:
+        return False
+    # VP8X, the extended header, has a flag for it.
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:
+        hint = "Make a GIF or video of it, as with ImageMagick: magick IN.webp OUT.gif"
+        raise MediaError("is an animated WebP, which can't be read as a video", where=str(path), hint=hint)
+    # The chunk that tells of the animation stands before the first picture.
+    return head[:4] == b"\x89PNG" and b"acTL" in head.partition(b"IDAT")[0]
+
+
 class ImageReader:
     """Reader of images as a clip; see `Reader`. The time is position over rate, and flagged as estimated."""
 
@@ -57,6 +78,7 @@ class ImageReader:
         self._rate_hz = rate_hz
         self.skipped_frames = 0
         self.truncated: str | None = None
+        self.notes: dict[str, str] = {}
         for path in paths:
             image = _read(path)
             if image is not None:
@@ -107,39 +129,35 @@ def _read(path: Path) -> NDArray[np.uint8] | None:
         return None
     if data.size == 0:
         return None
+    if _OLD_JPEG and data[:2].tobytes() == b"\xff\xd8":
+        return _read_jpeg(path)
     try:
         return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
     except cv2.error:
         return None
 
 
-_EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
+def _read_jpeg(path: Path) -> NDArray[np.uint8] | None:
+    """`_read` by Pillow, which reportlab brings."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[..., ::-1])
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _exif_focal_35mm(path: Path) -> float | None:
-    """FocalLengthIn35mmFilm of a JPEG; None where it isn't given. TIFF 6.0 and EXIF 2.3, the two tags needed."""
-    with path.open("rb") as file:
-        head = file.read(1 << 17)
-    start = head.find(b"Exif\0\0")
-    if not head.startswith(b"\xff\xd8") or start < 0:
-        return None
-    tiff = head[start + 6 :]
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return None
+    """FocalLengthIn35mmFilm of a JPEG; None where it isn't given."""
+    from PIL import ExifTags, Image
+
     try:
-        exif = _tag(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0], _EXIF_IFD)
-        value = None if exif is None else _tag(tiff, order, exif, _FOCAL_35MM)
-    except struct.error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=["JPEG"]) as image:
+                value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+        return float(value) if value else None
+    # What Pillow raises on damaged tags has no base of its own; without a focal length it goes on.
+    except Exception:
         return None
-    return float(value) if value else None
-
-
-def _tag(tiff: bytes, order: str, offset: int, wanted: int) -> int | None:
-    (count,) = struct.unpack_from(order + "H", tiff, offset)
-    for i in range(count):
-        entry = offset + 2 + 12 * i
-        tag, kind = struct.unpack_from(order + "HH", tiff, entry)
-        if tag == wanted:
-            return int(struct.unpack_from(order + ("H" if kind == 3 else "I"), tiff, entry + 8)[0])
-    return None

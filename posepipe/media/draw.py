@@ -7,6 +7,7 @@ are faint.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.errors import UsageError
-from posepipe.media._text import Color, line_height_px, put_box
 from posepipe.skeleton import Layout
 from posepipe.types import Keypoints
 
-__all__ = ["OKABE_ITO", "Palette", "draw_angles", "draw_caption", "draw_pose", "mirror_view"]
+__all__ = ["OKABE_ITO", "ascii_text", "draw_angles", "draw_caption", "draw_pose", "mirror_view"]
 
 Image = NDArray[np.uint8]
 
@@ -33,6 +33,15 @@ _FAINT_OPACITY = 0.45
 _WIDEST_HALO = 0.12
 # Sigma above which a joint is faint; share of the person's extent.
 _FAINT_SIGMA = 0.05
+
+Color = tuple[int, int, int]
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+# Height in pixels of a line (with its leading) at scale 1.
+_LINE_PX = 32.0
+_SMALLEST_LINE_PX = 9.0
+_SPELLED = str.maketrans(
+    {"°": " deg", "±": "+-", "–": "-", "—": "-", "−": "-", "σ": "sigma", "µ": "u", "×": "x", "ß": "ss"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,7 @@ OKABE_ITO = Palette(
 
 
 def draw_pose(
-    image: Image,
-    keypoints: Keypoints,
-    *,
-    person: int | None = None,
-    palette: Palette = OKABE_ITO,
-    halo: bool = True,
+    image: Image, keypoints: Keypoints, *, person: int | None = None, palette: Palette = OKABE_ITO, halo: bool = True
 ) -> Image:
     """Draw one person's skeleton.
 
@@ -100,8 +104,9 @@ def draw_angles(
     keypoints: Keypoints,
     angles_deg: Mapping[str, float],
     sigma_deg: Mapping[str, float] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Image:
-    """Write angles beside their joints.
+    """Write angles beside their joints, each with the joint's name.
 
     Args:
         image: (height, width, 3) BGR uint8; not changed.
@@ -109,6 +114,7 @@ def draw_angles(
         angles_deg: angle by name. The label stands at the joint that the name begins with ("left_knee_flexion" at
             "left_knee"); angles of no joint, NaN, or at a joint outside the picture are left out.
         sigma_deg: standard deviations by the same names.
+        words: what to call a joint by its name in the layout; its own words if None ("left_knee" is "left knee").
 
     Returns:
         A new picture.
@@ -116,6 +122,7 @@ def draw_angles(
     canvas = _copy(image)
     joints = _Joints.of(canvas, keypoints)
     line = 0.75 * line_height_px(canvas)
+    middle_px = float(joints.xy_px[joints.inside, 0].mean()) if joints.inside.any() else 0.0
     for name, angle in angles_deg.items():
         joint = _joint_of(name, keypoints.layout)
         if joint is None or not joints.inside[joint] or not np.isfinite(angle):
@@ -125,7 +132,12 @@ def draw_angles(
         x, y = joints.xy_px[joint]
         # Left and right of the body keep apart where a joint hides the other.
         offset = -2.2 * line if _side(keypoints.layout.joints[joint]) == "right" else 0.6 * line
-        put_box(canvas, [f"{angle:.0f}{spread} deg"], (x + 0.6 * line, y + offset), line_px=line, opacity=0.5)
+        code = keypoints.layout.joints[joint]
+        called = (words or {}).get(code, code.replace("_", " "))
+        label = f"{called} {angle:.0f}{spread} deg"
+        # Away from the body, so that it hides little of it.
+        away = 0.6 * line if x >= middle_px else -1.2 * line - _width_px(ascii_text(label), line / _LINE_PX)
+        put_box(canvas, [label], (x + away, y + offset), line_px=line, opacity=0.5)
     return canvas
 
 
@@ -188,7 +200,7 @@ class _Joints:
         height, width = image.shape[:2]
         size = np.array([width, height])
         xy = keypoints.xy_px.astype(np.float64)
-        finite = np.isfinite(xy).all(axis=1)
+        finite = np.all(np.isfinite(xy), axis=1)
         xy = np.where(finite[:, None], xy, -1e6)
         near = finite & (xy > -size).all(axis=1) & (xy < 2 * size).all(axis=1)
         inside = near & (xy >= 0).all(axis=1) & (xy < size).all(axis=1)
@@ -285,7 +297,7 @@ def _bone_color(a: str, b: str, palette: Palette) -> Color:
 
 
 def _line_px(image: Image) -> int:
-    return max(1, round(min(image.shape[:2]) / 240))
+    return int(max(1, round(min(image.shape[:2]) / 240)))
 
 
 def _fixed(joints: _Joints) -> list[tuple[int, int]]:
@@ -302,3 +314,68 @@ def _copy(image: Image) -> Image:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UsageError(f"expected a (height, width, 3) uint8 picture, got {image.shape} {image.dtype}")
     return np.ascontiguousarray(image).copy()
+
+
+def ascii_text(text: str) -> str:
+    """The text in printable ASCII: accents dropped, units spelled out, anything else a question mark."""
+    spelled = unicodedata.normalize("NFKD", text.translate(_SPELLED))
+    plain = "".join(c for c in spelled if not unicodedata.combining(c))
+    return "".join(c if " " <= c <= "~" else "?" for c in plain)
+
+
+def line_height_px(image: NDArray[np.uint8]) -> float:
+    """Height of a text line that can be read on this picture: 3.5 % of its shorter side, 9 pixels at least."""
+    return float(max(_SMALLEST_LINE_PX, 0.035 * min(image.shape[:2])))
+
+
+def put_box(
+    image: NDArray[np.uint8],
+    lines: Sequence[str],
+    anchor_px: tuple[float, float],
+    *,
+    line_px: float,
+    color: Color = (255, 255, 255),
+    background: Color = (0, 0, 0),
+    opacity: float = 0.65,
+) -> None:
+    """Write lines on a translucent box, in place.
+
+    The box starts at `anchor_px` (left, top), is pushed into the picture, and its text is made smaller, then cut, until
+    it fits the width.
+    """
+    height, width = image.shape[:2]
+    texts = [ascii_text(line) for line in lines]
+    if not texts:
+        return
+    margin = max(2, round(0.3 * line_px))
+    room = width - 2 * margin
+    scale = line_px / _LINE_PX
+    widest = max(_width_px(text, scale) for text in texts)
+    if widest > room:
+        scale = max(_SMALLEST_LINE_PX / _LINE_PX, scale * room / widest)
+        texts = [_cut(text, scale, room) for text in texts]
+        widest = max(_width_px(text, scale) for text in texts)
+    line = scale * _LINE_PX
+    box_w, box_h = widest + 2 * margin, round(line * len(texts)) + 2 * margin
+    left = int(np.clip(anchor_px[0], 0, max(0, width - box_w)))
+    top = int(np.clip(anchor_px[1], 0, max(0, height - box_h)))
+    region = image[top : top + box_h, left : left + box_w]
+    plain = np.empty_like(region)
+    plain[:] = background
+    cv2.addWeighted(plain, opacity, region, 1.0 - opacity, 0.0, dst=region)
+    thickness = max(1, round(1.6 * scale))
+    for i, text in enumerate(texts):
+        origin = (left + margin, round(top + margin + line * (i + 0.75)))
+        cv2.putText(image, text, origin, _FONT, scale, color, thickness, cv2.LINE_AA)
+
+
+def _width_px(text: str, scale: float) -> int:
+    return cv2.getTextSize(text, _FONT, scale, max(1, round(1.6 * scale)))[0][0]
+
+
+def _cut(text: str, scale: float, room: int) -> str:
+    if _width_px(text, scale) <= room:
+        return text
+    while text and _width_px(text + "...", scale) > room:
+        text = text[:-1]
+    return text + "..." if text else ""

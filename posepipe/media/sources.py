@@ -7,23 +7,28 @@ with open_source("walk.mp4") as source:
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 from posepipe.errors import MediaError, UsageError
-from posepipe.media._info import Reader, SourceInfo
-from posepipe.media._queue import FrameQueue
+from posepipe.media._reader import Reader, SourceInfo
+from posepipe.media.atomic import expanded
 from posepipe.types import Frame
 
-__all__ = ["Source", "SourceInfo", "is_live", "open_source"]
+__all__ = ["FrameQueue", "Source", "SourceInfo", "is_live", "open_source"]
 
 _STREAM = re.compile(r"(rtsps?|https?|rtmps?|udp|rtp|srt)://", re.IGNORECASE)
 # A network read gives up by itself later; nobody should wait for that.
 _JOIN_S = 2.0
+
+# Two 8K pictures; a 720p queue is bounded by its number of frames long before.
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 def open_source(
@@ -33,6 +38,8 @@ def open_source(
     latest_only: bool = False,
     image_fps_hz: float = 30.0,
     span_s: tuple[float, float] | None = None,
+    capture_fps_hz: float | None = None,
+    self_contained: bool = False,
 ) -> Source:
     """Open an input.
 
@@ -45,23 +52,34 @@ def open_source(
         image_fps_hz: frame rate of images.
         span_s: of a video file whose `SourceInfo.seekable` is true, only the frames from a time up to another; their
             indices begin at 0. Reading them may raise `SeekError`.
+        capture_fps_hz: of a slow-motion film, the rate at which its pictures were taken: times are then those of what
+            was filmed. None takes it from the file's tags, where they tell. Images have no other rate.
+        self_contained: take no file that leads to others, as a playlist does.
 
     Returns:
         The opened source; `Source.info` is known, the first picture decoded.
 
     Raises:
         MediaError: missing, empty, broken, no video, no image, no connection, no camera.
-        UsageError: `ahead` below 1 or `image_fps_hz` not positive.
+        UsageError: `ahead` below 1, a rate that isn't positive, or a rate of capture for a live input.
     """
     if ahead < 1:
         raise UsageError(f"ahead is {ahead}", hint="Give 1 or more")
-    if not 0 < image_fps_hz < float("inf"):
-        raise UsageError(f"image_fps_hz is {image_fps_hz}", hint="Give a positive number")
+    rates = {"image_fps_hz": image_fps_hz, "capture_fps_hz": 1.0 if capture_fps_hz is None else capture_fps_hz}
+    for name, rate in rates.items():
+        if not 0 < rate < float("inf"):
+            raise UsageError(f"{name} is {rate}", hint="Give a positive number")
     if span_s is not None:
         from posepipe.media._container import open_file
 
-        return Source(open_file(Path(spec).expanduser(), span_s), ahead=ahead, latest_only=False)  # type: ignore[arg-type]
-    return Source(_open_reader(spec, image_fps_hz), ahead=ahead, latest_only=latest_only)
+        path = expanded(spec)  # type: ignore[arg-type]
+        return Source(open_file(path, span_s, capture_fps_hz), ahead=ahead, latest_only=False)
+    reader = _open_reader(spec, image_fps_hz, capture_fps_hz, self_contained)
+    source = Source(reader, ahead=ahead, latest_only=latest_only)
+    if source.info.live and capture_fps_hz is not None:
+        source.close()
+        raise UsageError("a live input has no rate of capture of its own", hint="Leave the capture rate out")
+    return source
 
 
 def is_live(spec: str | Path | int) -> bool:
@@ -69,7 +87,9 @@ def is_live(spec: str | Path | int) -> bool:
     return isinstance(spec, int) or (isinstance(spec, str) and (spec.isdecimal() or bool(_STREAM.match(spec))))
 
 
-def _open_reader(spec: str | Path | int, image_fps_hz: float) -> Reader:
+def _open_reader(
+    spec: str | Path | int, image_fps_hz: float, capture_fps_hz: float | None, self_contained: bool
+) -> Reader:
     # OpenCV and PyAV load when the first source is opened, each only where needed.
     if isinstance(spec, int) or (isinstance(spec, str) and spec.isdecimal()):
         from posepipe.media._camera import CameraReader
@@ -78,23 +98,36 @@ def _open_reader(spec: str | Path | int, image_fps_hz: float) -> Reader:
     if isinstance(spec, str) and _STREAM.match(spec):
         from posepipe.media._container import open_stream
 
-        return open_stream(spec)
-    from posepipe.media._images import IMAGE_SUFFIXES, ImageReader, find_images
+        return open_stream(spec, capture_fps_hz)
+    from posepipe.media._images import IMAGE_SUFFIXES, ImageReader, find_images, is_animated
+
+    image_fps_hz = capture_fps_hz or image_fps_hz
 
     if not str(spec):
         raise MediaError("no input given", hint="Give a video file, a folder of images, a camera number or an address")
-    path = Path(spec).expanduser()
+    path = expanded(spec)
+    try:
+        path.stat()
+        allowed = os.access(path, os.R_OK)
+    except FileNotFoundError:
+        allowed = True
+    except PermissionError:
+        allowed = False
+    except (OSError, ValueError) as error:
+        raise MediaError(f"can't be read ({error})", where=str(spec), hint="Check the path") from error
+    if not allowed:
+        raise MediaError("may not be read", where=str(spec), hint="Check its permissions")
     if path.is_dir():
         return ImageReader(find_images(path), path.name or str(path), image_fps_hz)
     if not path.exists():
         if any(mark in str(spec) for mark in "*?["):
             return ImageReader(find_images(path), str(spec), image_fps_hz)
         raise MediaError("no such file or folder", where=str(spec), hint="Check the path")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES and not is_animated(path):
         return ImageReader([path], path.name, image_fps_hz)
     from posepipe.media._container import open_file
 
-    return open_file(path)
+    return open_file(path, capture_fps_hz=capture_fps_hz, self_contained=self_contained)
 
 
 class Source:
@@ -127,6 +160,11 @@ class Source:
     def dropped_frames(self) -> int:
         """Pictures that the consumer was too slow for so far (`latest_only`)."""
         return self._queue.dropped
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about what was done to the pictures or times so far."""
+        return tuple(self._reader.notes.values())
 
     @property
     def truncated(self) -> str | None:
@@ -185,3 +223,74 @@ def _decode(reader: Reader, queue: FrameQueue) -> None:
         queue.finish(error)
     finally:
         reader.close()
+
+
+class FrameQueue:
+    """One producer, one consumer.
+
+    Args:
+        size: most frames held.
+        latest_only: hold the newest frame only and count the others as dropped; `put` never waits then.
+    """
+
+    def __init__(self, size: int, *, latest_only: bool = False) -> None:
+        self.dropped = 0
+        self._size = size
+        self._latest_only = latest_only
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._finished = False
+        self._stopped = False
+        self._error: Exception | None = None
+
+    def put(self, frame: Frame) -> bool:
+        """Hand over a frame, waiting for room; False once the consumer has stopped."""
+        with self._changed:
+            if self._latest_only and self._frames:
+                self._frames.clear()
+                self._bytes = 0
+                self.dropped += 1
+            self._changed.wait_for(lambda: self._stopped or self._has_room(frame))
+            if self._stopped:
+                return False
+            self._frames.append(frame)
+            self._bytes += frame.image.nbytes
+            self._changed.notify_all()
+            return True
+
+    def _has_room(self, frame: Frame) -> bool:
+        if not self._frames:
+            return True
+        return len(self._frames) < self._size and self._bytes + frame.image.nbytes <= _MAX_BYTES
+
+    def get(self) -> Frame | None:
+        """Next frame, waiting for it; None at the end. Raises what the producer died of."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self._finished or self._stopped)
+            if self._stopped:
+                return None
+            if self._frames:
+                frame = self._frames.popleft()
+                self._bytes -= frame.image.nbytes
+                self._changed.notify_all()
+                return frame
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
+            return None
+
+    def finish(self, error: Exception | None = None) -> None:
+        """Producer: no more frames."""
+        with self._changed:
+            self._finished = True
+            self._error = error
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Consumer: no more wanted."""
+        with self._changed:
+            self._stopped = True
+            self._frames.clear()
+            self._bytes = 0
+            self._changed.notify_all()

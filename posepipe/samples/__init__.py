@@ -1,4 +1,4 @@
-"""The sample clip, made by `posepipe.synth.sample`, with its exact truth beside it."""
+"""The sample clip, made by ``posepipe train sample``, with its exact truth beside it."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from posepipe.errors import PosePipeError
 from posepipe.pipeline import Config, Detection, OnProgress, Pipeline
-from posepipe.results.folder import save
-from posepipe.results.recording import Recording
+from posepipe.record.folder import save
+from posepipe.record.recording import Recording
 
-__all__ = ["Item", "Job", "Progress", "State"]
+__all__ = ["Item", "Job", "State"]
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Job:
     Attributes:
         items: the videos; their fields are filled as they get done.
         config: what the user chose.
-        language: of the reports; see `posepipe.results.language.LANGUAGES`.
+        language: of the reports; see `posepipe.texts.LANGUAGES`.
     """
 
     items: Sequence[Item]
@@ -153,8 +153,17 @@ class Job:
             item.detection = replace(detection, video=replace(detection.video, path=item.name))
         report("measuring", 0, 1)
         recording = pipeline.describe(item.detection)
-        pipeline.annotate(recording, item.video, item.folder / "annotated.mp4", on_progress=report)
-        save(recording, item.folder, language=self.language)
+
+        def draw(path: Path) -> None:
+            assert item.detection is not None
+            pipeline.annotate(
+                *(recording, item.video, path),
+                language=self.language,
+                seen=item.detection.tracks,
+                on_progress=report,
+            )
+
+        save(recording, item.folder, language=self.language, more={"annotated.mp4": draw})
         item.recording = recording
 
     def _reporter(self, number: int, item: Item) -> OnProgress:

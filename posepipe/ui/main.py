@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
+
 import streamlit as st
 
-from posepipe.ui.assets import ICON
-from posepipe.ui.session import guarded, language_choice, say, tell_of_reload
+from posepipe.texts import Texts
+from posepipe.ui.assets import ICON, asset
+from posepipe.ui.notices import show_notices
+from posepipe.ui.session import guarded, job, language_choice, results, say, tell_of_reload
 
 __all__ = ["main"]
+
+_PAGES = {
+    "live": ":material/videocam:",
+    "analyze": ":material/movie:",
+    "gait": ":material/directions_walk:",
+    "library": ":material/folder_open:",
+    "people": ":material/group:",
+    "health": ":material/health_and_safety:",
+}
+"""Modules of `posepipe.ui.pages`, and their signs."""
 
 
 def main() -> None:
@@ -15,52 +32,47 @@ def main() -> None:
     # Icons by name or emoji would come from the internet here.
     st.set_page_config(page_title="posepipe", page_icon=str(ICON), layout="wide")
     text = say()
-    chosen = st.navigation(
-        [
-            st.Page(_live, title=text("nav.live"), icon=":material/videocam:", url_path="live", default=True),
-            st.Page(_analyze, title=text("nav.analyze"), icon=":material/movie:", url_path="analyze"),
-            st.Page(_gait, title=text("nav.gait"), icon=":material/directions_walk:", url_path="gait"),
-            st.Page(_library, title=text("nav.library"), icon=":material/folder_open:", url_path="library"),
-            st.Page(_health, title=text("nav.health"), icon=":material/health_and_safety:", url_path="health"),
-        ]
-    )
+    pages = {
+        name: st.Page(partial(_page, name), title=text(f"nav.{name}"), icon=icon, url_path=name, default=name == "live")
+        for name, icon in _PAGES.items()
+    }
+    st.session_state["pages"] = pages
+    chosen = st.navigation(list(pages.values()))
     with st.sidebar:
         language_choice()
+        _sample(text, pages)
         st.caption(text("nav.privacy"))
         st.caption(text("nav.screening"))
+        _frame_words(text)
     tell_of_reload()
+    place = st.container()
     with guarded():
         chosen.run()
+    # The page comes first: it may have something to say.
+    with place:
+        show_notices()
 
 
-# A page's libraries load when it is first opened.
+@cache
+def _words() -> Any:
+    return st.components.v2.component("posepipe_words", html="<span></span>", js=asset("words.js"))
 
 
-def _live() -> None:
-    from posepipe.ui.pages.live import page
-
-    page()
-
-
-def _analyze() -> None:
-    from posepipe.ui.pages.analyze import page
-
-    page()
+def _frame_words(text: Texts) -> None:
+    """Streamlit's own words in this language; it has English ones only."""
+    words = {english: text.frame[english] for english in text.frame}
+    _words()(data={"language": text.language, "words": words}, key="words", height=1)
 
 
-def _gait() -> None:
-    from posepipe.ui.pages.gait import page
-
-    page()
-
-
-def _library() -> None:
-    from posepipe.ui.pages.library import page
-
-    page()
+def _sample(text: Texts, pages: Mapping[str, Any]) -> None:
+    """One click to a report, for whoever looks for the first time."""
+    if results() or job() is not None:
+        return
+    if st.button(text("nav.sample"), icon=":material/play_circle:", width="stretch"):
+        import_module("posepipe.ui.pages.analyze").start_sample(text)
+        st.switch_page(pages["analyze"])
 
 
-def _health() -> None:
-    from posepipe.ui.pages.health import page
-
-    page()
+def _page(name: str) -> None:
+    """Draw one; its libraries load when it is first opened."""
+    import_module(f"posepipe.ui.pages.{name}").page()

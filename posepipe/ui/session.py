@@ -8,37 +8,30 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from posepipe.errors import PosePipeError
+from posepipe.media.atomic import expanded
+from posepipe.texts import LANGUAGES, Texts, language_of, load
+from posepipe.ui.access import Access, access_of
+from posepipe.ui.assets import asset
 from posepipe.ui.jobs import Item, Job
-from posepipe.ui.texts import LANGUAGES, Texts, language_of, load
-from posepipe.ui.workspace import Workspace, sweep
+from posepipe.ui.remembering import recall
+from posepipe.ui.storage import Workspace, sweep
 
 __all__ = [
-    "dark",
-    "guarded",
-    "job",
-    "language_choice",
-    "library",
-    "remember_busy",
-    "results",
-    "say",
-    "set_job",
-    "set_library",
-    "settings",
-    "show_error",
-    "tell_of_reload",
-    "verbatim",
-    "workspace",
-]
+    "access", "dark", "error_text", "guarded", "job", "keep_choices", "kept_choice", "language_choice", "library",
+    "remember_busy", "remembered", "results", "say", "set_job", "set_library", "settings", "show_error",
+    "tell_of_reload", "verbatim", "workspace",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +43,9 @@ _lock = threading.Lock()
 _GONE_S = 130.0
 _LOOK_S = 5.0
 
+_T = TypeVar("_T")
+_MOST_REPORTS = 8
+
 
 def say() -> Texts:
     """The texts in the language chosen, at first the browser's."""
@@ -60,17 +56,38 @@ def say() -> Texts:
 
 def language_choice() -> None:
     """The box in which the language is chosen."""
-    codes = list(LANGUAGES)
-    chosen = st.selectbox(
-        say()("nav.language"),
-        codes,
-        index=codes.index(say().language),
+    text = say()
+    # No rerun in the midst of a page: what it hadn't drawn yet would be forgotten.
+    st.session_state["language_box"] = text.language
+    st.selectbox(
+        text("nav.language"),
+        list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
         key="language_box",
+        on_change=_take_language,
     )
-    if chosen != st.session_state["language"]:
-        st.session_state["language"] = chosen
-        st.rerun()
+
+
+def _take_language() -> None:
+    st.session_state["language"] = st.session_state["language_box"]
+
+
+def kept_choice(key: str, default: object) -> None:
+    """Call before a widget with this key is drawn: Streamlit forgets what isn't drawn for a while, this doesn't.
+
+    Args:
+        key: the widget's.
+        default: its value where nothing was chosen yet.
+    """
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(f"kept {key}", default)
+
+
+def keep_choices(*keys: str) -> None:
+    """Remember what was chosen; call when the widgets were drawn."""
+    for key in keys:
+        if key in st.session_state:
+            st.session_state[f"kept {key}"] = st.session_state[key]
 
 
 def workspace() -> Workspace:
@@ -118,10 +135,17 @@ def set_job(new: Job | None) -> None:
     remember_busy()
 
 
+def access() -> Access:
+    """What of the server's machine this page may reach."""
+    return access_of(settings(), st.get_option("server.address"), st.context.headers)
+
+
 def library() -> Path | None:
-    """The folder of kept results; None while the user hasn't chosen one."""
-    chosen = st.session_state.get("library", os.environ.get("POSEPIPE_LIBRARY", ""))
-    return Path(chosen).expanduser() if chosen else None
+    """The folder of kept results; None while the user hasn't chosen one, or none was given at the start."""
+    chosen = os.environ.get("POSEPIPE_LIBRARY", "")
+    if access().server_files:
+        chosen = st.session_state.get("library", chosen or recall("library") or "")
+    return expanded(chosen) if chosen else None
 
 
 def set_library(path: str) -> None:
@@ -139,8 +163,18 @@ def settings() -> Mapping[str, str]:
     return found
 
 
+def remembered(key: Hashable, make: Callable[[], _T]) -> _T:
+    """A report of this session, made once: Streamlit runs the page at every click."""
+    made: dict[Hashable, _T] = st.session_state.setdefault("reports", {})
+    if key not in made:
+        while len(made) >= _MOST_REPORTS:
+            made.pop(next(iter(made)))
+        made[key] = make()
+    return made[key]
+
+
 def verbatim(text: str) -> str:
-    """Text, a file's name for instance, so that Markdown shows it as it is."""
+    """Text, a file's name for instance, so that Markdown shows it as it is: a picture in it would be fetched."""
     return re.sub(r"([\\`*_{}\[\]()#+\-!|<>~:$])", r"\\\1", text)
 
 
@@ -151,9 +185,23 @@ def dark() -> bool:
 
 def show_error(error: PosePipeError) -> None:
     """An error in one or two plain sentences."""
-    where, what, hint = (verbatim(part) for part in (error.where, error.what, error.hint))
+    st.error(error_text(error), icon=":material/error:")
+
+
+def error_text(error: PosePipeError) -> str:
+    """An error as Markdown; a page from elsewhere learns no folder of this machine.
+
+    An error that isn't written in the user's language is told as one; the log has its words.
+    """
+    text = say()
+    place = error.where if access().server_files else Path(error.where).name
+    what, hint = text.error(error.what), text.error(error.hint) or ""
+    if what is None:
+        _log.error("%s", error)
+        what, hint = text("error.other", kind=type(error).__name__), ""
+    where, what, hint = (verbatim(part) for part in (place, what, hint))
     said = f"**{where}**: {what}" if where else what
-    st.error(f"{said}. {hint}".strip().rstrip(".") + ".", icon=":material/error:")
+    return f"{said}. {hint}".strip().rstrip(".") + "."
 
 
 @contextmanager
@@ -176,16 +224,24 @@ def remember_busy() -> None:
 
 def tell_of_reload() -> None:
     """Say so when an earlier session of this browser tab, which had something to lose, was left by a reload."""
-    before = st.query_params.get("session", "")
-    if before != _code():
-        with _lock:
-            lost = before in _busy_sessions
-            _busy_sessions.discard(before)
-        st.query_params["session"] = _code()
-        if lost:
-            st.session_state["reloaded"] = True
+    with st.sidebar:  # At its end, where nothing shows that it takes a line.
+        tab = _tab()(key="tab", data={"code": _code()}, default={"before": ""}, on_before_change=_ignore)
+    with _lock:
+        lost = tab.before in _busy_sessions
+        _busy_sessions.discard(tab.before)
+    if lost:
+        st.session_state["reloaded"] = True
     if st.session_state.get("reloaded"):
         st.info(say()("nav.reloaded"), icon=":material/refresh:")
+
+
+@cache
+def _tab() -> Any:
+    return st.components.v2.component("posepipe_tab", js=asset("tab.js"))
+
+
+def _ignore() -> None:
+    """Streamlit wants a callback for a value that the page may send."""
 
 
 def _code() -> str:

@@ -5,11 +5,12 @@ No Streamlit here: frames arrive on other threads than the page's.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,15 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.errors import PosePipeError
+from posepipe.exercise.analyse import result_of
 from posepipe.exercise.coach import Coach
 from posepipe.exercise.recognise import Recogniser
-from posepipe.exercise.types import CoachState, SessionSummary
+from posepipe.exercise.types import Bout, CoachState, Repetition, SessionSummary
 from posepipe.live import LivePerson, LiveSession
+from posepipe.media.draw import OKABE_ITO, draw_pose, mirror_view
 from posepipe.pipeline import Config, Pipeline
-from posepipe.types import Frame
-from posepipe.ui.scene import live_picture
+from posepipe.record.session import PlanStep, TrainingSet
+from posepipe.types import Frame, PoseTrack
+from posepipe.ui.training import Showing, Training, propped
 
-__all__ = ["Look", "Meter", "Stage", "open_coach", "open_session", "to_height"]
+__all__ = ["Look", "Meter", "Stage", "live_picture", "open_session", "to_height"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +42,20 @@ _SMALL_PX = 360
 _BUSY_MS = 60.0
 _BUSY_FRAMES = 60
 _IDLE_S = 5.0
+_END_S = 3.0
 _TURN_DEG_S = 24.0
 _WINDOW_S = 2.0
 _LONG_WINDOW_S = 30.0
+
+Points = NDArray[np.float64]
+_BACKGROUND = (38, 34, 31)
+_FLOOR = (92, 84, 78)
+_DOT = (235, 235, 235)
+_SHIFT = 4
+_PANEL_SHARE = 0.6  # Width of the 3D view, of the picture's height.
+_BODY_SHARE = 0.40  # Height of one metre in it, of its height.
+_PITCH = np.radians(12.0)
+_FLOOR_M = 0.6
 
 
 class Meter:
@@ -79,6 +94,7 @@ class Look:
         paused: frames are shown, not analysed.
         seen: somebody is followed.
         coach: what the coach says; None before the first frame.
+        training: the set, the rest, and the sets that were done.
         fps_hz: frames analysed per second.
         delay_ms: median time from a frame's arrival to its drawn picture.
         delay_p95_ms: 95 % of the frames are faster than this.
@@ -91,6 +107,7 @@ class Look:
     paused: bool
     seen: bool
     coach: CoachState | None
+    training: Showing
     fps_hz: float
     delay_ms: float
     delay_p95_ms: float
@@ -106,24 +123,34 @@ class Stage:
     Args:
         config: what the user chose; one person is followed.
         exercise: label the user says they do; None lets the coach find out.
+
+    Attributes:
+        space: the 3D view stands beside the picture.
     """
 
     def __init__(self, config: Config, exercise: str | None = None) -> None:
         self.config = config
-        self.exercise = exercise
+        self.space = True
         self.on_picture: Callable[[], None] | None = None
         self._changed = threading.Condition()
         self._waiting: tuple[Callable[[], Image], float] | None = None
         self._thread: threading.Thread | None = None
         self._picture: tuple[int, Image, float] | None = None
         self._meter = Meter()
+        # Held while a frame is analysed: what the page asks for comes between two.
+        self._frame = threading.Lock()
         self._coach: Coach | None = None
+        self._coached: str | None = None
+        self._bouts: list[Bout] = []
+        self._training = Training(exercise)
+        self._showing = self._training.showing()
         self._state: CoachState | None = None
         self._seen = False
         self._ready = False
         self._paused = False
         self._small = False
         self._error: PosePipeError | None = None
+        self._ended = False
         self._started_s = time.monotonic()
 
     def offer(self, picture: Callable[[], Image]) -> None:
@@ -134,21 +161,73 @@ class Stage:
         """
         with self._changed:
             self._waiting = (picture, time.monotonic())
-            if self._thread is None and self._error is None:
+            if self._thread is None and self._error is None and not self._ended:
+                # A thread that the interpreter's end meets inside a network's code brings the whole process down.
+                atexit.register(self.end)
                 self._thread = threading.Thread(target=self._work, name="posepipe-stage", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def end(self) -> None:
+        """Stop for good, and wait until the picture at hand is done."""
+        with self._changed:
+            self._ended, thread = True, self._thread
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join(_END_S)
 
     def pause(self, on: bool) -> None:
         """Stop analysing, or go on."""
         self._paused = on
 
     def reset(self) -> None:
-        """Forget everything counted so far."""
-        with self._changed:
+        """Forget everything counted so far; the plan begins anew."""
+        with self._frame, self._changed:
             self._error = None
             self._state = None
             self._coach = None
+            self._bouts = []
+            self._training = Training(self._training.chosen, self._training.plan)
+            self._showing = self._training.showing()
+
+    def recover(self) -> None:
+        """Try again after an error; what was done stays."""
+        with self._changed:
+            self._error = None
+
+    def choose(self, exercise: str | None) -> None:
+        """Another exercise, or None to find out; what was done stays."""
+        with self._frame:
+            self._training.choose(exercise, self._reps_of)
+            self._showing = self._training.showing()
+
+    def begin_plan(self, plan: Sequence[PlanStep]) -> None:
+        """Count against a plan, or against none if it is empty; what was done stays."""
+        with self._frame:
+            self._training.begin_plan(plan, self._reps_of)
+            self._showing = self._training.showing()
+
+    def skip(self) -> None:
+        """End the set or the rest."""
+        with self._frame:
+            self._training.skip(self._reps_of)
+            self._showing = self._training.showing()
+
+    def finish(self) -> None:
+        """The camera was switched off: the set is over."""
+        with self._frame:
+            self._training.finish(self._reps_of)
+            self._showing = self._training.showing()
+
+    def sets(self) -> tuple[TrainingSet, ...]:
+        """All sets so far, with the one under way."""
+        with self._frame:
+            return self._training.sets(self._reps_of)
+
+    @property
+    def plan(self) -> tuple[PlanStep, ...]:
+        """What is counted against; empty without a plan."""
+        return self._training.plan
 
     def look(self) -> Look:
         """How it stands now."""
@@ -159,6 +238,7 @@ class Stage:
             paused=self._paused,
             seen=self._seen,
             coach=self._state,
+            training=self._showing,
             fps_hz=self._meter.fps_hz(now_s),
             delay_ms=self._meter.delay_ms(0.5),
             delay_p95_ms=self._meter.delay_ms(0.95),
@@ -172,8 +252,12 @@ class Stage:
 
     def summary(self) -> SessionSummary | None:
         """The session so far; None if nothing was analysed."""
-        coach = self._coach
-        return coach.summary() if coach is not None else None
+        with self._frame:
+            summary = self._coach.summary() if self._coach is not None else None
+            if summary is None or not self._bouts:
+                return summary
+            bouts = [*self._bouts, *summary.exercise.bouts]
+            return SessionSummary(min(summary.start_s, bouts[0].start_s), summary.end_s, result_of(bouts))
 
     def _work(self) -> None:
         session: LiveSession | None = None
@@ -208,40 +292,64 @@ class Stage:
         finally:
             if session is not None:
                 session.close()
+            if not self._ended:
+                atexit.unregister(self.end)
             with self._changed:
                 self._thread = None
                 self._ready = self._seen = False
 
     def _take(self) -> tuple[Callable[[], Image], float] | None:
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting is not None, _IDLE_S):
+            self._changed.wait_for(lambda: self._ended or self._waiting is not None, _IDLE_S)
+            if self._ended or self._waiting is None:
                 return None
             taken, self._waiting = self._waiting, None
             return taken
 
     def _begin(self) -> None:
         """A coach, unless there is one whose counts go on."""
-        coach = self._coach if self._coach is not None else open_coach(self.exercise)
+        wanted = self._training.exercise
+        coach = self._coach if self._coach is not None else open_coach(wanted)
         with self._changed:
-            self._coach = coach
+            if self._coach is None:
+                self._coach, self._coached = coach, wanted
             self._ready = True
 
     def _analyse(self, session: LiveSession, frame: Frame) -> LivePerson | None:
         people = session.step(frame)
         person = max(people, key=lambda person: float(np.nansum(person.keypoints.score)), default=None)
         self._seen = person is not None
-        coach = self._coach
-        if coach is None:
-            return person
-        if person is None:
-            self._state = coach.nobody(frame.time_s)
-        else:
-            self._state = coach.step(frame.time_s, person.pose, person.angles, person.keypoints, frame.size_px)
+        with self._frame:
+            coach = self._right_coach()
+            if coach is None:
+                return person
+            if person is None:
+                self._state = coach.nobody(frame.time_s)
+            else:
+                self._state = coach.step(frame.time_s, person.pose, person.angles, person.keypoints, frame.size_px)
+            self._training.step(self._state, person is not None and propped(person.pose), self._reps_of)
+            self._showing = self._training.showing()
         return person
+
+    def _right_coach(self) -> Coach | None:
+        """The coach, or a new one where another exercise is to be done now."""
+        wanted = self._training.exercise
+        if self._coach is not None and wanted != self._coached:
+            self._training.new_coach(self._reps_of)
+            self._bouts += self._coach.summary().exercise.bouts
+            self._coach, self._coached = open_coach(wanted), wanted
+        return self._coach
+
+    def _reps_of(self, exercise: str) -> list[Repetition]:
+        """What this coach has described of an exercise."""
+        if self._coach is None:
+            return []
+        bouts = self._coach.summary().exercise.bouts
+        return [rep for bout in bouts if bout.label == exercise for rep in bout.reps]
 
     def _publish(self, image: Image, person: LivePerson | None, came_s: float) -> None:
         turn_deg = (_TURN_DEG_S * (came_s - self._started_s)) % 360.0
-        drawn = live_picture(image, person, turn_deg)
+        drawn = live_picture(image, person, turn_deg, space=self.space)
         if self._small:
             drawn = to_height(drawn, _SMALL_PX)
         now_s = time.monotonic()
@@ -285,3 +393,80 @@ def to_height(image: Image, height_px: int = HEIGHT_PX) -> Image:
     wide = max(2, round(width * height_px / height / 2) * 2)
     how = cv2.INTER_AREA if height > height_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (wide, height_px), interpolation=how), dtype=np.uint8)
+
+
+def live_picture(image: Image, person: LivePerson | None, turn_deg: float, *, space: bool = True) -> Image:
+    """What the live page shows.
+
+    Args:
+        image: (height, width, 3) BGR uint8, as filmed.
+        person: whom to draw; None if nobody is followed.
+        turn_deg: how far the 3D view is turned about the vertical.
+        space: whether there is one.
+
+    Returns:
+        (height, width, 3) BGR uint8, both sizes even: mirrored picture on the left, 3D view on the right.
+    """
+    height = image.shape[0] - image.shape[0] % 2
+    width = image.shape[1] - image.shape[1] % 2
+    panel = round(_PANEL_SHARE * height / 2) * 2 if space else 0
+    canvas = np.empty((height, width + panel, 3), np.uint8)
+    mirrored, people = mirror_view(image[:height, :width], [person.keypoints] if person else [])
+    for keypoints in people:
+        mirrored = draw_pose(mirrored, keypoints)
+    canvas[:, :width] = mirrored
+    if not space:
+        return canvas
+    canvas[:, width:] = _BACKGROUND
+    _draw_3d(canvas[:, width:], person.pose if person else None, turn_deg)
+    return canvas
+
+
+def _draw_3d(panel: Image, pose: PoseTrack | None, turn_deg: float) -> None:
+    """The newest pose of a track, in place; a still floor where there is none."""
+    height, width = panel.shape[:2]
+    scale = _BODY_SHARE * height
+    center = np.array([width / 2.0, 0.80 * height])
+    turn = np.radians(turn_deg)
+
+    def place(xyz_m: Points) -> Points:
+        # Mirrored like the picture: what is on the left there is on the left here.
+        x, y, z = -xyz_m[:, 0], xyz_m[:, 1], xyz_m[:, 2]
+        across, away = x * np.cos(turn) + z * np.sin(turn), z * np.cos(turn) - x * np.sin(turn)
+        down = y * np.cos(_PITCH) - away * np.sin(_PITCH)
+        pixels: Points = center + scale * np.stack([across, down], axis=1)
+        return pixels
+
+    _draw_floor(panel, place)
+    if pose is None or not pose.valid[-1].any():
+        return
+    xyz, valid = pose.xyz_m[-1].astype(np.float64), pose.valid[-1]
+    # The lowest joint stands on the floor.
+    points = np.round(place(xyz - [0.0, xyz[valid, 1].max(), 0.0]) * (1 << _SHIFT))
+    names = pose.layout.joints
+    thick = max(2, round(height / 120))
+    for a, b in pose.layout.edge_indices:
+        if valid[a] and valid[b]:
+            color = _color(names[a], names[b])
+            cv2.line(panel, _pixel(points[a]), _pixel(points[b]), color, thick, cv2.LINE_AA, _SHIFT)
+    for joint in np.flatnonzero(valid):
+        cv2.circle(panel, _pixel(points[joint]), thick << (_SHIFT - 1), _DOT, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_floor(panel: Image, place: Callable[[Points], Points]) -> None:
+    steps = np.linspace(-_FLOOR_M, _FLOOR_M, 5)
+    ends = [(step, -_FLOOR_M, step, _FLOOR_M) for step in steps] + [(-_FLOOR_M, step, _FLOOR_M, step) for step in steps]
+    corners = np.array([[[xa, 0.0, za], [xb, 0.0, zb]] for xa, za, xb, zb in ends])
+    for start, end in np.round(place(corners.reshape(-1, 3)) * (1 << _SHIFT)).reshape(-1, 2, 2):
+        cv2.line(panel, _pixel(start), _pixel(end), _FLOOR, 1, cv2.LINE_AA, _SHIFT)
+
+
+def _pixel(point: Points) -> tuple[int, int]:
+    return int(point[0]), int(point[1])
+
+
+def _color(a: str, b: str) -> tuple[int, int, int]:
+    sides = {side for name in (a, b) for side in ("left", "right") if side in name}
+    if len(sides) != 1:
+        return OKABE_ITO.middle
+    return OKABE_ITO.left if sides == {"left"} else OKABE_ITO.right

@@ -9,6 +9,7 @@ import pytest
 from posepipe.batch.jobs import Job, find_jobs
 from posepipe.errors import InputError, MediaError, UsageError
 from posepipe.pipeline import Config
+from posepipe.record.seal import writing
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -33,8 +34,12 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_results_folders_are_no_input(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.mp4", "out/a/annotated.mp4", "out/a/summary.json")
-    assert _names(find_jobs(tmp_path)) == ["a"]
+    """Nor is anything left out that isn't ours: a stranger's summary.json hides nothing."""
+    _touch(tmp_path, "a.mp4", "day/b.mp4", "day/summary.json", "out/a/c.mp4")
+    with writing(tmp_path / "out" / "a", "x") as made:
+        _touch(made, "annotated.mp4", "summary.json")
+    (tmp_path / "out" / "a" / "c.mp4").touch()
+    assert _names(find_jobs(tmp_path)) == ["a", "day/b", "out/a/c"]
 
 
 def test_same_stem_keeps_its_suffix(tmp_path: Path) -> None:
@@ -55,6 +60,23 @@ def test_list_with_options(tmp_path: Path) -> None:
     assert first.video == tmp_path / "x" / "a.mp4"
 
 
+def test_list_of_slow_films_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _touch(tmp_path, "a.mp4", "b.mp4")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "list.csv").write_text("file,capture_fps\n~/a.mp4,240\nb.mp4,\n")
+    slow, ordinary = find_jobs(tmp_path / "list.csv")
+    assert slow.video == tmp_path / "a.mp4" and slow.config.capture_fps_hz == 240.0
+    assert ordinary.config.capture_fps_hz is None
+
+
+def test_list_with_qualities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What auto means is decided once, in the plan."""
+    _touch(tmp_path, "a.mp4", "b.mp4")
+    monkeypatch.setenv("POSEPIPE_QUALITY", "fast")
+    (tmp_path / "list.csv").write_text("file,Quality\na.mp4,Best\nb.mp4,\n")
+    assert [job.config.quality for job in find_jobs(tmp_path / "list.csv")] == ["best", "fast"]
+
+
 def test_text_list_and_single_file(tmp_path: Path) -> None:
     _touch(tmp_path, "a.mp4", "b.mp4")
     (tmp_path / "list.txt").write_text("# mine\nb.mp4\n\na.mp4\n")
@@ -69,6 +91,8 @@ def test_text_list_and_single_file(tmp_path: Path) -> None:
         ("file,height_m\na.mp4,tall\n", "tall"),
         ("file,height_m\na.mp4,17\n", "17"),
         ("file,task\na.mp4,dance\n", "dance"),
+        ("file,quality\na.mp4,good\n", "good"),
+        ("file,quality,detector\na.mp4,best,mediapipe\n", "mediapipe"),
         ("file,name\na.mp4,x\nb.mp4,x\n", "twice"),
         ("file,name\na.mp4,../x\n", "name"),
     ],

@@ -10,11 +10,22 @@ from pathlib import Path
 import pytest
 
 from posepipe.batch.jobs import Job
-from posepipe.batch.places import Places
-from posepipe.batch.plan import make_plan
-from posepipe.batch.state import DONE, FAILED, NOBODY, RUNNING, Identity, SourceFile, State, read_state, write_state
+from posepipe.batch.plan import (
+    DONE,
+    FAILED,
+    NOBODY,
+    RUNNING,
+    Identity,
+    Places,
+    SourceFile,
+    State,
+    make_plan,
+    read_state,
+    write_state,
+)
 from posepipe.errors import UsageError
 from posepipe.pipeline import Config
+from posepipe.record.seal import RECORD, sweep, writing
 
 
 @pytest.fixture
@@ -41,7 +52,8 @@ def _done(job: Job, out: Path, status: str = DONE) -> Places:
     places = Places(out)
     write_state(_state(job, status), places.state(job.name))
     if status == DONE:
-        write_state(_state(job), places.seal(job.name))
+        with writing(places.results(job.name), "x") as made:
+            write_state(_state(job), made / "batch.json")
     return places
 
 
@@ -157,10 +169,9 @@ def test_limit(job: Job, tmp_path: Path) -> None:
 def test_publish_replaces_whole_folders(tmp_path: Path) -> None:
     places = Places(tmp_path)
     for content in ("old", "new"):
-        with places.fresh() as folder:
+        with writing(places.results("x/y"), content, work=places.work) as folder:
             (folder / content).touch()
-            places.publish(folder, "x/y")
-    assert [path.name for path in places.results("x/y").iterdir()] == ["new"]
+    assert {path.name for path in places.results("x/y").iterdir()} == {"new", RECORD}
     assert list((tmp_path / ".posepipe" / "work").iterdir()) == []
 
 
@@ -169,14 +180,15 @@ def test_sweep_spares_the_living(tmp_path: Path) -> None:
 
     work = tmp_path / ".posepipe" / "work"
     mine, dead, far = (
-        work / f"{socket.gethostname()}@{os.getpid()}@aa",
-        work / f"{socket.gethostname()}@999999999@bb",
-        work / "other-host@1@cc",
+        work / f".posepipe-{socket.gethostname()}@{os.getpid()}@{'a' * 12}",
+        work / f".posepipe-{socket.gethostname()}@999999999@{'b' * 12}",
+        work / f".posepipe-other-host@1@{'c' * 12}",
     )
-    for folder in (mine, dead, far):
+    users = work / f".posepipe-{socket.gethostname()}@999999999@notes"
+    for folder in (mine, dead, far, users):
         folder.mkdir(parents=True)
-    Places(tmp_path).sweep()
-    assert mine.exists() and far.exists() and not dead.exists()
+    sweep(work)
+    assert mine.exists() and far.exists() and users.exists() and not dead.exists()
 
 
 def test_one_batch_at_a_time(tmp_path: Path) -> None:

@@ -17,17 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from posepipe.batch import Options, find_jobs, make_plan, run_batch
-from posepipe.batch.cluster import open_team
-from posepipe.batch.run import Watcher
-from posepipe.batch.state import DONE, FAILED, NOBODY, RUNNING, State, read_state
+from posepipe.batch.plan import DONE, FAILED, NOBODY, RUNNING, State, read_state
+from posepipe.batch.run import Watcher, open_team
 from posepipe.cli.main import run
 from posepipe.errors import InputError
-from posepipe.results import load
+from posepipe.record.folder import load
 
 pytest.importorskip("distributed")
 
 BATCH = [sys.executable, "-m", "posepipe.cli.main", "batch"]
-WHOLE = {"summary.json", "poses.parquet", "angles.parquet", "report.html", "batch.json"}
+WHOLE = {"summary.json", "poses.parquet", "angles.parquet", "report.html", "batch.json", ".posepipe.json"}
 
 
 def _states(out: Path) -> dict[str, State]:
@@ -216,7 +215,7 @@ def test_a_cluster_that_runs_already(
 
 
 def test_no_cluster_there(short_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import posepipe.batch.cluster as cluster_module
+    import posepipe.batch.run as cluster_module
 
     monkeypatch.setattr(cluster_module, "_CONNECT_S", 1.0)
     plan = make_plan(find_jobs(short_clip), tmp_path / "out")
@@ -233,7 +232,7 @@ def test_workers_are_renewed(short_clip: Path, tmp_path: Path) -> None:
 
 def _cores_of(_: int) -> tuple[int, ...]:
     from posepipe.inference import default_threads
-    from posepipe.watch import cores
+    from posepipe.system import cores
 
     return (*sorted(os.sched_getaffinity(0)), cores(), default_threads())
 

@@ -9,11 +9,9 @@ import pytest
 from rich.console import Console
 
 from posepipe.batch.jobs import Job
-from posepipe.batch.places import Places
-from posepipe.batch.plan import Item, Plan
+from posepipe.batch.overview import BatchTable, Pace
+from posepipe.batch.plan import DONE, FAILED, NOBODY, Identity, Item, Places, Plan, State
 from posepipe.batch.run import Outcome
-from posepipe.batch.state import DONE, FAILED, NOBODY, Identity, State
-from posepipe.cli.batch_table import BatchTable, Pace
 
 
 def _state(status: str = DONE, **more: object) -> State:

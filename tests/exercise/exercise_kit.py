@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.body.angles import joint_angles
+from posepipe.body.motion import Motion
 from posepipe.exercise.catalogue import Exercise, load_catalogue
-from posepipe.motion.angles import joint_angles
-from posepipe.motion.clip import Motion
+from posepipe.exercise.labels import LABELS
+from posepipe.exercise.recognise import WindowScores
+from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
+from posepipe.lab.recogniser.measure import motion_of
 from posepipe.skeleton import BODY21
-from posepipe.synth.exercises import ExerciseTake, make_exercise
 from posepipe.types import Angles, Keypoints, PoseTrack
 
 CATALOGUE = load_catalogue()
 COUNTED = tuple(name for name, item in CATALOGUE.exercises.items() if item.counted)
+
+
+class Told:
+    """A recogniser that knows, to a probability."""
+
+    def __init__(self, label: str, probability: float = 0.95) -> None:
+        self.label = label
+        self.probability = probability
+
+    def probabilities(self, motion: Motion) -> WindowScores:
+        start_s, end_s = float(motion.time_s[0]), float(motion.time_s[-1])
+        time_s = np.arange(start_s, end_s, 0.5)
+        rest = (1.0 - self.probability) / (len(LABELS) - 1)
+        table = np.full((len(time_s), len(LABELS)), rest, np.float32)
+        table[:, LABELS.index(self.label)] = self.probability
+        return WindowScores(time_s, table, start_s, end_s)
+
+
+def without(motion: Motion, *joints: str) -> Motion:
+    """The same motion with joints that are never seen."""
+    valid = motion.valid.copy()
+    valid[:, [motion.layout.index(joint) for joint in joints]] = False
+    unseen = replace(motion, valid=valid)
+    pose = PoseTrack(
+        unseen.layout,
+        unseen.time_s,
+        unseen.xyz_m,
+        unseen.sigma_m,
+        unseen.root_m,
+        np.full_like(unseen.root_m, np.nan),
+        valid,
+        np.zeros_like(valid),
+    )
+    return replace(unseen, angles=joint_angles(pose))
 
 
 def take_of(label: str, seed: int, **more: float | int) -> ExerciseTake:
@@ -50,6 +90,14 @@ def filmed(
         interpolated=np.zeros_like(valid),
     )
     return pose, Motion.from_pose(pose, joint_angles(pose))
+
+
+def take_motion(
+    take: ExerciseTake, xyz: NDArray[np.float64] | None = None, up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+) -> Motion:
+    """A take as it was made, or with other joints (F, 21, 3): no camera, no noise."""
+    points = (take.positions if xyz is None else xyz).astype(np.float32)
+    return motion_of(take.time_s, points, up=up, root=points[:, 0])
 
 
 def exercise(label: str) -> Exercise:

@@ -13,7 +13,7 @@ from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.form import describe
 from posepipe.exercise.labels import EXERCISES
-from posepipe.exercise.segments import Segment
+from posepipe.exercise.recognise import Segment
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "adding-an-exercise.md"
 
@@ -78,6 +78,9 @@ def test_added_rule_is_judged(tmp_path: Path) -> None:
         ("words: heel squat", "words: ''", "key 'words' is missing"),
         ("      source: made up for this test", "", "key 'source' is missing"),
         ("words: heel squat", "words: [heel squat", "not valid YAML"),
+        ("words: heel squat", "words: !!bool squat", "not valid YAML"),
+        ("words: heel squat", "words: " + "[" * 5000, "not valid YAML"),
+        ("signal: knee_flexion", "signal: [knee_flexion]", "unknown value ['knee_flexion']"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:

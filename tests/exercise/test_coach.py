@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from exercise_kit import exercise, filmed, frame_of, keypoints_of, take_of
 
+from posepipe.body.angles import joint_angles
+from posepipe.body.motion import Motion
 from posepipe.errors import UsageError
 from posepipe.exercise.coach import Coach
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.labels import LABELS
-from posepipe.exercise.types import CoachState, Level
-from posepipe.motion.clip import Motion
+from posepipe.exercise.types import CoachState, ExerciseResult, Form, Level
+from posepipe.lab.people.exercises.takes import ExerciseTake
+from posepipe.reasons import Reason
 from posepipe.skeleton import Layout
-from posepipe.synth.exercises import ExerciseTake
 from posepipe.types import FloatArray, PoseTrack
 
 SIZE = (640, 480)
@@ -83,25 +85,21 @@ def test_walking_is_no_exercise() -> None:
     coach = Coach(recogniser=_Knows("walking"))
     states = _session(coach, pose, motion)
     assert {state.label for state in states} == {None}
-    assert coach.summary().section == {"segments": [], "reps_total": 0}
+    assert coach.summary().exercise == ExerciseResult()
 
 
-def test_summary_has_the_form_of_the_results() -> None:
+def test_summary_holds_what_was_counted() -> None:
     _, pose, motion = _take("squat", 34)
     coach = Coach("squat")
     states = _session(coach, pose, motion)
     summary = coach.summary()
-    assert summary.section["reps_total"] == states[-1].reps == len(summary.bouts[0].reps)
-    rep = summary.section["segments"][0]["rep_list"][0]
-    assert {"start_s", "end_s", "rom_deg", "rom_sigma_deg", "tempo_s", "faults"} <= set(rep)
+    assert summary.exercise.reps_total == states[-1].reps == len(summary.exercise.bouts[0].reps)
 
 
 def test_ladder_frame_before_joint_before_form() -> None:
     _, pose, _motion = _take("squat", 35, reps=1)
     coach = Coach("squat")
     dark = replace(pose, valid=np.zeros_like(pose.valid))
-    from posepipe.motion.angles import joint_angles
-
     unseen = joint_angles(dark)
     states = []
     for i in range(len(pose)):
@@ -125,6 +123,32 @@ def test_asks_to_turn_before_it_judges() -> None:
         codes.append({state.feedback.code for state in _session(coach, pose, motion)})
     # Sideways twice; a jack is seen from the front and from behind.
     assert sum("wrong_view" in found for found in codes) == 2
+
+
+def test_form_is_said_as_it_was_judged() -> None:
+    """After a repetition: a fault, good, no fault seen, or couldn't judge and what to do; never good for the last."""
+    said = {}
+    for yaw_deg, sigma_m in ((315.0, 0.003), (0.0, 0.003), (315.0, 0.15)):
+        take = take_of("squat", 61, reps=3)
+        pose, _ = filmed(take, noise_m=0.003, yaw_deg=yaw_deg)
+        pose = replace(pose, sigma_m=np.full_like(pose.sigma_m, sigma_m))
+        coach = Coach("squat")
+        states = _session(coach, pose, Motion.from_pose(pose, joint_angles(pose)))
+        forms = {state.last_rep.form for state in states if state.last_rep is not None}
+        said[yaw_deg, sigma_m] = forms, {state.feedback.code for state in states if state.reps}
+    assert said[315.0, 0.003][0] == {Form.GOOD} and "good_form" in said[315.0, 0.003][1]
+    assert said[0.0, 0.003][0] == {Form.NO_FAULT} and "no_fault_seen" in said[0.0, 0.003][1]
+    assert said[315.0, 0.15][0] == {Form.NOT_JUDGED} and "not_judged_too_uncertain" in said[315.0, 0.15][1]
+
+
+def test_live_does_not_count_what_is_all_doubt() -> None:
+    pose, _ = filmed(take_of("squat", 61, reps=3), noise_m=0.003)
+    pose = replace(pose, sigma_m=np.full_like(pose.sigma_m, 0.5))
+    coach = Coach("squat")
+    states = _session(coach, pose, Motion.from_pose(pose, joint_angles(pose)))
+    assert states[-1].reps == states[-1].reps_total == 0
+    (bout,) = coach.summary().exercise.bouts
+    assert {item.reason for item in bout.rejected} == {Reason.TOO_UNCERTAIN}
 
 
 def test_nobody_is_asked_in() -> None:

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from exercise_kit import take_motion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from posepipe.evaluation.recognition import motion_of
 from posepipe.exercise.features import (
     COLUMNS,
     FEATURES,
@@ -21,9 +21,9 @@ from posepipe.exercise.features import (
     motion_windows,
     window_centers,
 )
-from posepipe.motion.clip import Motion
+from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
+from posepipe.lab.recogniser.measure import motion_of
 from posepipe.skeleton import BODY21
-from posepipe.synth.exercises import ExerciseTake, make_exercise
 
 Array = NDArray[np.float64]
 
@@ -32,18 +32,13 @@ def _take(label: str = "lunge", fps_hz: float = 30.0, seed: int = 2) -> Exercise
     return make_exercise(label, np.random.default_rng(seed), fps_hz=fps_hz, reps=2, cut=0.0, context=0.0)
 
 
-def _motion(take: ExerciseTake, xyz: Array | None = None, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Motion:
-    points = (take.positions if xyz is None else xyz).astype(np.float32)
-    return motion_of(take.time_s, points, up=up, root=points[:, 0])
-
-
 def _about_z(xyz: Array, deg: float) -> Array:
     c, s = np.cos(np.radians(deg)), np.sin(np.radians(deg))
     return np.asarray(xyz @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]).T)
 
 
 def test_columns_are_named_and_cover_the_window() -> None:
-    cut = motion_windows(_motion(_take()))
+    cut = motion_windows(take_motion(_take()))
     assert cut.x.shape[1:] == (SAMPLES, len(FEATURES)) == (30, 82)
     parts = sorted((s.start, s.stop) for s in COLUMNS.values())
     assert parts[0][0] == 0 and parts[-1][1] == len(FEATURES)
@@ -58,21 +53,21 @@ def test_columns_are_named_and_cover_the_window() -> None:
 def test_place_size_and_heading_drop_out(turn: float, size: float, x: float, y: float, z: float) -> None:
     take = _take()
     moved = size * _about_z(take.positions, turn) + np.array([x, y, z])
-    assert np.allclose(motion_windows(_motion(take)).x, motion_windows(_motion(take, moved)).x, atol=2e-3)
+    assert np.allclose(motion_windows(take_motion(take)).x, motion_windows(take_motion(take, moved)).x, atol=2e-3)
 
 
 def test_any_frame_will_do_if_up_is_told() -> None:
     take = _take("push_up")
     # The camera's frame: x right, y down, z away.
     turned = take.positions @ np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]]).T
-    camera = motion_windows(_motion(take, turned, up=(0.0, -1.0, 0.0))).x
-    assert np.allclose(motion_windows(_motion(take)).x, camera, atol=1e-4)
+    camera = motion_windows(take_motion(take, turned, up=(0.0, -1.0, 0.0))).x
+    assert np.allclose(motion_windows(take_motion(take)).x, camera, atol=1e-4)
 
 
 @pytest.mark.parametrize("fps_hz", [15.0, 24.0, 60.0])
 def test_the_frame_rate_drops_out(fps_hz: float) -> None:
-    a = motion_windows(_motion(_take("jumping_jack", 30.0)))
-    b = motion_windows(_motion(_take("jumping_jack", fps_hz)))
+    a = motion_windows(take_motion(_take("jumping_jack", 30.0)))
+    b = motion_windows(take_motion(_take("jumping_jack", fps_hz)))
     count = min(len(a.x), len(b.x))
     assert abs(len(a.x) - len(b.x)) <= 1
     difference = np.abs(a.x[:count] - b.x[:count])
@@ -82,19 +77,21 @@ def test_the_frame_rate_drops_out(fps_hz: float) -> None:
 def test_a_mirrored_body_gives_mirrored_columns() -> None:
     take = _take("bicep_curl", seed=5)
     image = take.positions[:, BODY21.mirror] * np.array([1.0, -1.0, 1.0])
-    assert np.allclose(mirror(motion_windows(_motion(take)).x), motion_windows(_motion(take, image)).x, atol=1e-4)
+    assert np.allclose(
+        mirror(motion_windows(take_motion(take)).x), motion_windows(take_motion(take, image)).x, atol=1e-4
+    )
 
 
 def test_missing_joints_are_zero_without_trust() -> None:
     take = _take()
     xyz = take.positions.copy()
     xyz[:, BODY21.indices("left_wrist", "right_ankle")] = np.nan
-    cut = motion_windows(_motion(take, xyz))
+    cut = motion_windows(take_motion(take, xyz))
     assert np.isfinite(cut.x).all()
     for joint in ("left_wrist", "right_ankle"):
         i = JOINTS.index(joint)
         assert (cut.x[..., 3 * i : 3 * i + 3] == 0).all() and (cut.x[..., COLUMNS["trust"].start + i] == 0).all()
-    whole = motion_windows(_motion(take)).x
+    whole = motion_windows(take_motion(take)).x
     i = JOINTS.index("left_knee")
     assert np.allclose(cut.x[..., 3 * i : 3 * i + 3], whole[..., 3 * i : 3 * i + 3], atol=0.05)
 
@@ -106,13 +103,13 @@ def test_short_holes_are_bridged_and_long_ones_are_not() -> None:
     for frames, bridged in ((10, True), (24, False)):
         xyz = take.positions.copy()
         xyz[30 : 30 + frames, wrist] = np.nan
-        held = motion_windows(_motion(take, xyz)).x[..., trust]
+        held = motion_windows(take_motion(take, xyz)).x[..., trust]
         assert (held > 0).all() == bridged
 
 
 def test_doubt_lowers_trust() -> None:
     take = _take()
-    motion = _motion(take)
+    motion = take_motion(take)
     motion.sigma_m[:] = 0.3
     motion.sigma_m[:, BODY21.index("left_knee")] = 0.01
     trust = motion_windows(motion).x[..., COLUMNS["trust"]]

@@ -9,13 +9,21 @@ from exercise_kit import exercise, filmed, take_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from posepipe.body.angles import joint_angles
+from posepipe.body.motion import Motion
 from posepipe.exercise.count import count_exercise
-from posepipe.exercise.form import consistency, describe
-from posepipe.exercise.quality import FEATURE_COUNT, QualityModel, rep_features
+from posepipe.exercise.form import (
+    FEATURE_COUNT,
+    QualityModel,
+    advice,
+    beyond_doubt,
+    consistency,
+    describe,
+    rep_features,
+)
 from posepipe.exercise.signal import difference_sigma, measure
-from posepipe.exercise.types import Repetition
-from posepipe.motion.angles import joint_angles
-from posepipe.motion.clip import Motion
+from posepipe.exercise.types import Form, Rejected, Repetition
+from posepipe.reasons import Reason
 
 
 def _reps(sigma_m: float | None = None, yaw_deg: float = 0.0) -> tuple[tuple[Repetition, ...], Motion]:
@@ -62,6 +70,62 @@ def test_faults_need_more_than_the_error_bar() -> None:
     for sigma_m in (0.01, 0.03, 0.1):
         unsure = _reps(sigma_m)[0]
         assert all(set(b.faults) <= set(a.faults) for a, b in zip(sure, unsure, strict=True))
+
+
+def test_three_answers_are_different() -> None:
+    """Good, no fault seen, and couldn't judge: each where it belongs, never the one for the other."""
+    good = _reps(0.003, yaw_deg=315.0)[0]
+    assert {rep.form for rep in good} == {Form.GOOD}
+    assert all(not rep.withheld for rep in good)
+    # From the side the knees can't be judged, so it isn't good, whatever the rest says.
+    side = [_reps(0.003, yaw_deg)[0] for yaw_deg in (0.0, 180.0)]
+    assert {rep.form for reps in side for rep in reps} == {Form.NO_FAULT}
+    blind = _reps(0.2)[0]
+    assert {rep.form for rep in blind} == {Form.NOT_JUDGED}
+    assert all(set(rep.withheld.values()) <= {Reason.TOO_UNCERTAIN, Reason.WRONG_VIEW} for rep in blind)
+
+
+def test_within_the_error_bar_it_is_neither_fault_nor_fine() -> None:
+    """A squat on the wrong side of a threshold, by less than the error bar, can't be judged."""
+    _, motion = _reps(0.003)
+    squat = exercise("squat")
+    counted = count_exercise(motion, squat)
+    depth = [describe(motion, squat, counted)[0]]
+    knee = measure(motion, "knee_flexion")
+    at = int(np.abs(motion.time_s - counted.reps[0].turn_s).argmin())
+    bar = 1.645 * float(knee.sigma_deg[at].mean())
+    said = []
+    for beyond in (-2.0, -0.5, 0.5, 2.0):
+        rule = replace(squat.rules[0], below_deg=float(knee.deg[at].mean()) + beyond * bar)
+        one = describe(motion, replace(squat, rules=(rule,)), counted)[0]
+        said.append((one.form, one.withheld.get("shallow")))
+    unsure = Reason.TOO_UNCERTAIN
+    assert said == [(Form.GOOD, None), (Form.NO_FAULT, None), (Form.NOT_JUDGED, unsure), (Form.FAULT, None)]
+    assert depth[0].form is not Form.FAULT
+
+
+def test_a_range_within_its_own_doubt_is_no_repetition() -> None:
+    sure, vague = Repetition(0, 1, 2, rom_deg=49.0, rom_sigma_deg=20.0), Repetition(2, 3, 4, 49.0, 60.0)
+    unknown = Repetition(4, 5, 6)
+    assert beyond_doubt((sure,)) == ((sure,), ())
+    assert beyond_doubt((vague,)) == ((), (Rejected(2, 4, Reason.TOO_UNCERTAIN),))
+    assert beyond_doubt((unknown,)) == ((unknown,), ())
+    # Five alike are less doubtful than one, and nothing takes a count away again.
+    assert beyond_doubt((vague,) * 5) == ((vague,) * 5, ())
+    nothing = Repetition(2, 3, 4, 1.0, 40.0)
+    just = replace(sure, rom_deg=25.0)
+    kept, out = beyond_doubt((just, *(nothing,) * 3))
+    assert kept == (just,) and len(out) == 3
+    kept, out = beyond_doubt(_reps(0.8)[0])
+    assert not kept and {item.reason for item in out} == {Reason.TOO_UNCERTAIN}
+
+
+def test_what_to_do_about_it() -> None:
+    squat = exercise("squat")
+    assert advice(squat, "leaning_forward", Reason.WRONG_VIEW) == "Film from the side."
+    assert "front" in advice(exercise("squat"), "knees_in", Reason.WRONG_VIEW)
+    assert advice(squat, "shallow", Reason.JOINT_UNSEEN) and advice(squat, "shallow", Reason.TOO_UNCERTAIN)
+    assert not advice(squat, "score", Reason.NOT_COMPARABLE)
 
 
 def test_mirrored_person_has_the_other_side() -> None:

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from posepipe.errors import InputError
-from posepipe.evaluation.recognition import Named, evaluate_recognition, files_motions, label_of, summary
 from posepipe.exercise.labels import LABELS, OTHER
+from posepipe.lab.people.camera import SynthCamera
+from posepipe.lab.people.exercises.takes import make_exercise
+from posepipe.lab.recogniser.measure import Named, evaluate_recognition, files_motions, label_of, summary
 from posepipe.skeleton import BODY21
-from posepipe.synth.camera import SynthCamera
-from posepipe.synth.exercises import make_exercise
 
 Points = NDArray[np.float32]
 

@@ -9,12 +9,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from exporters.edge import graphs, variants
+from exporters.edge import graphs
+from exporters.edge import networks as variants
+from posepipe.body.lift import Lifter
 from posepipe.inference import open_session
-from posepipe.keypoints import ssd
-from posepipe.keypoints.blazepose_models import from_wheel
-from posepipe.keypoints.heatmaps import refine, sigmoid
-from posepipe.lifting.lifter import Lifter
+from posepipe.keypoints import finder as ssd
+from posepipe.keypoints.blazepose import refine
+from posepipe.keypoints.blazepose_models import blazepose_files
+from posepipe.keypoints.finder import sigmoid
 from posepipe.weights import find_model
 
 RNG = np.random.default_rng
@@ -68,7 +70,7 @@ def test_landmark_decoding_is_the_pipelines(seed: int) -> None:
 def test_networks_see_bytes_exactly_as_in_the_pipeline() -> None:
     import cv2
 
-    files = from_wheel()
+    files = blazepose_files()
     picture = RNG(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     small = picture[:224, :224].copy()
     for model, source, image, mean, scale in (

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import interpolate, linalg, ndimage, optimize, signal
+from scipy import interpolate, linalg, optimize, signal
 
 from exporters.edge import scipy_parts
+from posepipe import geometry
 
 SEEDS = st.integers(0, 10_000)
 
@@ -24,33 +25,33 @@ def test_assignment(seed: int, rows: int, columns: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(SEEDS, st.sampled_from([None, 0.2]), st.sampled_from([None, 1, 4.5]), st.sampled_from([None, 0.3]))
-def test_peaks(seed: int, height: float | None, distance: float | None, prominence: float | None) -> None:
+@given(SEEDS, st.sampled_from([1.0, 4.5]), st.sampled_from([0.0, 0.3]))
+def test_peaks(seed: int, distance: float, prominence: float) -> None:
     rng = np.random.default_rng(seed)
-    # Rounded, so that plateaus occur.
+    # Rounded, so that plateaus and equal heights occur.
     x = np.round(np.convolve(rng.normal(0, 1, 80), np.ones(3) / 3), 1) + 1e-6 * rng.normal(size=82) * (seed % 2)
-    kept = {k: v for k, v in (("height", height), ("distance", distance), ("prominence", prominence)) if v is not None}
-    if distance is not None and seed % 2 == 0:
-        # Which of two equally high neighbours stays is left open.
-        return
-    got, facts = scipy_parts.find_peaks(x, **kept)
-    wanted, theirs = signal.find_peaks(x, **kept)
+    got, facts = geometry.find_peaks(x, distance=distance, prominence=prominence)
+    wanted, theirs = signal.find_peaks(x, distance=distance, prominence=prominence)
     np.testing.assert_array_equal(got, wanted)
-    if prominence is not None:
-        assert facts["prominences"] == pytest.approx(theirs["prominences"])
-        np.testing.assert_array_equal(facts["left_bases"], theirs["left_bases"])
-        np.testing.assert_array_equal(facts["right_bases"], theirs["right_bases"])
+    for name in ("left_bases", "right_bases"):
+        np.testing.assert_array_equal(facts[name], theirs[name])
 
 
 @settings(max_examples=30, deadline=None)
-@given(SEEDS, st.integers(4, 60))
-def test_spline(seed: int, count: int) -> None:
+@given(SEEDS, st.integers(4, 60), st.booleans())
+def test_spline(seed: int, count: int, edge: bool) -> None:
+    """The pipeline's digits are SciPy's, but for a processor that fuses operations; the runner's come near."""
     rng = np.random.default_rng(seed)
     x, y = np.cumsum(rng.uniform(0.02, 0.1, count)), rng.normal(0, 1, count)
     at = np.linspace(x[0] - 0.05, x[-1] + 0.05, 200)
-    ours, theirs = scipy_parts.CubicSpline(x, y), interpolate.CubicSpline(x, y)
-    assert ours(at) == pytest.approx(theirs(at), rel=1e-6, abs=1e-6)
-    assert ours(at, 1) == pytest.approx(theirs(at, 1), rel=1e-6, abs=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        if edge:
+            patch.setattr(linalg, "solve_banded", scipy_parts.solve_banded)
+        values, slopes = geometry.cubic_spline(x, y, at)
+    theirs = interpolate.CubicSpline(x, y)
+    near = 1e-6 if edge else 1e-11
+    assert values == pytest.approx(theirs(at), rel=near, abs=near)
+    assert slopes == pytest.approx(theirs(at, 1), rel=near, abs=10.0 * near)
 
 
 @settings(max_examples=20, deadline=None)
@@ -62,15 +63,3 @@ def test_banded_systems(seed: int, bands: int, count: int) -> None:
     matrix[-1] = 2.0 * bands + np.abs(matrix[-1])
     for right in (rng.normal(0, 1, count), rng.normal(0, 1, (count, 3))):
         assert scipy_parts.solveh_banded(matrix, right) == pytest.approx(linalg.solveh_banded(matrix, right), abs=1e-9)
-
-
-@settings(max_examples=30, deadline=None)
-@given(SEEDS, st.integers(1, 9), st.integers(1, 40))
-def test_filters(seed: int, size: int, count: int) -> None:
-    x = np.random.default_rng(seed).normal(0, 1, (count, 2))
-    assert scipy_parts.uniform_filter1d(x, size, axis=0, mode="nearest") == pytest.approx(
-        ndimage.uniform_filter1d(x, size, axis=0, mode="nearest")
-    )
-    assert scipy_parts.median_filter(x[:, 0], size, mode="nearest") == pytest.approx(
-        ndimage.median_filter(x[:, 0], size, mode="nearest")
-    )

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exporters.edge.bundle import Plan, write_bundle
-from exporters.edge.clips import clip_result
-from exporters.edge.web import page_facts
+from exporters.edge.bundle import Plan, page_facts, write_bundle
+from exporters.edge.measure import clip_result
 from posepipe.exercise import features
 from posepipe.samples import SAMPLE_VIDEO
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion

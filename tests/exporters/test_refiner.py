@@ -1,4 +1,4 @@
-"""Parts of the exporter that need no export; what it makes is tested in tests/lifting/test_refine.py."""
+"""Parts of the exporter that need no export; what it makes is tested in tests/body/test_refine.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ torch = pytest.importorskip("torch")
 from exporters.refiner import INPUTS, example, load_lifter  # noqa: E402
 from posepipe.errors import InputError  # noqa: E402
 from posepipe.inference import open_session  # noqa: E402
-from posepipe.lifting.network import HopFIR, NetworkConfig  # noqa: E402
-from posepipe.lifting.refine_torch import Clip, closed_form_root  # noqa: E402
+from posepipe.lab.lifter.network import Clip, HopFIR, NetworkConfig, closed_form_root  # noqa: E402  # noqa: E402
 from posepipe.weights import find_model, models_dir  # noqa: E402
 
 
@@ -55,4 +54,4 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 def test_shipped_refiner_belongs_to_the_shipped_lifter() -> None:
     weights = (models_dir() / "lifter.safetensors").read_bytes()
     metadata = open_session(find_model("refiner"), threads=1).get_modelmeta().custom_metadata_map
-    assert metadata["lifter_sha256"] == hashlib.sha256(weights).hexdigest(), "run python -m exporters.refiner again"
+    assert metadata["lifter_sha256"] == hashlib.sha256(weights).hexdigest(), "run posepipe train refiner again"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from results.factory import make_keypoints, make_person, make_pose, make_recording
 from scipy.spatial.transform import Rotation
 
-from posepipe.motion.angles import joint_angles
-from posepipe.results import Recording
+from posepipe.body.angles import joint_angles
+from posepipe.record.recording import Recording
 from posepipe.skeleton import BLAZEPOSE33, Layout
+from tests.record.factory import make_keypoints, make_person, make_pose, make_recording
 
 
 def tumbling(seed: int, frames: int = 60, rate_hz: float = 29.97, layout: Layout = BLAZEPOSE33) -> Recording:
@@ -43,6 +43,31 @@ def uneven(seed: int = 0, frames: int = 80) -> Recording:
     rng = np.random.default_rng(seed)
     time_s = np.cumsum(np.where(rng.random(frames) < 0.3, 2.0, 1.0) / 30.0)
     pose = make_pose(time_s)
+    person = replace(make_person(frames), keypoints=make_keypoints(pose), pose=pose, angles=joint_angles(pose))
+    return make_recording(frames, people=(person,))
+
+
+def gappy(frames: int = 60) -> Recording:
+    """Joints missing at the start, in the middle and at the end, the last marker among them; whole absent frames."""
+    pose = make_pose(np.arange(frames) / 30.0 + 0.5)
+    valid = np.ones_like(pose.valid)
+    index = pose.layout.index
+    valid[:7, index("left_ankle")] = False
+    valid[20:26, index("right_knee")] = False
+    valid[-4:, index("right_elbow")] = False
+    valid[frames // 3 :, index("left_elbow")] = False
+    valid[[0, 30, -1], -1] = False
+    valid[40:44] = False
+    nan, gone = np.float32(np.nan), ~valid.any(axis=1)
+    pose = replace(
+        pose,
+        xyz_m=np.where(valid[..., None], pose.xyz_m, nan),
+        sigma_m=np.where(valid, pose.sigma_m, nan),
+        root_m=np.where(gone[:, None], nan, pose.root_m),
+        root_sigma_m=np.where(gone[:, None], nan, pose.root_sigma_m),
+        valid=valid,
+        interpolated=np.zeros_like(valid),
+    )
     person = replace(make_person(frames), keypoints=make_keypoints(pose), pose=pose, angles=joint_angles(pose))
     return make_recording(frames, people=(person,))
 

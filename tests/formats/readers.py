@@ -1,12 +1,17 @@
-"""Readers written from the formats' specifications alone; they share no code with the writers."""
+"""Readers that share no code with the writers: written from the formats' specifications, and other programs'."""
 
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 
 @dataclass
@@ -76,13 +81,8 @@ class Bvh:
     frame_time_s: float
     motion: np.ndarray
 
-    def positions(self, *, instead: bool) -> dict[str, np.ndarray]:
-        """Forward kinematics.
-
-        Args:
-            instead: whether position channels replace OFFSET, as some programs have it, or add to it, as Biovision's
-                description has it.
-        """
+    def positions(self) -> dict[str, np.ndarray]:
+        """Forward kinematics."""
         out: dict[str, np.ndarray] = {}
         column = 0
 
@@ -90,18 +90,15 @@ class Bvh:
             nonlocal column
             local = np.broadcast_to(np.eye(3), turn.shape)
             shift = np.zeros_like(place)
-            moved = False
             for channel in joint.channels:
                 values = self.motion[:, column]
                 column += 1
                 axis = "XYZ".index(channel[0])
                 if channel.endswith("position"):
                     shift[:, axis] = values
-                    moved = True
                 else:
                     local = local @ elementary(axis, values)
-            offset = shift if moved and instead else joint.offset + shift
-            here = place + np.einsum("fij,fj->fi", turn, np.broadcast_to(offset, place.shape))
+            here = place + np.einsum("fij,fj->fi", turn, joint.offset + shift)
             out[joint.name] = here
             for child in joint.children:
                 walk(child, turn @ local, here)
@@ -149,3 +146,71 @@ def read_bvh(path: Path) -> Bvh:
     table = np.array([[float(cell) for cell in line.split()] for line in lines[2:]])
     assert len(table) == frames
     return Bvh(root, frame_time_s, table)
+
+
+def read_by(module: str, script: str, path: Path) -> dict[str, np.ndarray]:
+    """Arrays that another program read from a file; skips the test where its Python package is missing.
+
+    Some packages want NumPy 2, posepipe NumPy 1: POSEPIPE_READERS_PYTHON may name the Python of another environment.
+
+    Args:
+        module: the package, imported by the script.
+        script: gets the file's path as `path`, leaves a mapping of arrays `out`.
+    """
+    other = os.environ.get("POSEPIPE_READERS_PYTHON", "")
+    python = sys.executable if find_spec(module) else other
+    if not python or (python == other and subprocess.run([python, "-c", f"import {module}"], check=False).returncode):
+        pytest.skip(f"{module} isn't installed")
+    target = path.parent / "read.npz"
+    script = f"import sys\nimport numpy as np\npath = sys.argv[1]\n{script}\nnp.savez(sys.argv[2], **out)"
+    # OpenSim writes a log where it runs, others their settings at home.
+    env = os.environ | {"HOME": str(path.parent), "PYTHONPATH": ""}
+    subprocess.run([python, "-c", script, str(path), str(target)], check=True, env=env, cwd=path.parent)
+    with np.load(target) as data:
+        return dict(data)
+
+
+OPENSIM_TRC = """
+import opensim
+table, data = opensim.TimeSeriesTableVec3(path), opensim.MarkerData(path)
+rows = range(table.getNumRows())
+assert data.getNumFrames() == len(rows) and data.getUnits().getLabel() == "meters"
+names = table.getColumnLabels()
+out = {"time": np.array(table.getIndependentColumn()), "rate": data.getDataRate()}
+for i, name in enumerate(names):
+    out[name] = np.array([[table.getRowAtIndex(row)[i][k] for k in range(3)] for row in rows])
+    old = np.array([[data.getFrame(row).getMarker(i)[k] for k in range(3)] for row in rows])
+    assert data.getMarkerNames().get(i) == name and np.array_equal(out[name], old, equal_nan=True)
+"""
+
+OPENSIM_MOT = """
+import opensim
+table, storage = opensim.TimeSeriesTable(path), opensim.Storage(path)
+assert storage.isInDegrees() and table.getTableMetaDataAsString("inDegrees") == "yes"
+labels = storage.getColumnLabels()
+out = {"time": np.array(table.getIndependentColumn())}
+for i in range(1, labels.getSize()):
+    out[labels.get(i)] = table.getDependentColumn(labels.get(i)).to_numpy()
+    old = opensim.ArrayDouble()
+    storage.getDataColumn(labels.get(i), old)
+    assert np.array_equal(out[labels.get(i)], [old.get(row) for row in range(old.getSize())])
+"""
+
+PYBVH = """
+import pybvh
+read = pybvh.read_bvh_file(path)
+places = read.joint_positions()
+out = {name: places[:, i] for i, name in enumerate(read.joint_names)} | {"step": read.frame_time}
+"""
+
+MOVEMENT = """
+import warnings
+warnings.simplefilter("ignore")
+import xarray as xr
+from movement.kinematics import compute_velocity
+from movement.validators.datasets import ValidPosesInputs
+data = xr.open_dataset(path)
+ValidPosesInputs.validate(data)
+speed = compute_velocity(data["position"]).sel(keypoints="pelvis", individuals="person_1")
+out = {"speed": speed.transpose("time", "space").to_numpy()}
+"""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results.factory import make_recording
 
 from posepipe.cli.main import run
-from posepipe.results import save
-from posepipe.results.formats import write_formats
+from posepipe.formats.registry import write_formats
+from posepipe.record.folder import save
+from tests.record.factory import make_recording
 
 
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,7 +31,7 @@ def test_lift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary = json.loads(capsys.readouterr().out)
     assert summary["people"][0]["scale"] == {"source": "given", "height_m": 1.8}
     assert {path.name for path in out.iterdir()} == {
-        *("h36m.npz", "summary.json", "report.html", "poses.parquet", "angles.parquet")
+        *("h36m.npz", "summary.json", "report.html", "poses.parquet", "angles.parquet", ".posepipe.json")
     }
     with np.load(out / "h36m.npz") as data:
         assert np.isfinite(data["positions"]).all(axis=(1, 2)).mean() > 0.9

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 import tracemalloc
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from results.factory import make_person, make_recording
 
 from posepipe.errors import OutputError, UsageError
-from posepipe.results import Recording
-from posepipe.results.formats import FORMATS, parse_formats, write_formats
+from posepipe.formats.registry import FORMATS, parse_formats, write_formats
+from posepipe.record.recording import Recording
 from posepipe.skeleton import COCO17, H36M17
+from tests.record.factory import make_person, make_recording
 
 from .bodies import truth_y_up, tumbling
+from .readers import MOVEMENT, read_by
 
 WITHIN_M = 1e-4
 
@@ -150,54 +147,43 @@ def test_netcdf_read_by_xarray(recording: Recording, tmp_path: Path) -> None:
         assert np.diff(data["time"].to_numpy()[:30]).min() > 0
 
 
-MOVEMENT = """
-import sys, warnings
-warnings.simplefilter("ignore")
-import numpy as np, xarray as xr
-from movement.kinematics import compute_velocity
-from movement.validators.datasets import ValidPosesInputs
-data = xr.open_dataset(sys.argv[1])
-ValidPosesInputs.validate(data)
-speed = compute_velocity(data["position"]).sel(keypoints="pelvis", individuals="person_1")
-np.save(sys.argv[2], speed.transpose("time", "space").to_numpy())
-"""
-
-
 def test_netcdf_opened_by_movement(tmp_path: Path) -> None:
-    """movement wants NumPy 2, posepipe NumPy 1: name the Python of its own environment in POSEPIPE_MOVEMENT_PYTHON."""
-    python = os.environ.get("POSEPIPE_MOVEMENT_PYTHON", sys.executable if find_spec("movement") else "")
-    if not python:
-        pytest.skip("movement isn't installed")
     recording = make_recording(40)
-    path, velocities = write_formats(recording, tmp_path, "netcdf")[0], tmp_path / "velocities.npy"
-    subprocess.run([python, "-c", MOVEMENT, str(path), str(velocities)], check=True, env={"HOME": str(tmp_path)})
+    read = read_by("movement", MOVEMENT, write_formats(recording, tmp_path, "netcdf")[0])
     velocity = np.gradient(truth_y_up(recording)["pelvis"], recording.people[0].pose.time_s, axis=0)
-    assert np.load(velocities) == pytest.approx(velocity, abs=1e-3)
+    assert read["speed"] == pytest.approx(velocity, abs=1e-3)
+
+
+def _rerun_columns(path: Path, entity: str) -> dict[str, list[object]]:
+    """Column -> its values in the order of frames, of one entity of a Rerun file."""
+    try:
+        from rerun import dataframe
+    except ImportError:  # It is gone in rerun-sdk 0.41.
+        chunk = pytest.importorskip("rerun.chunk", reason="this rerun-sdk reads no files")
+        parts = [part for part in chunk.RrdReader(str(path)).stream() if part.entity_path == entity]
+        tables = [table for part in parts if "frame" in (table := part.to_record_batch()).schema.names]
+        rows = sorted((row for table in tables for row in table.to_pylist()), key=lambda row: row["frame"])
+        return {name: [row[name] for row in rows] for name in tables[0].schema.names}
+    view = dataframe.load_recording(str(path)).view(index="frame", contents=entity)
+    return {name.split(":", 1)[-1]: rows for name, rows in view.select().read_all().to_pydict().items()}
 
 
 def test_rerun(recording: Recording, tmp_path: Path) -> None:
     pytest.importorskip("rerun")
-    from rerun import dataframe
-
     path = write_formats(recording, tmp_path, "rrd")[0]
-    stored = dataframe.load_recording(str(path))
-    schema = {str(column) for column in stored.schema().component_columns()}
-    assert any("sigma_m" in column for column in schema)
-    view = stored.view(index="frame", contents="/people/1/**")
-    table = view.select().read_all().to_pandas()
-    assert len(table) == 40
-    person = recording.people[0]
-    row = 21
-    wanted = (person.pose.xyz_m + person.pose.root_m[:, None])[row][person.pose.valid[row]]
+    person, row = recording.people[0], 21
+    known = person.pose.valid[row]
 
-    def column(*words: str) -> str:
-        return next(name for name in table.columns if all(word in name for word in words))
+    def read(entity: str, word: str) -> list[object]:
+        return next(rows for name, rows in _rerun_columns(path, entity).items() if word in name)
 
-    got = np.stack(list(table[column("/people/1/joints", "osition")][row]))
-    assert np.abs(got - wanted).max() < WITHIN_M
-    sigma = np.asarray(table[column("/people/1/joints", "sigma_m")][row])
-    assert sigma == pytest.approx(person.pose.sigma_m[row][person.pose.valid[row]], abs=1e-7)
-    angle = np.asarray(table[column("/people/1/angles/left_knee_flexion:", "calar")][row])
+    positions = read("/people/1/joints", "osition")
+    assert len(positions) == 40
+    wanted = (person.pose.xyz_m + person.pose.root_m[:, None])[row][known]
+    assert np.abs(np.array(positions[row]) - wanted).max() < WITHIN_M
+    sigma = read("/people/1/joints", "sigma_m")[row]
+    assert sigma == pytest.approx(person.pose.sigma_m[row][known], abs=1e-7)
+    angle = np.asarray(read("/people/1/angles/left_knee_flexion", "calar")[row])
     assert angle == pytest.approx(person.angles.deg[row, person.angles.names.index("left_knee_flexion")], abs=1e-3)
 
 

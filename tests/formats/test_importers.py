@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results.factory import CAMERA, make_keypoints, make_pose, make_recording
 
 import posepipe
 from posepipe.errors import InputError, MediaError, NobodyFoundError, UsageError
-from posepipe.results.formats import write_formats
-from posepipe.results.importers import ImportedTracks, read_keypoints
-from posepipe.results.importers.joints import joint_named
-from posepipe.results.importers.pickled_names import texts_of
+from posepipe.formats.read import read_keypoints
+from posepipe.formats.read_people import ImportedTracks, joint_named
+from posepipe.formats.read_tables import texts_of
+from posepipe.formats.registry import write_formats
 from posepipe.skeleton import BLAZEPOSE33, COCO17, HALPE26
 from posepipe.types import KeypointTrack
+from tests.record.factory import CAMERA, make_keypoints, make_pose, make_recording
 
 FRAMES = 45
 SIZE = {"width_px": 1280, "height_px": 720}
@@ -285,7 +285,7 @@ def test_lift_without_a_video(people, tmp_path: Path) -> None:
     assert np.corrcoef(ankle, bend)[0, 1] > 0.9
     assert recording.video.sha256 is None
     folder = tmp_path / "out"
-    recording.save(folder)
+    posepipe.save(recording, folder)
     assert posepipe.load(folder).video.path == recording.video.path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results.factory import make_recording
 
 from posepipe.errors import OutputError
-from posepipe.results import Recording
-from posepipe.results.formats import write_formats
-from posepipe.results.formats.world import clock, on_clock
+from posepipe.formats.mocap import clock, on_clock
+from posepipe.formats.registry import write_formats
+from posepipe.record.recording import Recording
 from posepipe.skeleton import COCO17
+from tests.record.factory import make_recording
 
-from .bodies import truth_y_up, tumbling, uneven
-from .readers import read_bvh, read_mot, read_trc
+from .bodies import gappy, truth_y_up, tumbling, uneven
+from .readers import OPENSIM_MOT, OPENSIM_TRC, PYBVH, read_bvh, read_by, read_mot, read_trc
 
 WITHIN_M = 1e-4
 WITHIN_DEG = 0.01
@@ -63,43 +64,123 @@ def test_trc_stands_upright(tmp_path: Path) -> None:
     assert (trc.xyz["head"][:, 1] > trc.xyz["left_ankle"][:, 1] + 1.0).all()
 
 
-def test_mot(tmp_path: Path) -> None:
-    recording = make_recording(50)
+def test_trc_read_by_opensim(tmp_path: Path) -> None:
+    """Every row, though the last marker is missing in the first, a middle and the last one."""
+    recording = gappy()
+    read = read_by("opensim", OPENSIM_TRC, _written(recording, tmp_path, "trc"))
+    assert read["rate"] == pytest.approx(30.0)
+    assert np.abs(read["time"] - recording.people[0].pose.time_s).max() < 1e-6
+    for name, truth in truth_y_up(recording).items():
+        _same(read[name], truth, WITHIN_M)
+
+
+def _judge_mot(columns: Mapping[str, np.ndarray], recording: Recording, missing: str) -> None:
+    """Every number where it was measured, sigma -1 where it wasn't; columns and frames left out as told."""
     person = recording.people[0]
-    header, columns = read_mot(_written(recording, tmp_path, "mot"))
-    assert header["inDegrees"] == "yes"
+    rows = np.searchsorted(person.pose.time_s, columns["time"] - 1e-5)
+    assert np.abs(columns["time"] - person.pose.time_s[rows]).max() < 1e-6
     named = {
         "left_knee_flexion": ("knee_angle_l", 1),
+        "right_knee_flexion": ("knee_angle_r", 1),
         "right_hip_flexion": ("hip_flexion_r", 1),
         "right_hip_abduction": ("hip_adduction_r", -1),
         "left_ankle_dorsiflexion": ("ankle_angle_l", 1),
+        "right_elbow_flexion": ("elbow_flex_r", 1),
+        "left_elbow_flexion": ("elbow_flex_l", 1),
         "trunk_flexion": ("trunk_flexion", 1),
     }
+    assert missing not in columns
     for ours, (theirs, sign) in named.items():
+        if theirs == missing:
+            continue
         i = person.angles.names.index(ours)
-        _same(columns[theirs], sign * person.angles.deg[:, i], WITHIN_DEG)
-        _same(columns[f"{theirs}_sigma"], person.angles.sigma_deg[:, i], WITHIN_DEG)
-    assert len(columns) == 1 + 2 * (3 + len(person.angles.names))
-    assert np.abs(columns["time"] - person.pose.time_s).max() < 1e-6
-    _same(columns["pelvis_ty"], -person.pose.root_m[:, 1], WITHIN_M)
-    _same(columns["pelvis_tz_sigma"], person.pose.root_sigma_m[:, 2], WITHIN_M)
+        known = np.isfinite(person.angles.deg[rows, i])
+        _same(columns[theirs][known], sign * person.angles.deg[rows, i][known], WITHIN_DEG)
+        wanted = np.where(known, person.angles.sigma_deg[rows, i], -1.0)
+        _same(columns[f"{theirs}_sigma"], wanted, WITHIN_DEG)
+        assert np.isfinite(columns[theirs]).all()
+    known = np.isfinite(person.pose.root_m[rows, 0])
+    _same(columns["pelvis_ty"][known], -person.pose.root_m[rows, 1][known], WITHIN_M)
+    _same(columns["pelvis_tz_sigma"][known], person.pose.root_sigma_m[rows, 2][known], WITHIN_M)
+
+
+def test_mot(tmp_path: Path) -> None:
+    whole = make_recording(50)
+    header, columns = read_mot(_written(whole, tmp_path, "mot"))
+    assert header["inDegrees"] == "yes"
+    assert len(columns["time"]) == 50 and len(columns) == 1 + 2 * (3 + len(whole.people[0].angles.names))
+    _judge_mot(columns, whole, "")
+
+
+def test_mot_has_no_gaps(tmp_path: Path) -> None:
+    """Seven frames miss the left ankle at the start, four the right elbow at the end, most the left elbow."""
+    path = _written(gappy(), tmp_path, "mot")
+    _, columns = read_mot(path)
+    assert columns["time"][[0, -1]] == pytest.approx([0.5 + 7 / 30, 0.5 + 55 / 30])
+    assert "7 first, 4 last" in path.read_text() and "elbow_flex_l" not in columns
+    _judge_mot(columns, gappy(), "elbow_flex_l")
+    # Linear in between.
+    filled = columns["knee_angle_r"][columns["knee_angle_r_sigma"] == -1][:6]
+    assert np.abs(np.diff(filled, 2)).max() < 1e-5
+
+
+def test_mot_read_by_opensim(tmp_path: Path) -> None:
+    """By its new reader and by Storage, which stops at a nan."""
+    read = read_by("opensim", OPENSIM_MOT, _written(gappy(), tmp_path, "mot"))
+    assert len(read["time"]) == 60 - 7 - 4
+    _judge_mot(read, gappy(), "elbow_flex_l")
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9])
+def test_mot_of_angles_that_share_no_frame(tmp_path: Path, frames: int) -> None:
+    recording = make_recording(frames)
+    person = recording.people[0]
+    angles = replace(person.angles, deg=np.full_like(person.angles.deg, np.nan))
+    angles.deg[: max(1, frames // 3), 0], angles.deg[-(frames // 3) :, 1] = 10.0, 20.0
+    pose = replace(person.pose, root_m=np.full_like(person.pose.root_m, np.nan))
+    person = replace(person, angles=angles, pose=pose)
+    _, columns = read_mot(_written(replace(recording, people=(person,)), tmp_path, "mot"))
+    assert len(columns["time"]) >= 1 and all(np.isfinite(column).all() for column in columns.values())
+
+
+def _judge_bvh(places: Mapping[str, np.ndarray], recording: Recording) -> None:
+    """The root where it was measured; bones of median length, those that a rotation follows in their direction."""
+    truth = truth_y_up(recording)
+    pose = recording.people[0].pose
+    assert {name for name in places if not name.startswith("end")} == {
+        name for i, name in enumerate(pose.layout.joints) if pose.valid[:, i].any()
+    }
+    known = np.isfinite(truth["pelvis"]).all(axis=1)
+    assert np.abs(places["pelvis"][known] / 100.0 - truth["pelvis"][known]).max() < WITHIN_M
+    for child, parent in (("left_knee", "left_hip"), ("right_ankle", "right_knee"), ("left_wrist", "left_elbow")):
+        if child not in places or parent not in places:
+            continue
+        got, wanted = (places[child] - places[parent]) / 100.0, truth[child] - truth[parent]
+        lengths = np.linalg.norm(got, axis=1)
+        assert np.ptp(lengths) < WITHIN_M
+        known = np.isfinite(wanted).all(axis=1)
+        unit = wanted[known] / np.linalg.norm(wanted[known], axis=1, keepdims=True)
+        assert np.abs(got[known] / lengths[known, None] - unit).max() < 1e-5
+        if known.all():
+            assert lengths[0] == pytest.approx(np.median(np.linalg.norm(wanted, axis=1)), abs=WITHIN_M)
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**31), st.booleans())
-def test_bvh_forward_kinematics(tmp_path_factory: pytest.TempPathFactory, seed: int, instead: bool) -> None:
+@given(st.integers(0, 2**31))
+def test_bvh_forward_kinematics(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     recording = tumbling(seed, 40)
     bvh = read_bvh(_written(recording, tmp_path_factory.mktemp("bvh"), "bvh"))
     assert bvh.frame_time_s == pytest.approx(1 / 29.97, rel=1e-6)
-    places = bvh.positions(instead=instead)
-    pose = recording.people[0].pose
-    for i, (name, truth) in enumerate(truth_y_up(recording).items()):
-        if not pose.valid[:, i].any():
-            assert name not in places
-            continue
-        known = np.isfinite(truth).all(axis=1)
-        assert np.abs(places[name][known] / 100.0 - truth[known]).max() < WITHIN_M, name
-        assert np.isfinite(places[name]).all()
+    places = bvh.positions()
+    assert all(np.isfinite(place).all() for place in places.values())
+    _judge_bvh(places, recording)
+
+
+@pytest.mark.parametrize("made", [gappy(), make_recording(40)])
+def test_bvh_read_by_pybvh(tmp_path: Path, made: Recording) -> None:
+    read = read_by("pybvh", PYBVH, _written(made, tmp_path, "bvh"))
+    assert read.pop("step") == pytest.approx(1 / clock(made.people[0].pose.time_s).rate_hz, rel=1e-6)
+    _judge_bvh(read, made)
 
 
 def test_bvh_is_a_skeleton(tmp_path: Path) -> None:
@@ -117,13 +198,8 @@ def test_bvh_is_a_skeleton(tmp_path: Path) -> None:
 
     walk(bvh.root, None, np.zeros(3))
     assert bvh.root.name == "pelvis"
-
-    def up(name: str) -> str:
-        parent = parents[name]
-        return parent if not parent.endswith("_base") else parents[parent]
-
-    assert up("left_ankle") == "left_knee" and up("left_knee") == "left_hip" and up("left_hip") == "pelvis"
-    assert up("right_wrist") == "right_elbow" and up("right_shoulder") == "thorax"
+    assert [parents[f"left_{name}"] for name in ("ankle", "knee", "hip")] == ["left_knee", "left_hip", "pelvis"]
+    assert parents["right_wrist"] == "right_elbow" and parents["right_shoulder"] == "thorax"
     assert rest["head"][1] > rest["thorax"][1] > rest["pelvis"][1] > rest["left_knee"][1] > rest["left_ankle"][1]
     assert rest["left_wrist"][0] > rest["left_elbow"][0] > 0 > rest["right_elbow"][0]
     assert rest["left_foot_index"][2] > rest["left_heel"][2]
@@ -131,13 +207,13 @@ def test_bvh_is_a_skeleton(tmp_path: Path) -> None:
     assert 35 < thigh_cm < 50
 
 
-def test_bvh_of_steady_bones_needs_no_extra_nodes(tmp_path: Path) -> None:
-    recording = make_recording(5)
-    person = recording.people[0]
-    still = np.repeat(person.pose.xyz_m[:1], 5, axis=0)
-    pose = replace(person.pose, xyz_m=still, valid=np.isfinite(still).all(axis=-1))
-    path = _written(replace(recording, people=(replace(person, pose=pose),)), tmp_path, "bvh")
-    assert "_base" not in path.read_text()
+def test_bvh_moves_the_root_only(tmp_path: Path) -> None:
+    bvh = read_bvh(_written(make_recording(5), tmp_path, "bvh"))
+    pending = [bvh.root]
+    while pending:
+        joint = pending.pop()
+        pending += joint.children
+        assert sum(channel.endswith("position") for channel in joint.channels) == (3 if joint is bvh.root else 0)
 
 
 def test_bvh_without_a_pose_writes_nothing(tmp_path: Path) -> None:
@@ -147,7 +223,7 @@ def test_bvh_without_a_pose_writes_nothing(tmp_path: Path) -> None:
     assert write_formats(replace(recording, people=(replace(person, pose=pose),)), tmp_path, "bvh,trc,c3d,mot") == ()
 
 
-@pytest.mark.parametrize("made", [tumbling(5), make_recording(30), uneven(3)])
+@pytest.mark.parametrize("made", [tumbling(5), make_recording(30), uneven(3), gappy()])
 def test_c3d(tmp_path: Path, made: Recording) -> None:
     ezc3d = pytest.importorskip("ezc3d")
     c3d = ezc3d.c3d(str(_written(made, tmp_path, "c3d")))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posepipe.errors import UsageError
-from posepipe.gait.curves import MeanCurve, compare, mean_curve, mean_curves, phase_words
-from posepipe.gait.cycles import coarse_strides, cut_cycles
+from posepipe.gait.curves import compare, cut_cycles, mean_curve, mean_curves, phase_words
+from posepipe.gait.events import coarse_strides
 from posepipe.gait.norms import (
     PUBLISHED_ADULTS,
     PUBLISHED_CHILDREN,
@@ -17,6 +17,7 @@ from posepipe.gait.norms import (
     published_bands,
     spatiotemporal,
 )
+from posepipe.gait.types import MeanCurve
 from tests.gait.walks import noisy, straight_motion
 
 PERCENT = np.arange(101.0)

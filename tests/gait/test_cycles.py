@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posepipe.gait.cycles import ANGLES, POINTS, coarse_strides, cut_cycles, heading
+from posepipe.body.motion import Motion
+from posepipe.gait.curves import cut_cycles
+from posepipe.gait.events import coarse_strides
 from posepipe.gait.features import mean_cycle
-from posepipe.gait.types import Stride
-from posepipe.motion.clip import Motion
+from posepipe.gait.signals import mean_heading
+from posepipe.gait.types import ANGLES, POINTS, Stride
 from tests.gait.walks import mirrored, straight_motion, turned, without
 
 
@@ -56,7 +58,7 @@ def test_a_mirrored_walk_has_its_sides_exchanged(motion: Motion) -> None:
 
 
 def test_heading_is_level_and_along_the_way(motion: Motion) -> None:
-    way = heading(motion, np.ones(len(motion), dtype=bool))
+    way = mean_heading(motion, np.ones(len(motion), dtype=bool))
     assert abs(float(way @ motion.up)) < 1e-6
     toes = motion.joint("left_foot_index") - motion.joint("left_heel")
     assert float(np.nanmean(toes, axis=0) @ way) > 0.1

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.gait.curves import SAGITTAL, MeanCurve, mean_curves
-from posepipe.gait.cycles import coarse_strides, cut_cycles
-from posepipe.gait.deviation import deviation, rms_deviation, score
+from posepipe.body.motion import Motion
+from posepipe.gait.curves import SAGITTAL, cut_cycles, mean_curves
+from posepipe.gait.events import coarse_strides
+from posepipe.gait.judge import deviation, rms_deviation, score
 from posepipe.gait.norms import curve_bands
-from posepipe.motion.clip import Motion
+from posepipe.gait.types import MeanCurve
 from tests.gait.walks import mirrored, noisy, straight_motion
 
 
@@ -53,9 +54,10 @@ def test_less_certain_curves_widen_the_bar_and_leave_the_score() -> None:
 def test_noise_never_looks_healthier(seed: int) -> None:
     motion = straight_motion(seed)
     clean = _score(motion)
-    found = [_score(noisy(motion, sigma, seed)) for sigma in (0.02, 0.05)]
-    assert found[0] <= clean + 1.5
-    assert found[1] <= clean + 1.5
+    for sigma_m, draws in ((0.02, 6), (0.05, 1)):
+        # One draw moves a score by some points either way; all together they don't raise it.
+        found = [_score(noisy(motion, sigma_m, 100 * seed + draw)) for draw in range(draws)]
+        assert np.mean(found) <= clean
 
 
 @pytest.mark.parametrize("pattern", ["crouch", "stiff_knee", "parkinsonian"])

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.evaluation.gait import match_events
-from posepipe.gait.bounce import is_running
-from posepipe.gait.events import find_walk, step_period
-from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF
+from posepipe.gait.events import EVENT, _alternating, _edges_doubted, step_period
+from posepipe.gait.signals import signals_of
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event
+from posepipe.gait.walk import find_walk, is_running
+from posepipe.lab.gait.measure import match_events
+from posepipe.lab.people.body import BodyShape
+from posepipe.lab.people.gait import PATTERNS, SynthWalk
+from posepipe.lab.people.motion import idle, squat
 from posepipe.reasons import Reason
-from posepipe.synth.body import BodyShape
-from posepipe.synth.gait import PATTERNS, SynthWalk
-from posepipe.synth.gait_motion import walk_motion
-from posepipe.synth.motion import idle, squat
-from tests.gait.filmed import mirrored, seen, times, walker
+from tests.gait.filmed import mirrored, seen, times, walk_motion, walker
 
 
 def _errors(walk: SynthWalk, motion: object) -> tuple[np.ndarray, int, int]:
@@ -169,7 +169,7 @@ def test_who_is_highest_with_the_feet_apart_runs(yaw_deg: float) -> None:
     motion = seen(walk, yaw_deg)
     found = find_walk(motion)
     assert len(found.strides) >= 4
-    assert not is_running(motion, found.strides)
+    assert not is_running(motion, signals_of(motion), found.strides)
     strikes = [e.time_s for e in walk.events if e.side == "left" and e.kind == HEEL_STRIKE]
     phase = np.interp(walk.time_s, strikes, np.arange(len(strikes)), left=np.nan, right=np.nan)
     wave = np.nan_to_num(np.cos(4.0 * np.pi * phase))
@@ -180,5 +180,27 @@ def test_who_is_highest_with_the_feet_apart_runs(yaw_deg: float) -> None:
     xy[..., 1] -= (0.2 * leg_px * wave)[:, None].astype(np.float32)
     bouncing = replace(motion, keypoints=replace(track, xy_px=xy))
     inside = [s for s in found.strides if strikes[0] <= s.start_s and s.end_s <= strikes[-1]]
-    assert is_running(bouncing, inside)
+    assert is_running(bouncing, signals_of(bouncing), inside)
     assert find_walk(bouncing).withheld is Reason.NOT_WALKING
+
+
+def test_a_step_cut_by_the_pictures_edge_is_doubted() -> None:
+    """The last step of who leaves the picture, and nothing else: a limp is as long in the middle."""
+    times = [0.2, 0.8, 1.4, 2.0, 2.6]
+    strikes = [Event(t, 0.01, SIDES[i % 2], HEEL_STRIKE, 1.0) for i, t in enumerate(times)]
+    assert _edges_doubted(strikes, 1.2, (0.0, 3.3)) == strikes
+    late = Event(3.4, 0.01, "right", HEEL_STRIKE, 1.0)
+    found = _edges_doubted([*strikes, late], 1.2, (0.0, 3.5))
+    assert found[:-1] == strikes
+    assert found[-1].confidence < EVENT.clean
+    far = _edges_doubted([*strikes, late], 1.2, (0.0, 9.0))
+    assert far[-1].confidence == 1.0
+    limp = [Event(t, 0.01, SIDES[i % 2], HEEL_STRIKE, 1.0) for i, t in enumerate((0.2, 0.6, 1.4, 1.8, 2.6, 3.0))]
+    assert _edges_doubted(limp, 1.2, (0.0, 3.3)) == limp
+
+
+def test_both_feet_dont_strike_together() -> None:
+    pair = [Event(1.0, 0.01, "left", HEEL_STRIKE, 1.0), Event(1.05, 0.01, "right", HEEL_STRIKE, 1.0)]
+    assert all(event.confidence < EVENT.clean for event in _alternating(pair, 1.1))
+    apart = [pair[0], replace(pair[1], time_s=1.5)]
+    assert _alternating(apart, 1.1) == apart

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posepipe.gait.cycles import coarse_strides, cut_cycles
-from posepipe.gait.events import find_walk
-from posepipe.gait.features import FEATURES, Feature, gait_features
-from posepipe.motion.clip import Motion
+from posepipe.body.motion import Motion
+from posepipe.gait.curves import cut_cycles
+from posepipe.gait.events import coarse_strides
+from posepipe.gait.features import FEATURES, gait_features
+from posepipe.gait.types import Feature
+from posepipe.gait.walk import find_walk
 from tests.gait.walks import mirrored, straight_motion, without
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posepipe.gait.curves import mean_curves
-from posepipe.gait.cycles import coarse_strides, cut_cycles
-from posepipe.gait.gates import choose_strides, picture_gate, score_gate, stride_gate
-from posepipe.gait.types import Pass, Stride, Walk
-from posepipe.motion.clip import Motion
+from posepipe.body.motion import Motion
+from posepipe.gait.analyse import _undecided
+from posepipe.gait.curves import cut_cycles, mean_curves
+from posepipe.gait.events import coarse_strides
+from posepipe.gait.judge import choose_strides, limited, picture_gate, score_gate, stride_gate
+from posepipe.gait.types import Abnormal, Pass, Stride, Walk
 from posepipe.reasons import Reason
 from posepipe.skeleton import BODY21
 from posepipe.types import KeypointTrack
@@ -47,9 +48,9 @@ def motion() -> Motion:
     return straight_motion(2)
 
 
-def test_three_clean_strides_a_side() -> None:
-    assert stride_gate(_strides(3, 3)) is None
-    assert stride_gate(_strides(9, 2)) is Reason.TOO_FEW_STRIDES
+def test_two_clean_strides_a_side() -> None:
+    assert stride_gate(_strides(2, 2)) is None
+    assert stride_gate(_strides(9, 1)) is Reason.TOO_FEW_STRIDES
     assert stride_gate(()) is Reason.TOO_FEW_STRIDES
 
 
@@ -63,6 +64,31 @@ def test_views_are_not_mixed(motion: Motion) -> None:
     assert choose_strides(motion, Walk(passes, (), strides)).view == "3d"
 
 
+def test_both_sides_count_and_both_directions(motion: Motion) -> None:
+    """Many strides of one side don't outweigh few of both; left and right views are one plane."""
+    passes = (
+        Pass(0.0, 3.0, 1, "overground", "side", -90.0),
+        Pass(4.0, 7.0, -1, "overground", "side", 90.0),
+        Pass(8.0, 20.0, 1, "overground", "oblique", -45.0),
+    )
+    strides = (*_strides(1, 1, 0), *_strides(1, 1, 1), *_strides(6, 1, 2))
+    seen = choose_strides(_filmed(motion, np.full((len(motion), 21, 2), 100.0)), Walk(passes, (), strides))
+    assert seen.view == "side"
+    assert {stride.pass_index for stride in seen.strides} == {0, 1}
+
+
+def test_no_surer_than_the_calibration() -> None:
+    sure, sigma = limited(1.0, [50] * 9 + [98])
+    assert sure == pytest.approx(0.99)
+    assert sigma > 0.005
+    few, wider = limited(1.0, [50] * 9 + [18])
+    assert few == pytest.approx(0.95)
+    assert wider > sigma
+    assert limited(0.0, [8] + [50] * 9)[0] == pytest.approx(0.1)
+    assert 0.9 < limited(1.0, ())[0] < 1.0
+    assert limited(0.4, [50] * 10)[0] == 0.4
+
+
 def test_legs_outside_the_picture(motion: Motion) -> None:
     xy = np.full((len(motion), 21, 2), 100.0)
     xy[:, [BODY21.index(f"{s}_{p}") for s in ("left", "right") for p in ("knee", "ankle")]] = (100.0, 500.0)
@@ -72,8 +98,8 @@ def test_legs_outside_the_picture(motion: Motion) -> None:
 
 
 def test_slow_frame_rates(motion: Motion) -> None:
-    slow = replace(motion, time_s=motion.time_s * 3.0)
-    strides = [replace(s, start_s=3 * s.start_s, end_s=3 * s.end_s) for s in coarse_strides(motion)]
+    slow = replace(motion, time_s=motion.time_s * 4.0)
+    strides = [replace(s, start_s=4 * s.start_s, end_s=4 * s.end_s) for s in coarse_strides(motion)]
     assert picture_gate(slow, strides) is Reason.FRAME_RATE_TOO_LOW
 
 
@@ -91,3 +117,11 @@ def test_the_score_needs_a_side_view_and_sure_knees(motion: Motion) -> None:
     assert score_gate([c for c in curves if c.angle != "knee_flexion"], "side") is Reason.JOINT_UNSEEN
     unsure = mean_curves(cut_cycles(noisy(motion, 0.4), coarse_strides(motion)))
     assert score_gate(unsure, "side") in (Reason.TOO_UNCERTAIN, Reason.JOINT_UNSEEN)
+
+
+def test_an_even_chance_isnt_told() -> None:
+    even = Abnormal(0.52, 0.2, "abnormal", "unspecified", 0.4, ())
+    assert _undecided(even)
+    assert not _undecided(replace(even, sigma=0.03))
+    assert not _undecided(replace(even, probability=0.7))
+    assert _undecided(replace(even, probability=0.45))

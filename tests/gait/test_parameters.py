@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posepipe.gait.events import find_walk
+from posepipe.body.motion import Motion
 from posepipe.gait.norms import picture_habits
-from posepipe.gait.parameters import PARAMETERS, _step_runs, parameters
+from posepipe.gait.parameters import PARAMETERS, _step_runs, parameters, spread_of
 from posepipe.gait.picture_angles import from_picture, habit_terms
 from posepipe.gait.types import HEEL_STRIKE, SIDES, Event, Parameters, Value, Walk
-from posepipe.motion.clip import Motion
+from posepipe.gait.walk import find_walk
+from posepipe.lab.people.gait import SynthWalk
 from posepipe.reasons import Reason
-from posepipe.synth.gait import SynthWalk
-from posepipe.synth.gait_motion import walk_motion
-from tests.gait.filmed import mirrored, seen, walker
+from tests.gait.filmed import mirrored, seen, walk_motion, walker
 
 
 def _measured(motion: Motion, scale_known: bool = True) -> Parameters:
@@ -157,16 +156,13 @@ def test_nothing_found_gives_reasons() -> None:
     assert set(found.items) == set(PARAMETERS)
     assert set(found.items.values()) == {Reason.NOT_WALKING}
     assert found.value("cadence_spm") is None
-    assert found.as_dict()["cadence_spm"] == {"withheld": "not_walking"}
 
 
-def test_the_summary_is_plain() -> None:
+def test_sides_and_counts_are_complete() -> None:
     found = _measured(seen(walker(51)))
-    plain = found.as_dict()
-    assert set(plain) == {"strides", *PARAMETERS}
-    assert set(plain["stance_pct"]) == {"left", "right"}  # type: ignore[arg-type]
-    assert set(plain["stance_pct"]["left"]) == {"value", "sigma"}  # type: ignore[index]
-    assert plain["strides"] == {side: len(find_walk(seen(walker(51))).strides_of(side)) for side in SIDES}
+    assert set(found.items) == set(PARAMETERS)
+    assert set(found.items["stance_pct"]) == {"left", "right"}  # type: ignore[arg-type]
+    assert found.strides == {side: len(find_walk(seen(walker(51))).strides_of(side)) for side in SIDES}
 
 
 @given(left=st.floats(0.1, 10.0), right=st.floats(0.1, 10.0))
@@ -228,3 +224,40 @@ def test_cadence_needs_no_clean_strides() -> None:
     assert _step_runs(Walk(events=events), 1.0) == [(4, pytest.approx(2.0))]
     gap = (*events, replace(events[0], time_s=6.0), replace(events[1], time_s=6.6))
     assert _step_runs(Walk(events=gap), 1.0) == [(4, pytest.approx(2.0))]
+
+
+def test_few_values_dont_tell_their_own_spread() -> None:
+    """The interval grows as strides get fewer, also where those that were seen happen to agree."""
+    one, two, ten = (spread_of(np.full(count, 1.1)) / np.sqrt(count) for count in (1, 2, 10))
+    assert one > 1.3 * two > 2.6 * ten
+    assert one > 0.05 * 1.1
+    wild = spread_of(np.array([1.0, 1.5]))
+    assert wild > 2.0 * spread_of(np.array([1.2, 1.3]))
+
+
+def test_a_missed_strike_is_part_of_the_error() -> None:
+    """Where the legs pass each other at another pace than strikes were found, one of both is wrong."""
+    walk = walker(53)
+    motion = seen(walk)
+    found = find_walk(motion)
+    plain = parameters(motion, found).value("cadence_spm")
+    times = sorted(e.time_s for e in found.events if e.type == HEEL_STRIKE)
+    # As if one of ten had been missed, and the others moved so that it doesn't show.
+    strikes = tuple(Event(1.1 * t, 0.01, SIDES[i % 2], HEEL_STRIKE, 1.0) for i, t in enumerate(times))
+    wrong = parameters(motion, replace(found, events=strikes, strides=())).value("cadence_spm")
+    assert plain is not None
+    assert wrong is not None
+    assert wrong.value < 0.93 * plain.value
+    assert wrong.sigma > 4.0 * plain.sigma
+    assert abs(wrong.value - walk.truth.cadence_spm) < 2.0 * wrong.sigma
+
+
+def test_steps_tell_the_pace_where_there_is_no_stride() -> None:
+    walk = walker(54)
+    motion = seen(walk)
+    found = replace(find_walk(motion), strides=())
+    cadence = parameters(motion, found).value("cadence_spm")
+    assert cadence is not None
+    assert abs(cadence.value - walk.truth.cadence_spm) < 2.0
+    assert parameters(motion, found).items["double_support_pct"] is Reason.TOO_FEW_STRIDES
+    assert parameters(motion, replace(found, events=found.events[:3])).value("cadence_spm") is None

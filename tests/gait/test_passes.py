@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posepipe.gait.direction import find_heading, view_of
-from posepipe.gait.events import find_walk
-from posepipe.gait.passes import pieces
+from posepipe.gait.signals import find_heading, view_of
+from posepipe.gait.walk import find_walk, pieces
 from posepipe.reasons import Reason
-from posepipe.synth.gait_motion import walk_motion
-from tests.gait.filmed import remade, seen, walker, without
+from tests.gait.filmed import mirrored, remade, seen, walk_motion, walker, without
 
 
 def test_an_absence_isnt_walked_through() -> None:
@@ -106,3 +104,43 @@ def test_pieces_split_at_gaps_only() -> None:
     assert [(run.start, run.stop) for run in pieces(time_s, seen_frames)] == [(0, 6)]
     time_s[4:] += 1.0
     assert [(run.start, run.stop) for run in pieces(time_s, seen_frames)] == [(0, 4), (4, 6)]
+
+
+@pytest.mark.parametrize("filmed", [True, False])
+def test_a_turn_has_steps_time_and_angle(filmed: bool) -> None:
+    walk = walker(34, seconds=10.0, turn_m=4.0)
+    found = find_walk(seen(walk, 90.0, "pan") if filmed else walk_motion(walk))
+    assert len(found.turns) == 1
+    turn = found.turns[0]
+    assert abs(abs(turn.angle_deg) - 180.0) < 25.0
+    assert 0.7 < turn.end_s - turn.start_s < 4.0
+    true = [e for e in walk.events if e.kind == "heel_strike" and turn.start_s <= e.time_s <= turn.end_s]
+    assert abs(turn.steps - len(true)) <= 1
+    turning = [e for e in found.events if e.turning]
+    assert turning
+    assert not set(turning) & set(found.steady)
+    inside = [e for e in found.events if turn.start_s < e.time_s < turn.end_s]
+    assert all(e.turning for e in inside)
+    assert not any(s.start_s < turn.end_s and s.end_s > turn.start_s for s in found.strides)
+
+
+def test_which_way_it_turns() -> None:
+    motion = walk_motion(walker(34, seconds=10.0, turn_m=4.0))
+    plain, other = find_walk(motion).turns, find_walk(mirrored(motion)).turns
+    assert [round(-turn.angle_deg) for turn in plain] == [round(turn.angle_deg) for turn in other]
+    way = motion.joint("left_hip").astype(np.float64) - motion.joint("right_hip").astype(np.float64)
+    at = [int(np.searchsorted(motion.time_s, t)) for t in (plain[0].start_s, plain[0].end_s)]
+    middle = int(np.mean(at))
+    # Seen from above, whoever turns left turns the line from right hip to left hip counter-clockwise.
+    cross = float(np.cross(way[at[0]], way[middle]) @ motion.up)
+    assert np.sign(cross) == np.sign(plain[0].angle_deg)
+
+
+def test_walking_backwards_is_named_and_not_counted() -> None:
+    motion = walk_motion(walker(38))
+    assert not any(span.backward for span in find_walk(motion).passes)
+    back = remade(motion, motion.xyz_m[::-1].copy(), motion.valid[::-1].copy())
+    found = find_walk(back)
+    assert found.passes and all(span.backward for span in found.passes)
+    assert found.events == found.strides == ()
+    assert found.withheld is Reason.UNSTEADY

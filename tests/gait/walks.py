@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.analyse import analyse_gait
-from posepipe.motion.angles import joint_angles
-from posepipe.motion.clip import Motion
-from posepipe.motion.facing import clip_view, facing
-from posepipe.results.recording import Person, Recording, VideoFacts
+from posepipe.body.angles import joint_angles
+from posepipe.body.motion import Motion, clip_view, facing
+from posepipe.exercise.types import ExerciseResult
+from posepipe.gait.analyse import analyse
+from posepipe.lab.people.gait import make_walk
+from posepipe.reasons import Reason
+from posepipe.record.recording import Person, Recording, VideoFacts
 from posepipe.skeleton import BODY21
-from posepipe.synth.gait import make_walk
 from posepipe.types import Camera, KeypointTrack, PoseTrack
 
 Array = NDArray[np.float64]
@@ -122,8 +123,8 @@ def recording_of(motion: Motion, name: str = "walk.mp4", height_m: float | None 
         yaw_deg=yaw,
         yaw_sigma_deg=yaw_sigma,
         view=clip_view(yaw, yaw_sigma),
-        exercise={"withheld": "not_analysed"},
-        gait=analyse_gait(filmed, scale_known=height_m is not None),
+        exercise=ExerciseResult(withheld=Reason.NOT_ANALYSED),
+        gait=analyse(filmed, scale_known=height_m is not None),
         scale_source="assumed" if height_m is None else "given",
         height_m=height_m,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from posepipe.keypoints.blazepose import BlazePose
+from posepipe.keypoints.blazepose_models import blazepose_files
 from posepipe.media.sources import open_source
 from posepipe.types import Frame
 
@@ -46,6 +48,8 @@ def walk_frames(shared_videos: Path) -> list[Frame]:
 
 @pytest.fixture
 def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache folder."""
-    monkeypatch.setenv("POSEPIPE_HOME", str(tmp_path / "cache"))
-    yield tmp_path / "cache"
+    """A cache folder with the source networks and no translation."""
+    home = tmp_path / "cache"
+    shutil.copytree(blazepose_files().where, home / "blazepose")
+    monkeypatch.setenv("POSEPIPE_HOME", str(home))
+    yield home

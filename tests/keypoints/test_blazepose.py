@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from posepipe.errors import ModelError, UsageError
 from posepipe.keypoints import DETECTORS, Detector, DetectorStream, open_detector
-from posepipe.keypoints.blazepose import BlazePose, Networks
+from posepipe.keypoints.blazepose import BlazePose, BlazePoseSettings, Networks
 from posepipe.keypoints.roi import Roi
+from posepipe.media.sources import open_source
+from posepipe.samples import SAMPLE_VIDEO
 from posepipe.types import Frame, Keypoints, same
 
 
@@ -53,7 +57,21 @@ def test_looks_again_every_frame_while_nobody_is_there(blazepose: BlazePose, bla
     stream = blazepose.start()
     for frame in blank_frames:
         stream.step(frame)
-    assert stream.looks == len(blank_frames)
+    assert stream.looks == 2 * len(blank_frames), "at the whole picture, and at one tile"
+
+
+def test_a_person_of_a_fifth_of_the_picture_is_found(blazepose: BlazePose) -> None:
+    with open_source(SAMPLE_VIDEO) as source:
+        image = next(frame.image for frame in source if frame.index == 150)
+    small = cv2.resize(image, None, fx=0.33, fy=0.33, interpolation=cv2.INTER_AREA)
+    room = cv2.copyMakeBorder(small, 300, 720 - 300 - small.shape[0], 500, 780 - small.shape[1], cv2.BORDER_REPLICATE)
+    stream = blazepose.start()
+    found = [stream.step(Frame(i, i / 30.0, room)) for i in range(10)]
+    (person,) = found[-1]
+    height_px = float(np.ptp(person.xy_px[:, 1]))
+    assert 0.15 < height_px / 720.0 < 0.25
+    inside = (person.xy_px >= (500, 300)).all(axis=1) & (person.xy_px <= (500 + small.shape[1], 540)).all(axis=1)
+    assert inside.all()
 
 
 def test_settings() -> None:
@@ -64,6 +82,8 @@ def test_settings() -> None:
         open_detector("rtmpose")
     with pytest.raises(UsageError):
         open_detector("blazepose", max_people=0)
+    with pytest.raises(UsageError, match="lite, full, heavy"):
+        open_detector("blazepose:huge")
     for name in ("missing.task", "missing.onnx"):
         with pytest.raises(ModelError, match="missing") as caught:
             open_detector(name)
@@ -106,6 +126,7 @@ def test_two_streams_at_once(blazepose: BlazePose, squat_frames: list[Frame], wa
 @pytest.mark.shared
 @pytest.mark.parametrize("clip", ["squat_frames", "walk_frames"])
 def test_agrees_with_mediapipe(blazepose: BlazePose, clip: str, request: pytest.FixtureRequest) -> None:
+    pytest.importorskip("mediapipe.python.solutions", reason="MediaPipe 0.10.21, the reference, isn't installed")
     # MediaPipe's Python solution takes every clip for one of 30 frames a second.
     frames = [Frame(f.index, f.index / 30.0, f.image) for f in request.getfixturevalue(clip)]
     ours, theirs = run(blazepose, frames), run(open_detector("mediapipe"), frames)
@@ -120,8 +141,16 @@ def test_agrees_with_mediapipe(blazepose: BlazePose, clip: str, request: pytest.
     assert np.percentile(gaps, 95) < 0.005
 
 
+def test_mediapipe_1_is_named_where_it_is_missing(tmp_path: Path) -> None:
+    if importlib.util.find_spec("mediapipe") is not None:
+        pytest.skip("mediapipe is installed")
+    with pytest.raises(ModelError, match=r"mediapipe>=1\.2"):
+        open_detector(f"mediapipe:{tmp_path / 'x.task'}").start()
+
+
 @pytest.mark.shared
 def test_world_landmarks_agree_with_mediapipe(blazepose: BlazePose, squat_frames: list[Frame]) -> None:
+    pytest.importorskip("mediapipe.python.solutions", reason="MediaPipe 0.10.21, the reference, isn't installed")
     ours, theirs = blazepose.start(), open_detector("mediapipe").start()
     ours.step(squat_frames[0])
     theirs.step(squat_frames[0])
@@ -131,7 +160,7 @@ def test_world_landmarks_agree_with_mediapipe(blazepose: BlazePose, squat_frames
 
 @pytest.mark.shared
 def test_one_person_is_not_found_twice(squat_frames: list[Frame]) -> None:
-    stream = BlazePose(max_people=4, threads=1, redetect_s=0.1).start()
+    stream = BlazePose(max_people=4, threads=1, settings=BlazePoseSettings(redetect_s=0.1)).start()
     counts = [len(stream.step(frame)) for frame in squat_frames]
     assert counts == [1] * len(squat_frames)
     assert stream.looks > 3

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.keypoints import ssd
-from posepipe.keypoints.heatmaps import refine, sigmoid
-from posepipe.keypoints.roi import Roi, letterbox
-from posepipe.keypoints.steady import steady
+from posepipe.keypoints import finder as ssd
+from posepipe.keypoints.blazepose import refine
+from posepipe.keypoints.finder import sigmoid, tiles
+from posepipe.keypoints.roi import Roi, letterbox, steady
 
 rois = st.builds(
     Roi,
@@ -109,6 +109,21 @@ def test_crop_agrees_with_its_map() -> None:
     rows, columns = np.mgrid[:256, :256]
     seen = np.array([(crop * columns).sum(), (crop * rows).sum()]) / crop.sum() / 256
     np.testing.assert_allclose(seen, to_crop(roi, np.array([[150.0, 120.0]]))[0], atol=0.003)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (640, 480), (100, 100), (300, 3000)])
+def test_tiles_cover_the_picture_and_hold_small_people_whole(size: tuple[int, int]) -> None:
+    squares, least = tiles(*size), min(size)
+    seen = np.zeros(size[::-1], bool)
+    for left, top, right, bottom in squares:
+        assert left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]
+        assert right - left == bottom - top == round(0.6 * least)
+        seen[top:bottom, left:right] = True
+    assert seen.all()
+    rng, tall = np.random.default_rng(0), 0.18 * least
+    for _ in range(200):
+        x, y = rng.uniform(0, size[0] - tall), rng.uniform(0, size[1] - tall)
+        assert any(a <= x and x + tall <= c and b <= y and y + tall <= d for a, b, c, d in squares)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1080, 1920), (500, 500)])

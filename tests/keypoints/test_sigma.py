@@ -95,7 +95,7 @@ def test_cap_over_frames_is_the_cap_of_each_frame() -> None:
 def test_cap_is_found_again(shape: float) -> None:
     """Errors drawn from a known cap: the fit states their standard deviation within five percent."""
     pytest.importorskip("scipy")
-    from posepipe.training.sigma_cap import fit_row, honesty
+    from posepipe.lab.detector import fit_row, honesty
 
     rng = np.random.default_rng(0)
     first, visibility = rng.uniform(0.5, 3.0, 6000), rng.random(6000)

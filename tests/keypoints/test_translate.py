@@ -9,9 +9,8 @@ import pytest
 
 from posepipe.errors import ModelError
 from posepipe.inference import open_session
-from posepipe.keypoints.blazepose_models import from_wheel
-from posepipe.keypoints.tflite_graph import densify, read_tflite
-from posepipe.keypoints.translate import translate
+from posepipe.keypoints.blazepose_models import blazepose_files, have_blazepose
+from posepipe.keypoints.translate import Operator, TFLiteGraph, _Translator, densify, read_tflite, translate
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="needs ai-edge-litert")
 
@@ -45,12 +44,12 @@ CASES = {
 def test_equals_litert(
     part: str, outputs: dict, size: int, make: Callable[[int, np.random.Generator], np.ndarray]
 ) -> None:
-    data = getattr(from_wheel(), part)
+    data = getattr(blazepose_files(), part)
     image = make(size, np.random.default_rng(1))
     if part == "detector":
         image = image * 2.0 - 1.0
     expected = litert(data, image)
-    session = open_session(translate(data, outputs).SerializeToString(), threads=1)
+    session = open_session(translate(data, outputs), threads=1)
     results = session.run(list(outputs), {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))})
     for (name, shape), result in zip(outputs.items(), results, strict=True):
         got = result.transpose(0, 2, 3, 1) if result.ndim == 4 else result
@@ -59,12 +58,38 @@ def test_equals_litert(
         assert np.abs(got - expected[shape]).max() <= (5e-2 if make is CASES["black"] else 5e-3), name
 
 
+@pytest.mark.parametrize("network", ["lite", "heavy"])
+def test_other_networks_equal_litert(network: str) -> None:
+    if not have_blazepose(network):
+        pytest.skip(f"needs {network}: posepipe models get {network}")
+    data = blazepose_files(network).landmarks
+    image = smooth_picture(256, np.random.default_rng(1))
+    expected = litert(data, image)
+    session = open_session(translate(data, LANDMARKS), threads=1)
+    results = session.run(list(LANDMARKS), {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))})
+    for (name, shape), result in zip(LANDMARKS.items(), results, strict=True):
+        got = result.transpose(0, 2, 3, 1) if result.ndim == 4 else result
+        assert np.abs(expected[shape]).max() > 0.0, name
+        assert np.abs(got - expected[shape]).max() <= 1e-2, name
+
+
+def test_pad_of_channels_equals_numpy() -> None:
+    """The heavy network widens shortcuts by channels of zeros; no file of it is needed for this."""
+    shapes = {0: (1, 2, 3, 4), 1: (4, 2), 2: (1, 3, 3, 7)}
+    pads = np.array([[0, 0], [0, 1], [0, 0], [1, 2]], dtype=np.int32)
+    graph = TFLiteGraph((0,), (2,), shapes, {1: pads}, (Operator("PAD", (0, 1), (2,), {}),))
+    session = open_session(_Translator(graph, "").model({"wide": 2}), threads=1)
+    image = np.random.default_rng(0).uniform(0.0, 1.0, (2, 4, 2, 3)).astype(np.float32)
+    wide = session.run(["wide"], {"image": image})[0]
+    np.testing.assert_array_equal(wide, np.pad(image, ((0, 0), (1, 2), (0, 1), (0, 0))))
+
+
 @pytest.mark.shared
 def test_equals_litert_on_real_crop(squat_frames: list) -> None:
-    data = from_wheel().landmarks
+    data = blazepose_files().landmarks
     crop = np.ascontiguousarray(squat_frames[0].image[:256, 700:956, ::-1])[None].astype(np.float32) / 255.0
     expected = litert(data, crop)
-    session = open_session(translate(data, LANDMARKS).SerializeToString(), threads=1)
+    session = open_session(translate(data, LANDMARKS), threads=1)
     got = session.run(["landmarks", "presence"], {"image": np.ascontiguousarray(crop.transpose(0, 3, 1, 2))})
     # Depth, which nothing here uses, reaches 440 in this crop.
     tables = [values.reshape(39, 5)[:, [0, 1, 3, 4]] for values in (got[0], expected[1, 195])]
@@ -73,7 +98,7 @@ def test_equals_litert_on_real_crop(squat_frames: list) -> None:
 
 
 def test_batch_equals_one_by_one() -> None:
-    session = open_session(translate(from_wheel().landmarks, LANDMARKS).SerializeToString(), threads=1)
+    session = open_session(translate(blazepose_files().landmarks, LANDMARKS), threads=1)
     images = np.random.default_rng(2).uniform(0.0, 1.0, (3, 3, 256, 256)).astype(np.float32)
     together = session.run(["landmarks"], {"image": images})[0]
     single = np.concatenate([session.run(["landmarks"], {"image": images[i : i + 1]})[0] for i in range(3)])
@@ -82,8 +107,17 @@ def test_batch_equals_one_by_one() -> None:
 
 def test_segmentation_branch_is_cut() -> None:
     whole = {**LANDMARKS, "mask": (1, 256, 256, 1)}
-    data = from_wheel().landmarks
-    assert len(translate(data, LANDMARKS).graph.node) < len(translate(data, whole).graph.node)
+    data = blazepose_files().landmarks
+    assert len(translate(data, LANDMARKS)) < len(translate(data, whole)) - 10_000
+
+
+@pytest.mark.parametrize(("part", "outputs"), [("landmarks", LANDMARKS), ("detector", DETECTOR)])
+def test_file_is_the_one_that_onnx_writes(part: str, outputs: dict) -> None:
+    onnx = pytest.importorskip("onnx")
+    data = translate(getattr(blazepose_files(), part), outputs)
+    model = onnx.load_from_string(data)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.SerializeToString(deterministic=True) == data
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"\x00\x00\x00\x00TFL3", b"\x10\x00\x00\x00TFL3" + b"\xff" * 64])
@@ -96,12 +130,12 @@ def test_broken_file_is_a_model_error(data: bytes) -> None:
 
 def test_truncated_network_is_a_model_error() -> None:
     with pytest.raises(ModelError):
-        translate(from_wheel().landmarks[:5000], LANDMARKS)
+        translate(blazepose_files().landmarks[:5000], LANDMARKS)
 
 
 def test_missing_output_names_the_shapes() -> None:
     with pytest.raises(ModelError, match=r"\(1, 17\).*\(1, 195\)"):
-        translate(from_wheel().landmarks, {"landmarks": (1, 17)}, where="x")
+        translate(blazepose_files().landmarks, {"landmarks": (1, 17)}, where="x")
 
 
 def test_densify_dense_levels() -> None:

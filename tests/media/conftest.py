@@ -32,6 +32,7 @@ def make_video(tmp_path: Path) -> MakeVideo:
         options: dict[str, str] | None = None,
         codec_options: dict[str, str] | None = None,
         metadata: dict[str, str] | None = None,
+        transfer: int | None = None,
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +45,8 @@ def make_video(tmp_path: Path) -> MakeVideo:
             stream.pix_fmt = pix_fmt
             if time_base is not None:
                 stream.codec_context.time_base = time_base
+            if transfer is not None:
+                stream.codec_context.color_trc = transfer
             if rotation is not None:
                 stream.set_display_rotation(rotation, hflip=hflip)
             for i, image in enumerate(images):

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.errors import UsageError
-from posepipe.media._text import ascii_text
-from posepipe.media.draw import OKABE_ITO, draw_angles, draw_caption, draw_pose, mirror_view
+from posepipe.media.draw import OKABE_ITO, ascii_text, draw_angles, draw_caption, draw_pose, mirror_view
 from posepipe.skeleton import BLAZEPOSE33, BODY21, COCO17, H36M17, HALPE26
 from posepipe.types import Keypoints
 

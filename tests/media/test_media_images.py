@@ -5,8 +5,10 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from video_kit import read
 
 from posepipe.errors import MediaError
+from posepipe.media import _images
 from posepipe.media.sources import open_source
 
 
@@ -15,11 +17,6 @@ def write(path, value=0, size=(8, 6), data=None):
     image = np.full((size[1], size[0], 3), (value, 0, 255), np.uint8) if data is None else data
     path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
     return path
-
-
-def read(spec, **options):
-    with open_source(spec, **options) as source:
-        return list(source), source
 
 
 @pytest.fixture
@@ -124,3 +121,21 @@ def test_exif_cut_short_is_no_error(tmp_path):
     broken = exif("<", 6, 26)[:40]
     path.write_bytes(data[:2] + broken[:2] + struct.pack(">H", len(broken) - 2) + broken[4:] + data[2:])
     assert read(path)[1].info.focal_px is None
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_jpeg_is_the_same_where_opencv_is_old(orientation, tmp_path, monkeypatch) -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    path = tmp_path / "phone.jpg"
+    exif = image_module.Exif()
+    exif[0x0112] = orientation
+    ramp = np.linspace(0, 255, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint8)
+    image_module.fromarray(ramp).save(path, exif=exif, quality=95)
+    new = _images._read(path)
+    monkeypatch.setattr(_images, "_OLD_JPEG", True)
+    old = _images._read(path)
+    assert new is not None and old is not None
+    assert old.shape == new.shape
+    assert np.abs(old.astype(int) - new).max() <= 3
+    path.write_bytes(path.read_bytes()[:100])
+    assert _images._read(path) is None

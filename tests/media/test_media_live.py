@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posepipe.errors import MediaError
-from posepipe.media import _queue
-from posepipe.media._clock import Clock
+from posepipe.media import sources
 from posepipe.media._images import natural_key
-from posepipe.media._queue import FrameQueue
-from posepipe.media.sources import open_source
+from posepipe.media._reader import Clock
+from posepipe.media.sources import FrameQueue, open_source
 from posepipe.types import Frame
 
 
@@ -27,7 +26,7 @@ class FakeCamera:
     count, pause_s, opened = 5, 0.0, True
     released = 0
 
-    def __init__(self, index):
+    def __init__(self, index, backend):
         self.left = self.count
 
     def isOpened(self):  # noqa: N802
@@ -133,7 +132,7 @@ def test_queue_is_bounded_in_frames():
 
 
 def test_queue_is_bounded_in_bytes_but_lets_one_through(monkeypatch):
-    monkeypatch.setattr(_queue, "_MAX_BYTES", 700)
+    monkeypatch.setattr(sources, "_MAX_BYTES", 700)
     small, huge = FrameQueue(50), FrameQueue(50)
     threads = [run_producer(small, 5), run_producer(huge, 3, size=100)]
     settle(lambda: [len(done) for _, done in threads] == [2, 1])

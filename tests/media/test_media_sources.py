@@ -8,17 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_kit import BLUE, GREEN, RED, WHITE, corners, decoder_threads, moving
+from video_kit import BLUE, GREEN, RED, WHITE, corners, decoder_threads, moving, read
 
 from posepipe.errors import MediaError, UsageError
 from posepipe.media.sources import open_source
 
 QUARTERS = {(0.25, 0.25): RED, (0.75, 0.25): GREEN, (0.25, 0.75): BLUE, (0.75, 0.75): WHITE}
-
-
-def read(spec, **options):
-    with open_source(spec, **options) as source:
-        return list(source), source
 
 
 def assert_corners(image, tolerance=24):
@@ -207,6 +202,13 @@ def test_senseless_focal_length_is_left_out(make_video, value):
     assert read(path)[1].info.focal_px is None
 
 
+def test_tags_that_are_not_utf8(make_video):
+    path = make_video("latin.mkv", moving(2), metadata={"focal_length_35mm": "Uebung"})
+    path.write_bytes(path.read_bytes().replace(b"Uebung", b"\xdcbung\xff"))
+    frames, source = read(path)
+    assert len(frames) == 2 and source.info.focal_px is None
+
+
 @pytest.mark.parametrize("name", ["a b/c d.mp4", "日本語/видео.mp4", "C:drive.mp4", "50%d [x]*.mp4", "-i.mp4"])
 def test_awkward_paths(make_video, name):
     path = make_video("plain.mp4", moving(2))
@@ -377,6 +379,26 @@ def test_opening_for_its_facts_starts_no_thread(make_video):
     with open_source(make_video("facts.mp4", moving(3))) as source:
         assert source.info.frames == 3
         assert not decoder_threads()
+
+
+@pytest.mark.parametrize("rotation", [None, 90])
+def test_no_picture_outlives_its_source(make_video, rotation):
+    """None waits for Python to look for circles: an 8K picture is 50 MB."""
+    path = make_video("clip.mp4", moving(4), rotation=rotation)
+
+    def pictures():
+        # By type: isinstance would ask lazy objects of other libraries, some of which warn.
+        return sum(issubclass(type(item), av.VideoFrame) for item in gc.get_objects())
+
+    gc.collect()
+    before = pictures()
+    gc.disable()
+    try:
+        open_source(path).close()
+        read(path)
+        assert pictures() == before
+    finally:
+        gc.enable()
 
 
 def test_forgotten_source_ends_its_thread(make_video):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_kit import BLUE, GREEN, RED, WHITE, corners, moving
+from video_kit import BLUE, GREEN, RED, WHITE, corners, moving, read
 
 from posepipe.errors import OutputError, UsageError
-from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 
 
@@ -24,11 +23,6 @@ def write(path, images, times, fps_hz=30.0, **options):
         for image, time_s in zip(images, times, strict=True):
             writer.write(image, time_s)
     return path
-
-
-def read(path):
-    with open_source(path) as source:
-        return list(source), source
 
 
 def atoms(path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posepipe.media.thumbnails import Thumbnails, shrink
 from posepipe.types import Frame
+from posepipe.watch import Thumbnails, shrink
 
 SMALL = np.zeros((18, 32, 3), np.uint8)
 

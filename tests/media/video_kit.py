@@ -6,6 +6,9 @@ import threading
 
 import numpy as np
 
+from posepipe.media.sources import Source, open_source
+from posepipe.types import Frame
+
 BLUE, GREEN, RED, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
@@ -25,3 +28,9 @@ def moving(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
 
 def decoder_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "posepipe-decoder"]
+
+
+def read(spec: object, **options: object) -> tuple[list[Frame], Source]:
+    """All frames of an input, and its source, closed."""
+    with open_source(spec, **options) as source:  # type: ignore[arg-type]
+        return list(source), source

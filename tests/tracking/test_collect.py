@@ -4,13 +4,14 @@ from test_tracker import person
 
 from posepipe.errors import UsageError
 from posepipe.skeleton import COCO17
-from posepipe.tracking import TrackBuilder, Tracker, choose_subject, merge_tracks
+from posepipe.tracking.collect import TrackBuilder, choose_subject, merge_tracks
+from posepipe.tracking.tracker import Tracker
 from posepipe.types import Keypoints, KeypointTrack, same
 
 
-def build(people_at, frames: int, fps: float = 30.0, **settings: float) -> TrackBuilder:
+def build(people_at, frames: int, fps: float = 30.0) -> TrackBuilder:
     """`people_at(i)` gives the people of frame i."""
-    tracker, builder = Tracker(), TrackBuilder(**settings)
+    tracker, builder = Tracker(), TrackBuilder()
     for i in range(frames):
         people = people_at(i)
         builder.append(i, i / fps, tracker.step(i / fps, people), people)
@@ -53,7 +54,13 @@ def test_flickers_are_nobody():
     assert build(lambda i: [person(200)] if 50 <= i < 60 else [], 450).tracks() == ()
     assert build(lambda i: [person(50 + 90 * (i // 15 % 4))] if i % 15 == 0 else [], 300).tracks() == ()
     assert build(lambda i: [], 30).tracks() == ()
-    assert TrackBuilder().tracks() == ()
+
+
+def test_somebody_without_a_valid_joint_is_nobody():
+    p = person(900)
+    nowhere = Keypoints(p.layout, p.xy_px, np.full_like(p.sigma_px, np.inf), p.score)
+    (track,) = build(lambda i: [person(300)] if i else [nowhere], 60).tracks()
+    assert track.frame[0] == 1
 
 
 @pytest.mark.parametrize(("frames", "fps"), [(21, 5.0), (35, 12.0), (40, 30.0), (12, 30.0), (1, 30.0)])
@@ -115,11 +122,13 @@ def test_wrong_calls_are_refused():
 
 @pytest.fixture(scope="module")
 def three() -> tuple[KeypointTrack, ...]:
-    """1 large at the left for half the time, 2 in the middle, 3 small at the right throughout."""
+    """1 large at the left for half the time, 2 in the middle, 3 small at the right throughout; arms go in and out."""
 
     def people(i: int) -> list[Keypoints]:
-        left = [person(120, size=1.6, seed=i)] if i < 60 else []
-        return [*left, person(320, 240, size=0.9, seed=i + 1), person(560, size=0.6, seed=i + 2)]
+        wide = 1.0 + 0.6 * np.sin(i / 5.0)
+        left = [person(120, size=1.6, seed=i, wide=wide)] if i < 60 else []
+        right = person(560, size=0.6, seed=i + 2, wide=wide)
+        return [*left, person(320, 240, size=0.9, seed=i + 1, wide=wide), right]
 
     return build(people, 120).tracks()
 

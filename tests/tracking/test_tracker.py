@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from posepipe.errors import UsageError
 from posepipe.skeleton import COCO17
-from posepipe.tracking import Tracker
+from posepipe.tracking.tracker import Tracker, TrackerSettings
 from posepipe.types import Keypoints
 
 # A standing person, 200 px tall, about the middle of the body.
@@ -52,7 +52,7 @@ def test_one_is_hidden_while_they_cross():
 
 
 def test_leaves_and_returns_within_the_gap():
-    tracker = Tracker(max_gap_s=1.0)
+    tracker = Tracker()
     for i in range(30):
         assert tracker.step(i / 30.0, [person(300 + i, seed=i), person(600, seed=-i + 99)]) == (1, 2)
     for i in range(30, 52):
@@ -63,7 +63,7 @@ def test_leaves_and_returns_within_the_gap():
 @pytest.mark.parametrize("fps", [5.0, 12.0, 30.0, 120.0])
 def test_gap_is_in_seconds(fps):
     for away_s, same in ((0.8, True), (1.4, False)):
-        tracker = Tracker(max_gap_s=1.0)
+        tracker = Tracker()
         for i in range(int(2 * fps)):
             tracker.step(i / fps, [person(300, seed=i)])
         last = (int(2 * fps) - 1) / fps
@@ -117,7 +117,7 @@ def test_time_must_rise_and_reset_forgets():
     tracker.reset()
     assert tracker.step(0.0, [person(500)]) == (1,)
     with pytest.raises(UsageError):
-        Tracker(max_gap_s=-1.0)
+        Tracker(TrackerSettings(max_gap_s=-1.0))
 
 
 @settings(max_examples=20, deadline=None)

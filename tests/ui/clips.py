@@ -6,11 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from posepipe.lab.people.body import BodyShape
+from posepipe.lab.people.camera import SynthCamera
+from posepipe.lab.people.motion import Stance, squat
+from posepipe.lab.people.sample import render_clip
 from posepipe.media.writer import VideoWriter
-from posepipe.synth.body import BodyShape
-from posepipe.synth.camera import SynthCamera
-from posepipe.synth.clip import render_clip
-from posepipe.synth.motion import Stance, squat
 
 FPS_HZ = 15.0
 

@@ -9,14 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from posepipe.results.folder import save
-from tests.results.factory import make_recording
+from posepipe.exercise.types import ExerciseResult
+from posepipe.reasons import Reason
+from posepipe.record.folder import save
+from tests.record.factory import make_exercise, make_gait, make_person, make_recording
 from tests.ui.clips import fake_camera, squat_film
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -25,25 +28,42 @@ OpenPage = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library with two made-up results."""
+    """A library with three made-up results, one of them a walk."""
     root = tmp_path_factory.mktemp("library")
     for name in ("first", "second"):
-        save(make_recording(path=f"{name}.mp4"), root / name)
+        save(make_recording(path=f"{name}.mp4", people=(make_person(exercise=_squats()),), warnings=()), root / name)
+    walker = make_person(gait=make_gait(), exercise=ExerciseResult(withheld=Reason.NO_EXERCISE))
+    save(make_recording(path="walk.mp4", people=(walker,), warnings=()), root / "walk")
     return root
 
 
+def _squats() -> ExerciseResult:
+    """Squats whose faults are some of the catalogue's, so that they have words."""
+    result = make_exercise()
+    bouts = [
+        replace(bout, reps=tuple(replace(rep, faults=("knees_in",) if rep.faults else ()) for rep in bout.reps))
+        for bout in result.bouts
+    ]
+    return replace(result, bouts=tuple(bouts))
+
+
 def start_server(
-    library: Path, log: Path, temporary: Path, more: Mapping[str, str] | None = None
+    library: Path,
+    log: Path,
+    temporary: Path,
+    more: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start the app; returns its process and address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "posepipe.cli.main", "app", "--port", str(port), "--no-browser"]
-    environment = {**os.environ, "TMPDIR": str(temporary), **(more or {})}
+    settings = {"POSEPIPE_SETTINGS": str(temporary / "settings.json")}
+    environment = {**os.environ, "TMPDIR": str(temporary), **settings, **(more or {})}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*command, "--library", str(library), "--max-upload-mb", "20"],
+            [*command, "--library", str(library), "--max-upload-mb", "20", *arguments],
             stdout=file,
             stderr=file,
             env=environment,
@@ -64,7 +84,7 @@ def app(
     library: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Path, Path, subprocess.Popen[bytes]]]:
     """Address of a running app, its log, its folder for temporary files, its process."""
-    if find_spec("streamlit") is None or find_spec("streamlit_webrtc") is None:
+    if find_spec("streamlit") is None or find_spec("aiortc") is None:
         pytest.skip("the extra app isn't installed")
     folder = tmp_path_factory.mktemp("app")
     temporary = folder / "tmp"

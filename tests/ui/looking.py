@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 _READ = """() => {
   for (const element of document.querySelectorAll('*')) {
@@ -38,8 +39,8 @@ def panel(page: Any) -> Panel:
 
 
 def rtc(page: Any) -> Any:
-    """The frame with the picture and the start button."""
-    return page.frame_locator("iframe[title*='webrtc']")
+    """The board with the start button and the picture; Streamlit has a Stop of its own."""
+    return page.locator(".trainer")
 
 
 def start(page: Any, url: str, exercise: str = "") -> None:
@@ -61,3 +62,35 @@ def watch(page: Any, seconds: float, every_s: float = 0.5) -> list[Panel]:
         page.wait_for_timeout(1000.0 * every_s)
         seen.append(panel(page))
     return seen
+
+
+def only_this_machine(page: Any) -> None:
+    """The page's browser asked no other host for anything."""
+    hosts = {urlsplit(url).hostname for url in page.posepipe_requests if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"localhost"}
+
+
+def finished(page: Any) -> None:
+    """Wait for a result; while the page is drawn again, the one before may still stand there."""
+    said = page.get_by_text("Video, curves and 3D view")
+    said.first.wait_for(timeout=180_000)
+    until_s = time.monotonic() + 60.0
+    while said.count() != 1:
+        assert time.monotonic() < until_s
+        page.wait_for_timeout(100)
+
+
+LIBRARY = ("walk", "second", "first")
+"""Rows of the library of `tests.ui.conftest`, from the top."""
+
+
+def tick(page: Any, row: int) -> None:
+    """Tick a row of a table, counted from 0; its cells are drawn on a canvas."""
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 17, "y": 35 * (row + 1) + 17})
+
+
+def open_result(page: Any, name: str) -> None:
+    """Open a result of the library."""
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    tick(page, LIBRARY.index(name))
+    page.locator("iframe[srcdoc]").wait_for()

@@ -6,19 +6,13 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import panel, rtc
+from tests.ui.looking import finished, only_this_machine, panel, rtc
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
-
-
-def _only_this_machine(page: object) -> None:
-    hosts = {urlsplit(url).hostname for url in page.posepipe_requests if not url.startswith(("data:", "blob:"))}  # type: ignore[attr-defined]
-    assert hosts == {"localhost"}
 
 
 def test_pages_open_and_nothing_leaves_the_machine(app: App, open_page: OpenPage) -> None:
@@ -41,7 +35,7 @@ def test_pages_open_and_nothing_leaves_the_machine(app: App, open_page: OpenPage
     page.keyboard.type("Deu")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Modelle & Zustand").wait_for()
-    _only_this_machine(page)
+    only_this_machine(page)
     assert "Traceback" not in log.read_text()
 
 
@@ -80,16 +74,13 @@ def test_upload_ends_with_report_and_playable_video(
     junk.write_bytes(b"no video at all" * 100)
     page = open_page()
     page.goto(f"{url}/analyze")
-    page.get_by_text("Drop a video above").wait_for()
+    page.get_by_text("Drop videos above").wait_for()
     page.locator("input[type=file]").set_input_files([junk])
-    start = page.get_by_test_id("stMain").get_by_role("button", name="Analyze")
-    start.click()
     page.get_by_role("alert").filter(has_text="_b__junk_.mp4").wait_for()
     page.locator("input[type=file]").set_input_files([person_clip])
-    # A click before the file has arrived would start without it.
-    page.get_by_test_id("stFileUploader").get_by_text(person_clip.name).wait_for()
-    start.click()
-    page.get_by_text("Video, curves and 3D view").wait_for(timeout=120_000)
+    page.get_by_test_id("stMultiSelect").get_by_text(person_clip.name).wait_for()
+    page.get_by_test_id("stMain").get_by_role("button", name="Analyze", exact=True).click()
+    finished(page)
     report = page.frame_locator("iframe[srcdoc]")
     report.get_by_text("The movement in 3D").wait_for()
     length_s = page.evaluate(
@@ -119,7 +110,7 @@ def test_upload_ends_with_report_and_playable_video(
     assert list(temporary.glob("posepipe-app-*"))
     page.reload()
     page.get_by_text("this is a new session").wait_for()
-    _only_this_machine(page)
+    only_this_machine(page)
     assert "Traceback" not in log.read_text()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from posepipe.pipeline import Config
-from posepipe.results.folder import load
+from posepipe.record.folder import load
 from posepipe.ui.jobs import Item, Job, State
 
 

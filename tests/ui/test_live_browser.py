@@ -12,9 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.packets import free_port, home, outward, when_open
 from tests.ui.clips import fake_camera, squat_film
 from tests.ui.conftest import OpenPage, start_server
-from tests.ui.looking import Panel, panel, rtc, start, watch
+from tests.ui.looking import Panel, finished, panel, rtc, start, watch
+
+__all__ = ["home"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -39,6 +42,23 @@ def _speed(said: str) -> tuple[float, float, float]:
     numbers = re.findall(r"\d+", said)
     assert len(numbers) == 4, said
     return float(numbers[0]), float(numbers[1]), float(numbers[3])
+
+
+def test_camera_stays_on_this_machine(open_page: OpenPage, squat_camera: Path, home: Path) -> None:
+    """WebRTC takes this machine's own addresses, which lead back to it; nothing is looked up and no server is asked."""
+    port = free_port()
+    shown: list[str] = []
+
+    def use() -> None:
+        when_open(port)
+        page = open_page(squat_camera)
+        start(page, f"http://localhost:{port}")
+        shown.extend(look.speed for look in watch(page, 15.0))
+
+    found = outward(["app", "--no-browser", "--port", str(port)], home, use=use)
+    assert any(shown)
+    own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
+    assert [line for line in found if not any(f" {one}" in line or f'"{one}"' in line for one in own)] == []
 
 
 def test_rendered_squats_are_counted_exactly(app: App, open_page: OpenPage, squat_camera: Path) -> None:
@@ -141,7 +161,8 @@ def test_camera_of_the_apps_machine(open_page: OpenPage, library: Path, tmp_path
         page.keyboard.type("Squat")
         page.keyboard.press("Enter")
         page.get_by_text("App's machine", exact=True).click()
-        page.locator(".st-key-live_start button").click()
+        page.get_by_text("Camera number").wait_for()
+        rtc(page).get_by_role("button", name="Start").click()
         page.wait_for_function(_PICTURE)
         seen = watch(page, 18.0)
         assert seen[-1].count == 3
@@ -162,7 +183,7 @@ def test_temporary_files_go_after_the_page_was_closed(app: App, open_page: OpenP
     page.goto(f"{url}/analyze")
     page.locator("input[type=file]").set_input_files([person_clip])
     page.get_by_test_id("stMain").get_by_role("button", name="Analyze").click()
-    page.get_by_text("Video, curves and 3D view").wait_for(timeout=120_000)
+    finished(page)
     mine = set(temporary.glob("posepipe-app-*")) - before
     assert len(mine) == 1
     page.goto("about:blank")

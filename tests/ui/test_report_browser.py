@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from posepipe.results import write_report
-from posepipe.results.language import LANGUAGES
-from tests.results.factory import make_recording
+from posepipe.record.folder import write_report
+from posepipe.texts import LANGUAGES
+from tests.record.factory import make_recording
 from tests.ui.conftest import OpenPage
 
 _BONES = "document.querySelectorAll('.viewer .bone:not([visibility=hidden])').length"
@@ -29,7 +29,7 @@ def test_everything_shows_one_moment(open_page: OpenPage, tmp_path: Path, langua
     assert len(readouts) > 10
     assert all(at in text for text in readouts)
     # The curve of the repetitions leads there too.
-    page.locator(".wide-plot svg").click(position={"x": 300, "y": 60})
+    page.locator(".plots.wide svg").click(position={"x": 300, "y": 60})
     assert page.locator(".viewer output").inner_text() != at
     play = page.locator("[data-do=play]")
     play.click()

@@ -12,7 +12,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from posepipe.errors import UsageError
 from posepipe.pipeline import Config
-from posepipe.ui.rtc import StageTrack, ice_servers, is_local, is_secure
+from posepipe.ui.cameras import StageTrack, ice_servers, is_local, is_secure
 from posepipe.ui.stage import Stage
 
 TURN = {"POSEPIPE_TURN_URL": "turn:t:3478", "POSEPIPE_TURN_USERNAME": "u", "POSEPIPE_TURN_PASSWORD": "p"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from posepipe.errors import InputError, OutputError
-from posepipe.results.folder import load, save
-from posepipe.ui.shelf import delete, describe, keep, kept
-from tests.results.factory import make_recording
+from posepipe.record.folder import load, save
+from posepipe.ui.storage import delete, describe, files_of, keep, kept
+from tests.record.factory import make_recording
 
 
 @pytest.fixture
@@ -54,6 +54,28 @@ def test_delete_refuses_anything_else(result: Path, tmp_path: Path) -> None:
             delete(folder, root)
     assert describe(entry) is not None
     assert describe(result) is not None
+
+
+def test_no_link_is_followed(result: Path, tmp_path: Path) -> None:
+    root, secret = tmp_path / "shelf", tmp_path / "secret.txt"
+    secret.write_text("secret")
+    entry = keep(result, root, "a")
+    (root / "link").symlink_to(result)
+    assert [found.folder for found in kept(root)] == [entry]
+    (entry / "sub").mkdir()
+    for link, target in (("notes.txt", secret), ("sub/more.txt", secret), ("folder", tmp_path)):
+        before = files_of(entry)
+        (entry / link).symlink_to(target)
+        assert files_of(entry) == before
+        assert kept(root) == []
+        (entry / link).unlink()
+    assert [found.folder for found in kept(root)] == [entry]
+    (entry / "folder").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="files of your own"):
+        delete(entry, root)
+    assert describe(entry) is None
+    assert (entry / "folder").is_symlink()
+    assert secret.read_text() == "secret"
 
 
 def test_missing_folder_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from posepipe.media.sources import open_source
 from posepipe.pipeline import Config
 from posepipe.types import Frame
 from posepipe.ui import stage as stage_module
-from posepipe.ui.camera import LocalCamera
+from posepipe.ui.cameras import LocalCamera
 from posepipe.ui.stage import Meter, Stage, to_height
 
 BLACK = np.zeros((480, 640, 3), np.uint8)
@@ -242,8 +244,36 @@ def test_local_camera_that_is_not_there(session: SlowSession) -> None:
 def test_forgotten_camera_stops_filming(
     person_clip: Path, session: SlowSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posepipe.ui.camera._FORGOTTEN_S", 0.3)
+    monkeypatch.setattr("posepipe.ui.cameras._FORGOTTEN_S", 0.3)
     camera = LocalCamera(str(person_clip), Stage(Config()))
     wait_for(lambda: not camera.running, 1.5)
     assert not camera.running
     assert camera.error is None
+
+
+_LEAVES = """
+import threading, time, numpy as np
+from posepipe.media.sources import open_source
+from posepipe.pipeline import Config
+from posepipe.samples import SAMPLE_VIDEO
+from posepipe.ui.stage import Stage
+
+with open_source(SAMPLE_VIDEO) as source:
+    image = next(source).image
+stage = Stage(Config())
+
+def feed():
+    while True:
+        stage.offer(lambda: image)
+        time.sleep(0.002)
+
+threading.Thread(target=feed, daemon=True).start()
+while stage.look().frames < 3 and stage.look().error is None:
+    time.sleep(0.01)
+"""
+
+
+def test_the_program_may_end_in_the_midst_of_a_picture() -> None:
+    """Without an end of its own the thread came back from a network's code into an interpreter that was gone."""
+    done = subprocess.run([sys.executable, "-c", _LEAVES], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

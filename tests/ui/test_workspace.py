@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posepipe.errors import MediaError
-from posepipe.ui.workspace import Workspace, check_video, safe_name, sweep
+from posepipe.samples import SAMPLE_VIDEO
+from posepipe.ui.storage import Workspace, check_video, safe_name, sweep
 
 
 @given(st.text(max_size=300))
@@ -73,11 +75,16 @@ def refused(path: Path) -> MediaError | None:
         ("text.mp4", b"this is no video at all\n" * 100),
         ("page.mp4", b"<html><script>alert(1)</script></html>"),
         ("program.mp4", b"\x7fELF\x02\x01\x01" + bytes(500)),
+        # These lead to other files: the server's own, or another machine's.
+        ("list.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{SAMPLE_VIDEO}\n#EXT-X-ENDLIST\n".encode()),
+        ("list.mp4", b"ffconcat version 1.0\nfile beside.mp4\n"),
+        ("call.sdp", b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 10.1.2.3\nt=0 0\nm=video 5004 RTP/AVP 96\n"),
     ],
 )
 def test_junk_is_refused_whatever_its_name(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
+    shutil.copy(SAMPLE_VIDEO, tmp_path / "beside.mp4")
     error = refused(path)
     assert error is not None
     assert error.where == name

@@ -1,72 +1,99 @@
-"""The page that analyses video files."""
+"""The page that analyses video files: the result first, then the form, which keeps what was chosen."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
-from posepipe.errors import PosePipeError
-from posepipe.pipeline import TASKS, Config
+from posepipe.edits import config_of, write_edits
+from posepipe.keypoints.quality import QUALITIES
+from posepipe.media.hide import WAYS
+from posepipe.pipeline import TASKS, Config, Pipeline
 from posepipe.samples import SAMPLE_HEIGHT_M, SAMPLE_VIDEO
+from posepipe.texts import Texts
+from posepipe.ui.chosen import choose, chosen, remembered_box, take_in, videos
 from posepipe.ui.jobs import Item, Job, State
-from posepipe.ui.pages.show import downloads, keep_button, show_result
-from posepipe.ui.session import job, results, say, set_job, show_error, verbatim, workspace
-from posepipe.ui.texts import Texts
-from posepipe.ui.workspace import check_video
+from posepipe.ui.notices import note, tell
+from posepipe.ui.pages.portraits import choose_person
+from posepipe.ui.pages.show import corrected, downloads, gait_link, keep_button, show_result
+from posepipe.ui.pages.tools import Wish
+from posepipe.ui.session import job, results, say, set_job, verbatim, workspace
 
-__all__ = ["page"]
+__all__ = ["page", "start_sample"]
 
 _LOOK_S = 0.5
+_SUBJECTS = ("largest", "center", "all")
 
 
 def page() -> None:
     """Draw the page."""
     text = say()
     st.title(text("analyze.title"))
-    st.markdown(text("analyze.intro"))
     running = job()
-    if running is not None and running.running:
+    busy = running is not None and running.running
+    if busy:
         st.fragment(_show_progress, run_every=_LOOK_S)()
-        return
-    _input(text)
-    _collect()
-    _show_results(text)
+    else:
+        _collect(text)
+    if results():
+        _show_results(text, busy=busy)
+        with st.expander(text("analyze.another"), icon=":material/tune:", key="analyze_form"):
+            _form(text, busy=busy)
+    else:
+        st.markdown(text("analyze.intro"))
+        _form(text, busy=busy)
 
 
-def _input(text: Texts) -> None:
+def start_sample(text: Texts) -> None:
+    """Begin with the sample video; its person's height is known."""
+    item = Item(SAMPLE_VIDEO.name, SAMPLE_VIDEO, workspace().new_folder("result"))
+    set_job(Job([item], Config(height_m=SAMPLE_HEIGHT_M), text.language).start())
+
+
+def _form(text: Texts, *, busy: bool) -> None:
+    """Videos and options; kept until the user changes them."""
+    turn = st.session_state.setdefault("uploads_turn", 0)
     uploads = st.file_uploader(
-        text("analyze.drop"), accept_multiple_files=True, key="uploads", help=text("analyze.drop_help")
+        text("analyze.drop"), accept_multiple_files=True, key=f"uploads-{turn}", help=text("analyze.drop_help")
     )
-    sample = st.checkbox(text("analyze.sample"), key="sample", help=text("analyze.sample_help"))
-    with st.expander(text("analyze.options"), icon=":material/tune:"):
-        config = _config(text, sample=sample and not uploads)
-    chosen = bool(uploads) or sample
-    if not chosen and not results():
+    if uploads:
+        # Ours from here on: a box of uploads would forget them, and keep them in memory.
+        taken = take_in(uploads)
+        choose("chosen", [*chosen("chosen", []), *taken])
+        st.session_state["uploads_turn"] = turn + 1
+        st.rerun()
+    if videos():
+        with remembered_box("chosen", []):
+            st.multiselect(
+                text("analyze.chosen"), list(videos()), key="chosen", placeholder=text("analyze.chosen_none")
+            )
+    config = _config(text)
+    names = list(chosen("chosen", []))
+    height = text("analyze.height_set", cm=f"{100 * config.height_m:.0f}") if config.height_m else ""
+    st.caption(height or text("analyze.height_assumed"))
+    bar = st.container(horizontal=True)
+    if bar.button(text("analyze.start"), type="primary", icon=":material/play_arrow:", disabled=busy or not names):
+        items = [Item(name, videos()[name], workspace().new_folder("result")) for name in names]
+        set_job(Job(items, config, text.language).start())
+        st.rerun()
+    if bar.button(text("analyze.sample"), icon=":material/movie:", disabled=busy, help=text("analyze.sample_help")):
+        start_sample(text)
+        st.rerun()
+    if not names and not results() and not busy:
         st.info(text("analyze.empty"), icon=":material/upload_file:")
-    if st.button(text("analyze.start"), type="primary", icon=":material/play_arrow:", disabled=not chosen):
-        items = [item for upload in uploads or () if (item := _take_in(upload)) is not None]
-        if sample:
-            items.append(Item(SAMPLE_VIDEO.name, SAMPLE_VIDEO, workspace().new_folder("result")))
-        if items:
-            set_job(Job(items, config, text.language).start())
-            st.rerun()
 
 
-def _config(text: Texts, *, sample: bool) -> Config:
+def _config(text: Texts) -> Config:
     task, subject, height, view = st.columns(4)
-    with task:
-        chosen = st.selectbox(text("analyze.task"), TASKS, format_func=lambda name: text(f"task.{name}"), key="task")
-    with subject:
-        who = st.selectbox(
-            text("analyze.subject"),
-            ("largest", "center", "all"),
-            format_func=lambda name: text(f"subject.{name}"),
-            key="subject",
+    with task, remembered_box("task", TASKS[0]):
+        st.selectbox(text("analyze.task"), TASKS, format_func=lambda name: text(f"task.{name}"), key="task")
+    with subject, remembered_box("subject", _SUBJECTS[0]):
+        st.selectbox(
+            text("analyze.subject"), _SUBJECTS, format_func=lambda name: text(f"subject.{name}"), key="subject"
         )
-    with height:
-        height_cm = st.number_input(
+    with height, remembered_box("height_cm"):
+        st.number_input(
             text("analyze.height"),
             min_value=40,
             max_value=260,
@@ -75,22 +102,43 @@ def _config(text: Texts, *, sample: bool) -> Config:
             help=text("analyze.height_help"),
         )
     with view:
-        refine = st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
-    height_m = height_cm / 100.0 if height_cm else None
-    if sample and height_m is None:
-        height_m = SAMPLE_HEIGHT_M
-    return Config(task=chosen, subject=who, height_m=height_m, refine=refine)
-
-
-def _take_in(upload: st.runtime.uploaded_file_manager.UploadedFile) -> Item | None:
-    """An upload as a video to analyse; says what is wrong with one that isn't."""
-    try:
-        path = workspace().keep_upload(upload.name, upload)
-        check_video(path)
-        return Item(path.name, path, workspace().new_folder("result"))
-    except PosePipeError as error:
-        show_error(error)
-        return None
+        with remembered_box("quality", QUALITIES[0]):
+            st.selectbox(
+                text("analyze.quality"),
+                QUALITIES,
+                format_func=lambda name: text(f"quality.{name}"),
+                key="quality",
+                help=text("analyze.quality_help"),
+            )
+        with remembered_box("capture_fps"):
+            st.number_input(
+                text("analyze.capture"),
+                min_value=1,
+                max_value=10_000,
+                value=None,
+                key="capture_fps",
+                help=text("analyze.capture_help"),
+            )
+        with remembered_box("anonymise", WAYS[0]):
+            st.selectbox(
+                text("analyze.anonymise"),
+                WAYS,
+                format_func=lambda name: text(f"anonymise.{name}"),
+                key="anonymise",
+                help=text("analyze.anonymise_help"),
+            )
+        with remembered_box("refine", False):
+            st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
+    height_cm, capture = chosen("height_cm"), chosen("capture_fps")
+    return Config(
+        task=chosen("task"),
+        subject=chosen("subject"),
+        height_m=height_cm / 100.0 if height_cm else None,
+        refine=chosen("refine"),
+        capture_fps_hz=float(capture) if capture else None,
+        anonymise=chosen("anonymise"),
+        quality=chosen("quality"),
+    )
 
 
 def _show_progress() -> None:
@@ -109,70 +157,78 @@ def _show_progress() -> None:
         st.rerun()
 
 
-def _collect() -> None:
+def _collect(text: Texts) -> None:
     """Move what is done to the session's results, and say what isn't."""
-    text = say()
     finished = job()
     if finished is None:
         return
     for item in finished.items:
         if item.state is State.DONE:
-            results()[_free_name(item)] = item
+            name = _free_name(text, item)
+            results()[name] = item
+            choose("which", name)
+            choose("chosen", [one for one in chosen("chosen", []) if one != item.name])
         elif item.state is State.FAILED and item.error is not None:
-            show_error(item.error)
+            tell(item.error)
         elif item.state is State.STOPPED:
-            st.info(text("analyze.stopped", name=verbatim(item.name)), icon=":material/stop_circle:")
-    if all(item.state is State.DONE for item in finished.items):
-        set_job(None)
+            note(text("analyze.stopped", name=verbatim(item.name)))
+    set_job(None)
 
 
-def _free_name(item: Item) -> str:
-    found = results()
-    name, number = item.name, 2
-    while name in found and found[name] is not item:
-        name, number = f"{item.name} ({number})", number + 1
+def _free_name(text: Texts, item: Item) -> str:
+    """What the result is called; another person of a video has their number in it."""
+    found, name = results(), item.name
+    if name in found and item.recording is not None and found[name].detection is item.detection:
+        name = f"{name} – {text('result.person', id=', '.join(str(one.id) for one in item.recording.people))}"
+    first, number = name, 2
+    while name in found:
+        name, number = f"{first} ({number})", number + 1
     return name
 
 
-def _show_results(text: Texts) -> None:
-    found = results()
-    if not found:
-        return
-    st.divider()
-    names = list(found)
-    name = names[-1]
+def _show_results(text: Texts, *, busy: bool) -> None:
+    names = list(results())
     if len(names) > 1:
-        name = st.selectbox(text("analyze.which"), names, index=len(names) - 1, key=f"which-{len(names)}")
-    item = found[name]
-    assert item.recording is not None
+        with remembered_box("which", names[-1]):
+            st.selectbox(text("analyze.which"), names, key="which")
+    name = chosen("which", names[-1]) if len(names) > 1 else names[0]
+    item = results()[name]
+    recording = item.recording
+    assert recording is not None
     st.subheader(verbatim(name))
     bar = st.container(horizontal=True)
     with bar:
-        downloads(item.folder, item.name, key=f"analyze-{name}")
+        downloads(item.folder, recording, item.name, key=f"analyze-{name}")
         keep_button(item.folder, item.name, key=f"analyze-{name}")
-        _other_person(text, item)
-    show_result(item.folder, item.recording)
+        gait_link(recording, name)
+    _people(text, item)
+
+    def correct(wish: Wish) -> None:
+        pictures = Pipeline(config_of(recording)).hidden(item.detection).thumbnails if item.detection else ()
+        with st.spinner(text("tools.working")):
+            edits = corrected(item.folder, wish)
+            item.recording = write_edits(
+                item.folder, edits, language=text.language, video=item.video, thumbnails=pictures
+            )
+        st.rerun()
+
+    show_result(item.folder, recording, None if busy else correct)
 
 
-def _other_person(text: Texts, item: Item) -> None:
-    """Describe somebody else of the same video; nothing is detected again."""
-    if item.detection is None or len(item.detection.tracks) < 2 or item.recording is None:
+def _people(text: Texts, item: Item) -> None:
+    """Pictures of everybody in the video; whoever is clicked gets a result beside this one."""
+    detection, recording = item.detection, item.recording
+    if detection is None or recording is None or len(detection.tracks) < 2:
         return
-    shown = [person.id for person in item.recording.people]
-    with st.popover(text("analyze.person"), icon=":material/group:"):
-        st.markdown(text("analyze.person_help"))
-        for track in item.detection.tracks:
-            seconds = f"{float(track.time_s[-1] - track.time_s[0]):.1f}"
-            label = text("analyze.person_button", id=track.person, seconds=seconds)
-            here = shown == [track.person]
-            if st.button(label, key=f"person-{item.folder.name}-{track.person}", disabled=here):
-                config = Config(**{**item.recording.config, "subject": str(track.person)})  # type: ignore[arg-type]
-                again = replace(item, state=State.WAITING, recording=None)
-                results().pop(next(name for name, one in results().items() if one is item))
-                set_job(Job([again], config, text.language).start())
-                st.rerun()
-
-
-def result_choices() -> dict[str, Path]:
-    """The session's finished results: name -> folder."""
-    return {name: item.folder for name, item in results().items()}
+    asked = choose_person(text, detection, [person.id for person in recording.people], key=item.folder.name)
+    if asked is None or job() is not None:
+        return
+    for name, other in results().items():
+        there = other.recording.people if other.recording is not None else ()
+        if other.detection is detection and [person.id for person in there] == [asked]:
+            choose("which", name)
+            st.rerun()
+    config = Config(**{**recording.config, "subject": str(asked)})  # type: ignore[arg-type]
+    again = replace(item, state=State.WAITING, recording=None, folder=workspace().new_folder("result"))
+    set_job(Job([again], config, text.language).start())
+    st.rerun()

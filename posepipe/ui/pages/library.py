@@ -1,17 +1,29 @@
-"""The page of kept results."""
+"""The page of kept results: click one to open it, two to compare them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import streamlit as st
 
-from posepipe.results.folder import load
-from posepipe.ui.pages.compare import compare
-from posepipe.ui.pages.show import downloads, show_result
-from posepipe.ui.session import library, say, set_library, verbatim
-from posepipe.ui.shelf import Kept, delete, kept
-from posepipe.ui.texts import Texts
+from posepipe.edits import write_edits
+from posepipe.exercise.types import Bout, ExerciseResult
+from posepipe.media.atomic import expanded
+from posepipe.record.codec import exercise_from
+from posepipe.record.folder import load
+from posepipe.record.people import assign, assigned, clients
+from posepipe.record.seal import read_record
+from posepipe.texts import Texts
+from posepipe.ui.chosen import remembered_box
+from posepipe.ui.notices import note
+from posepipe.ui.pages.comparing import Side, show_comparison
+from posepipe.ui.pages.people import called
+from posepipe.ui.pages.show import corrected, downloads, gait_link, gait_name, rep_rows, show_result
+from posepipe.ui.pages.tools import Wish
+from posepipe.ui.remembering import recall, remember
+from posepipe.ui.session import access, library, say, set_library, verbatim
+from posepipe.ui.storage import Kept, delete, kept
 
 __all__ = ["page"]
 
@@ -21,57 +33,167 @@ def page() -> None:
     text = say()
     st.title(text("library.title"))
     st.markdown(text("library.intro"))
-    root_text = st.text_input(
-        text("library.folder"), str(library() or ""), placeholder=text("library.example"), key="library_box"
-    )
-    set_library(root_text)
+    free = access().server_files
+    if free:
+        _folder(text)
     root = library()
     if root is None:
-        st.info(text("library.none_chosen"), icon=":material/folder:")
+        st.info(text("library.none_chosen") if free else text("library.none_given"), icon=":material/folder:")
         return
-    entries = kept(root)
+    entries = kept(root) if root.is_dir() else []
     if not entries:
         st.info(text("library.empty"), icon=":material/folder_open:")
+        if st.button(text("library.to_analyze"), icon=":material/movie:"):
+            st.switch_page(st.session_state["pages"]["analyze"])
         return
-    names = {entry.folder.name: entry for entry in entries}
-    rows = [_row(text, entry) for entry in entries]
-    st.dataframe(rows, hide_index=True, width="stretch")
-    chosen = st.multiselect(
-        text("library.choose"),
-        list(names),
-        key="library_chosen",
-        max_selections=2,
-        placeholder=text("library.choose_here"),
-    )
-    if not chosen:
-        st.caption(text("library.choose_help"))
-    elif len(chosen) == 1:
-        _open(text, names[chosen[0]], root)
+    chosen = _table(text, entries)
+    if len(chosen) == 1:
+        _open(text, chosen[0], root)
+    elif len(chosen) == 2:
+        _compare(text, *sorted(chosen, key=lambda entry: (entry.created, entry.folder.name)))
     else:
-        one, other = ((name, load(names[name].folder)) for name in chosen)
-        compare(one, other)
+        st.caption(text("library.choose_help"))
+
+
+def _folder(text: Texts) -> None:
+    """The box of the folder; this machine remembers what was typed last."""
+    with remembered_box("library_folder", str(library() or recall("library") or "")):
+        typed = st.text_input(text("library.folder"), placeholder=text("library.example"), key="library_folder")
+    set_library(typed)
+    if typed.strip() and expanded(typed.strip()).is_dir():
+        remember("library", typed.strip())
+
+
+def _table(text: Texts, entries: list[Kept]) -> list[Kept]:
+    """Results as rows to click; returns those that are chosen."""
+    st.caption(text("library.choose"))
+    # A table of other entries is another table: a choice by row would mean somebody else's result.
+    state = st.dataframe(
+        [_row(text, entry) for entry in entries],
+        hide_index=True,
+        width="stretch",
+        height="content" if len(entries) < _MOST_ROWS else _HEIGHT_PX,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=f"library-{hash(tuple(entry.folder.name for entry in entries))}",
+    )
+    rows: list[int] = state["selection"]["rows"]
+    if len(rows) > 2:
+        st.warning(text("library.two_at_most"), icon=":material/compare_arrows:")
+    return [entries[row] for row in rows[:2]]
+
+
+_MOST_ROWS, _HEIGHT_PX = 12, 420
 
 
 def _row(text: Texts, entry: Kept) -> dict[str, str]:
     reps = ", ".join(f"{count} × {text.name('exercise', label)}" for label, count in entry.exercises)
+    kind = "session" if entry.is_session else "walk" if entry.has_gait else "video"
     return {
         text("library.name"): entry.folder.name,
-        text("library.video"): entry.name,
         text("library.created"): entry.created.replace("T", " ")[:16],
-        text("library.length"): f"{entry.duration_s:.1f} s",
+        text("library.kind"): text(f"library.{kind}"),
         text("library.exercise"): reps or "–",
-        text("library.gait"): text("library.yes") if entry.has_gait else "–",
+        text("library.length"): text.number(f"{entry.duration_s:.1f} s"),
+        text("library.video"): entry.name or "–",
     }
 
 
 def _open(text: Texts, entry: Kept, root: Path) -> None:
+    st.subheader(verbatim(entry.folder.name))
     bar = st.container(horizontal=True)
+    if entry.is_session:
+        with bar:
+            _delete(text, entry, root)
+            _whose(text, entry, root)
+        _show_session(text, entry.folder)
+        return
+    recording = load(entry.folder)
     with bar:
-        downloads(entry.folder, entry.name, key=f"library-{entry.folder.name}")
-        with st.popover(text("library.delete"), icon=":material/delete:"):
-            st.markdown(text("library.delete_sure", name=verbatim(entry.folder.name)))
-            if st.button(text("library.delete_yes"), type="primary", key=f"delete-{entry.folder.name}"):
-                delete(entry.folder, root)
-                st.session_state.pop("library_chosen", None)
-                st.rerun()
-    show_result(entry.folder, load(entry.folder))
+        downloads(entry.folder, recording, entry.name, key=f"library-{entry.folder.name}")
+        gait_link(recording, gait_name(text, entry.folder.name))
+        _delete(text, entry, root)
+        _whose(text, entry, root)
+
+    def correct(wish: Wish) -> None:
+        with st.spinner(text("tools.working")):
+            write_edits(entry.folder, corrected(entry.folder, wish), language=text.language)
+        st.rerun()
+
+    show_result(entry.folder, recording, correct)
+
+
+def _whose(text: Texts, entry: Kept, root: Path) -> None:
+    """A box that says whose a result is."""
+    known = {client.id: called(client) for client in clients(root)}
+    now = assigned(entry.folder)
+    choices = ["", *known] if now in ("", *known) else ["", now, *known]
+    chosen = st.selectbox(
+        text("library.whose"),
+        choices,
+        index=choices.index(now),
+        format_func=lambda id_: known.get(id_, id_) or text("library.nobody"),
+        key=f"whose-{entry.folder.name}",
+        width=260,
+        label_visibility="collapsed",
+    )
+    if chosen != now:
+        assign(entry.folder, chosen, read_record(entry.folder).of)
+
+
+def _delete(text: Texts, entry: Kept, root: Path) -> None:
+    with st.popover(text("library.delete"), icon=":material/delete:"):
+        st.markdown(text("library.delete_sure", name=verbatim(entry.folder.name)))
+        if st.button(text("library.delete_yes"), type="primary", key=f"delete-{entry.folder.name}"):
+            delete(entry.folder, root)
+            note(text("library.deleted", name=verbatim(entry.folder.name)))
+            st.rerun()
+
+
+def session_result(folder: Path) -> ExerciseResult:
+    """The sets of a live session as bouts.
+
+    Raises:
+        OSError, KeyError, TypeError, ValueError: it isn't a session.
+    """
+    document = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    bouts: list[Bout] = []
+    for one in document["sets"]:
+        row = {**one, "label": one["exercise"] or "other", "confidence": 1.0, "rejected": []}
+        bouts += exercise_from({"segments": [row]}).bouts
+    return ExerciseResult(tuple(bouts))
+
+
+def _show_session(text: Texts, folder: Path) -> None:
+    """The sets of a live session, and their repetitions."""
+    document = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    rows = []
+    for number, one in enumerate(document["sets"], 1):
+        held_s, rest_s = one["held_s"], one["rest_s"]
+        target = one["target_reps"] if held_s is None else one["target_s"]
+        rows.append(
+            {
+                text("library.set"): str(number),
+                text("library.exercise"): text.name("exercise", one["exercise"] or "other"),
+                text("library.done"): str(one["reps"]) if held_s is None else text.number(f"{held_s:.1f} s"),
+                text("library.target"): "–" if target is None else text.number(f"{target:g}"),
+                text("library.rest"): "–" if rest_s is None else text.number(f"{rest_s:.0f} s"),
+            }
+        )
+    st.dataframe(rows, hide_index=True, width="stretch")
+    if reps := rep_rows(text, session_result(folder)):
+        st.dataframe(reps, hide_index=True, width="stretch")
+
+
+def _compare(text: Texts, one: Kept, other: Kept) -> None:
+    """Two results, the earlier first."""
+    sides: list[Side] = []
+    for entry in (one, other):
+        if entry.is_session:
+            sides.append((entry.folder.name, session_result(entry.folder), None))
+        else:
+            recording = load(entry.folder)
+            person = recording.people[0] if recording.people else None
+            exercise = person.exercise if person else ExerciseResult()
+            sides.append((entry.folder.name, exercise, (recording, person) if person else None))
+    show_comparison(text, sides[0], sides[1])

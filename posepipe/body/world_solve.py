@@ -1,0 +1,307 @@
+"""One least-squares problem over a clip: the pelvis' path, which way is up, and where the floor is.
+
+Unknown are the pelvis T (3 in each frame), the direction `up` and the camera's height over the floor. Known are the
+lifted joints and where the picture shows them. A foot that stands neither moves nor leaves the floor, a body has mass,
+and who stands keeps their weight over their feet. Everything but `up` is linear, so that a few Gauss-Newton steps
+suffice; each is a banded system (three neighbouring frames hang together) with a border of three columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.settings import setting
+
+__all__ = ["SOLVE", "Clip", "Solution", "SolveSettings", "solve", "tangents"]
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_BAND = 8
+"""Unknowns of a frame reach those of the second next: three frames of three, less one."""
+_TINY = 1e-9
+"""No length or weight is taken for smaller."""
+_MADE = "chosen on made clips, docs/world.md"
+
+
+@dataclass(frozen=True, slots=True)
+class SolveSettings:
+    """What the clip is held to, and how firmly."""
+
+    acceleration_mps2: float = setting(5.0, "standard deviation of the pelvis' acceleration", unit="m/s²", source=_MADE)
+    slide_mps: float = setting(
+        0.1, "standard deviation of a standing foot's speed across the line of sight", unit="m/s", source=_MADE
+    )
+    slide_depth_mps: float = setting(4.0, "and along it, by the lifter's error", unit="m/s", source=_MADE)
+    floor_m: float = setting(0.05, "standard deviation of a standing foot's height", unit="m", source=_MADE)
+    lasting_s: float = setting(0.3, "how long a lifter's error stays the same", unit="s", source="judgement")
+    shared: float = setting(3.0, "joints that err as one", source="judgement")
+    swing_mps: float = setting(0.25, "a foot faster than this by far isn't standing", unit="m/s", source=_MADE)
+    lifted_m: float = setting(0.08, "nor is one higher than this by far", unit="m", source=_MADE)
+    place_m: float = setting(0.3, "a foot within so much of where it stood stands there again", unit="m",
+                             source="judgement")  # fmt: skip
+    rounds: int = setting(10, "steps of Gauss-Newton, contacts told anew before each", source="judgement")
+    pitch_deg: float = setting(12.0, "standard deviation of the camera's pitch", unit="deg", source=_MADE)
+    roll_deg: float = setting(15.0, "and of its roll", unit="deg", source=_MADE)
+
+
+SOLVE = SolveSettings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """What the solver takes of F frames and C points of the feet.
+
+    Attributes:
+        time_s: (F,).
+        stiff: (F, 3, 3) information about the pelvis from picture and lifter; zero where the body wasn't seen.
+        pull: (F, 3) its right-hand side: ``stiff @ T = pull``.
+        feet_m: (F, C, 3) points of the feet relative to the pelvis, camera frame; zero where missing.
+        seen: (F, C) those that count.
+        stand: (F,) share in [0, 1] by which the body may be taken to stand on its feet.
+        mass_m: (F, 3) centre of mass relative to the pelvis; NaN where a joint is missing.
+        axis: (3,) unit vector from the middle of the feet to the centre of mass, over the clip.
+        axis_sigma: (2,) its standard deviation in radians across the picture and in depth.
+        start_m: (F, 3) first guess of the pelvis.
+    """
+
+    time_s: Array
+    stiff: Array
+    pull: Array
+    feet_m: Array
+    seen: BoolArray
+    stand: Array
+    mass_m: Array
+    axis: Array
+    axis_sigma: tuple[float, float]
+    start_m: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """What came out.
+
+    Attributes:
+        root_m: (F, 3) the pelvis, camera frame.
+        root_sigma_m: (F, 3) its standard deviation, up and floor not known better than they are.
+        up: (3,) unit vector against gravity, camera frame.
+        up_cov: (2, 2) covariance in radians² along `tangents(up)`.
+        camera_m: height of the camera over the plane of the standing feet's joints.
+        camera_sigma_m: its standard deviation.
+        contact: (F, C) in [0, 1] how surely each point stands.
+        slide_mps: median speed of standing points across the line of sight; NaN without any.
+        off_floor_m: median distance of standing points from the floor; NaN without any.
+    """
+
+    root_m: Array
+    root_sigma_m: Array
+    up: Array
+    up_cov: Array
+    camera_m: float
+    camera_sigma_m: float
+    contact: Array
+    slide_mps: float
+    off_floor_m: float
+
+
+def tangents(up: Array) -> Array:
+    """(2, 3) unit vectors square to `up`: across the picture, then in depth."""
+    across = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    across /= max(float(np.linalg.norm(across)), _TINY)
+    return np.stack([across, np.cross(across, up)])
+
+
+def solve(clip: Clip, settings: SolveSettings = SOLVE, *, fixed: tuple[Array, float] | None = None) -> Solution:
+    """Solve a clip.
+
+    Args:
+        clip: F frames, at least three.
+        settings: how firmly.
+        fixed: up (3,) and the camera's height, where they are known already; then only the path is sought.
+    """
+    root = clip.start_m.copy()
+    up = np.array(clip.axis if fixed is None else fixed[0], np.float64)
+    nothing = np.zeros(clip.seen.shape)
+    root = root + _System(clip, root, up, 0.0, nothing, nothing, settings).step(True)[0]
+    # Speeds are taken before feet are held: what is held looks still.
+    speed, off = _residuals(clip, root, up, None)
+    contact = _contacts(clip, speed, off, settings)
+    height = _height(clip, root, up, contact) if fixed is None else fixed[1]
+    system = None
+    for _ in range(settings.rounds):
+        places = _places(root[:, None] + clip.feet_m, contact, settings)
+        system = _System(clip, root, up, height, contact, places, settings)
+        step, turn, rise = system.step(fixed is not None)
+        root = root + step
+        if fixed is None:
+            up = up + turn @ tangents(up)
+            up /= np.linalg.norm(up)
+            height += rise
+        contact = _contacts(clip, speed, _residuals(clip, root, up, height)[1], settings)
+    assert system is not None
+    cov, sigma = system.doubt(fixed is not None)
+    speed, off = _residuals(clip, root, up, height)
+    firm = contact > 0.5
+    return Solution(
+        root, sigma, up, cov[:2, :2], float(height), float(np.sqrt(cov[2, 2])), contact,
+        _middle(speed[firm]), _middle(np.abs(off[firm])),
+    )  # fmt: skip
+
+
+def _middle(values: Array) -> float:
+    return float(np.median(values)) if values.size else float("nan")
+
+
+def _height(clip: Clip, root: Array, up: Array, contact: Array) -> float:
+    low = -((root[:, None] + clip.feet_m) @ up)
+    weight = contact * clip.seen
+    return float((weight * low).sum() / max(float(weight.sum()), _TINY)) if weight.sum() > 0 else float(-np.median(low))
+
+
+def _residuals(clip: Clip, root: Array, up: Array, height: float | None) -> tuple[Array, Array]:
+    """Speed (F, C) of the feet's points across the line of sight, and height over the floor (or the lowest one)."""
+    place = root[:, None] + clip.feet_m
+    width = max(1, round(0.05 / max(float(np.median(np.diff(clip.time_s))), 1e-3)))
+    before = np.maximum(np.arange(len(root)) - width, 0)
+    after = np.minimum(np.arange(len(root)) + width, len(root) - 1)
+    span = np.maximum(clip.time_s[after] - clip.time_s[before], 1e-3)
+    sight = place / np.maximum(np.linalg.norm(place, axis=-1, keepdims=True), _TINY)
+    moved = place[after] - place[before]
+    moved = moved - (moved * sight).sum(axis=-1, keepdims=True) * sight
+    speed = np.linalg.norm(moved, axis=-1) / span[:, None]
+    level = place @ up
+    if height is None:
+        lowest = np.where(clip.seen, level, np.inf).min(axis=1, keepdims=True)
+        return speed, np.where(np.isfinite(lowest), level - lowest, 0.0)
+    return speed, level + height
+
+
+def _contacts(clip: Clip, speed: Array, off: Array, settings: SolveSettings) -> Array:
+    """How surely each point stands: slow, and on the floor (Geman-McClure's weight of both)."""
+    miss = (speed / settings.swing_mps) ** 2 + (off / settings.lifted_m) ** 2
+    return np.where(clip.seen, clip.stand[:, None] / (1.0 + miss) ** 2, 0.0)
+
+
+def _places(feet_m: Array, contact: Array, settings: SolveSettings) -> Array:
+    """(F, C) how long in frames each point stood, in all, where it stands: there the lifter's error stays the same."""
+    out = np.ones(contact.shape)
+    cells = np.floor(feet_m / settings.place_m + 0.5).astype(np.int64)
+    for point in range(contact.shape[1]):
+        _, where = np.unique(cells[:, point], axis=0, return_inverse=True)
+        out[:, point] = np.bincount(where.ravel(), weights=contact[:, point])[where.ravel()]
+    return out
+
+
+class _System:
+    """Normal equations at one point: a band of 3 F, and a border of up (2) and height (1)."""
+
+    def __init__(
+        self, clip: Clip, root: Array, up: Array, height: float, contact: Array, places: Array, settings: SolveSettings
+    ) -> None:
+        frames = len(root)
+        step_s = np.diff(clip.time_s)
+        usual_s = float(np.median(step_s))
+        keep = max(1.0, settings.lasting_s / usual_s)
+        diagonal = clip.stiff / (settings.shared * keep)
+        gradient = (clip.pull - np.einsum("fij,fj->fi", clip.stiff, root)) / (settings.shared * keep)
+        near, far = np.zeros((frames, 3, 3)), np.zeros((frames, 3, 3))
+        eye = np.eye(3)
+        # Steady motion. White acceleration: its weight grows with the step.
+        mean_s = 0.5 * (step_s[1:] + step_s[:-1])
+        even = (step_s[1:] < 4.0 * usual_s) & (step_s[:-1] < 4.0 * usual_s)
+        weight = np.where(even, 1.0, 1e-3) * (30.0 * mean_s) / settings.acceleration_mps2**2
+        early, late = 1.0 / (step_s[:-1] * mean_s), 1.0 / (step_s[1:] * mean_s)
+        parts = np.stack([early, -(early + late), late])
+        bend = parts[0, :, None] * root[:-2] + parts[1, :, None] * root[1:-1] + parts[2, :, None] * root[2:]
+        for i in range(3):
+            rows = slice(i, frames - 2 + i)
+            diagonal[rows] += (weight * parts[i] ** 2)[:, None, None] * eye
+            gradient[rows] -= (weight * parts[i])[:, None] * bend
+        near[: frames - 2] += (weight * parts[0] * parts[1])[:, None, None] * eye
+        near[1 : frames - 1] += (weight * parts[1] * parts[2])[:, None, None] * eye
+        far[: frames - 2] += (weight * parts[0] * parts[2])[:, None, None] * eye
+        # Standing points don't move.
+        place = root[:, None] + clip.feet_m
+        pair = np.sqrt(contact[1:] * contact[:-1]) / step_s[:, None] ** 2 / keep
+        sight = root[1:] / np.maximum(np.linalg.norm(root[1:], axis=1, keepdims=True), _TINY)
+        along = sight[:, :, None] * sight[:, None, :]
+        firm = (eye - along) / settings.slide_mps**2 + along / settings.slide_depth_mps**2
+        moved = np.einsum("fij,fj->fi", firm, (pair[..., None] * (place[1:] - place[:-1])).sum(axis=1))
+        total = pair.sum(axis=1)[:, None, None] * firm
+        diagonal[1:] += total
+        diagonal[:-1] += total
+        near[:-1] -= total
+        gradient[1:] -= moved
+        gradient[:-1] += moved
+        # Nor do they leave the floor.
+        hold = contact / settings.floor_m**2 / np.maximum(places, keep)
+        off = place @ up + height
+        diagonal += hold.sum(axis=1)[:, None, None] * np.outer(up, up)
+        gradient -= (hold * off).sum(axis=1)[:, None] * up
+        across = tangents(up)
+        tilt = np.concatenate([place @ across.T, np.ones((*off.shape, 1))], axis=-1)
+        self._border = np.einsum("fc,fck,i->fik", hold, tilt, up).reshape(-1, 3)
+        corner = np.einsum("fc,fck,fcl->kl", hold, tilt, tilt)
+        corner_gradient = -np.einsum("fc,fck->k", hold * off, tilt)
+        # Weight over the feet, and cameras are mostly level.
+        for told, sigma in (
+            (clip.axis, clip.axis_sigma),
+            (np.array([0.0, -1.0, 0.0]), tuple(np.radians([settings.roll_deg, settings.pitch_deg]))),
+        ):
+            firm = 1.0 / np.array(sigma) ** 2
+            corner[[0, 1], [0, 1]] += firm
+            corner_gradient[:2] += firm * (across @ told)
+        corner[2, 2] += _TINY
+        self._diagonal, self._near, self._far = diagonal, near, far
+        self._gradient, self._corner, self._corner_gradient = gradient, corner, corner_gradient
+        self._frames = frames
+
+    def _factor(self) -> Array:
+        """The band, factored (lower form)."""
+        from scipy.linalg import cholesky_banded
+
+        band = np.zeros((_BAND + 1, 3 * self._frames))
+        diagonal = self._diagonal + 1e-6 * np.eye(3)
+        for i in range(3):
+            for j in range(i + 1):
+                band[i - j, j::3] = diagonal[:, i, j]
+            for j in range(3):
+                # Row 3 f + 3 + i, column 3 f + j.
+                band[3 + i - j, j : 3 * self._frames - 3 : 3] = self._near[:-1, j, i]
+                band[6 + i - j, j : 3 * self._frames - 6 : 3] = self._far[:-2, j, i]
+        factor: Array = cholesky_banded(band, lower=True, check_finite=False)
+        return factor
+
+    def step(self, path_only: bool) -> tuple[Array, Array, float]:
+        """Change of the path (F, 3), of up along its tangents (2,), and of the height."""
+        from scipy.linalg import cho_solve_banded
+
+        factor = self._factor()
+        right = np.concatenate([self._gradient.reshape(-1, 1), self._border], axis=1)
+        solved = cho_solve_banded((factor, True), right, check_finite=False)
+        if path_only:
+            return solved[:, 0].reshape(-1, 3), np.zeros(2), 0.0
+        corner = self._corner - self._border.T @ solved[:, 1:]
+        globals_ = np.linalg.solve(corner, self._corner_gradient - self._border.T @ solved[:, 0])
+        path = solved[:, 0] - solved[:, 1:] @ globals_
+        return path.reshape(-1, 3), globals_[:2], float(globals_[2])
+
+    def doubt(self, path_only: bool) -> tuple[Array, Array]:
+        """Covariance (3, 3) of up and height, and sigma (F, 3) of the path; in frames between some by interpolation."""
+        from scipy.linalg import cho_solve_banded
+
+        factor = self._factor()
+        solved = cho_solve_banded((factor, True), self._border, check_finite=False)
+        cov = np.linalg.inv(self._corner - self._border.T @ solved) if not path_only else np.zeros((3, 3))
+        some = np.unique(np.linspace(0, self._frames - 1, min(self._frames, 12)).round().astype(int))
+        rows = (3 * some[:, None] + np.arange(3)).ravel()
+        unit = np.zeros((3 * self._frames, len(rows)))
+        unit[rows, np.arange(len(rows))] = 1.0
+        own = cho_solve_banded((factor, True), unit, check_finite=False)[rows, np.arange(len(rows))]
+        shared = np.einsum("ri,ij,rj->r", solved[rows], cov, solved[rows])
+        sigma = np.sqrt(np.maximum(own + shared, 0.0)).reshape(-1, 3)
+        every = np.arange(self._frames)
+        return cov, np.stack([np.interp(every, some, sigma[:, axis]) for axis in range(3)], axis=1)

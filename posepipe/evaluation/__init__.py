@@ -1,1 +1,0 @@
-"""How every published number was measured."""

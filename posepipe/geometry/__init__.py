@@ -1,1 +1,0 @@
-"""Cameras, rays, rotations, Procrustes."""

@@ -1,0 +1,1 @@
+"""The laboratory: how data are made, networks trained, and every figure measured."""

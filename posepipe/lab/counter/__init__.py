@@ -1,0 +1,1 @@
+"""The counting network: data, training, measuring."""

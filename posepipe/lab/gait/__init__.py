@@ -1,0 +1,1 @@
+"""Gait: walks to learn from, norms, training, measuring."""

@@ -1,0 +1,1 @@
+"""The lifter: data, training, measuring."""

@@ -1,0 +1,1 @@
+"""Synthetic people with exact truth: bodies, movement, cameras, a renderer."""

@@ -1,0 +1,1 @@
+"""Synthetic exercises with exact repetitions."""

@@ -1,0 +1,1 @@
+"""Recognition of exercises: data, training, measuring."""

@@ -1,1 +1,0 @@
-"""2D keypoints to 3D pose with sigma."""

@@ -1,0 +1,1 @@
+"""What an analysis found, and its way to and from a folder."""

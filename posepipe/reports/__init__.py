@@ -1,0 +1,1 @@
+"""Pages about a recording, as HTML and PDF."""

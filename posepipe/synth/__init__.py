@@ -1,1 +1,0 @@
-"""Synthetic people with exact truth: bodies, motions, cameras and a renderer."""

@@ -1,1 +1,0 @@
-"""How every shipped weight was made."""

@@ -1,0 +1,85 @@
+"""What is said of a walk in a clinician's words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posepipe.gait.analyse import analyse
+from posepipe.gait.findings import FINDING, findings
+from posepipe.gait.judge import JUDGE, Classifier
+from posepipe.gait.types import Finding, GaitResult, Value
+from posepipe.reasons import Reason
+from posepipe.reports.gait import finding_words
+from posepipe.texts import load
+from tests.gait.walks import mirrored, straight_motion
+
+
+@pytest.fixture(scope="module")
+def stiff() -> GaitResult:
+    return analyse(straight_motion(11, "stiff_knee", 1.0, "right"))
+
+
+def test_a_stiff_knee_is_named_by_side_phase_and_amount(stiff: GaitResult) -> None:
+    (knee,) = (f for f in findings(stiff) if f.name == "knee_swing_deg")
+    assert knee.side == "right"
+    assert knee.way == -1
+    assert knee.uneven
+    assert knee.other is not None
+    assert knee.low is not None
+    assert knee.value.value + FINDING.ninety_sd * knee.value.sigma < knee.low
+    assert knee.value.value < knee.other.value - FINDING.differ_deg
+
+
+def test_a_mirror_names_the_other_side(stiff: GaitResult) -> None:
+    other = findings(analyse(mirrored(straight_motion(11, "stiff_knee", 1.0, "right"))))
+    swap = {"left": "right", "right": "left", "": ""}
+    key = [(f.name, swap[f.side], f.way, f.uneven) for f in findings(stiff) if f.weight > 2.0]
+    assert key
+    assert set(key) <= {(f.name, f.side, f.way, f.uneven) for f in other}
+
+
+def test_of_normal_walks_little_is_said() -> None:
+    said = [len(findings(analyse(straight_motion(seed)))) for seed in range(40, 46)]
+    assert np.median(said) <= 1
+    assert findings(GaitResult(withheld=Reason.NOT_WALKING)) == ()
+
+
+def test_what_is_uncertain_isnt_said(stiff: GaitResult) -> None:
+    blurred = tuple(replace(curve, sigma_deg=np.full_like(curve.sigma_deg, 60.0)) for curve in stiff.curves)
+    names = {f.name for f in findings(replace(stiff, curves=blurred))}
+    assert not any(name.startswith(("knee", "hip", "ankle", "trunk")) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Right knee bends 31° ± 5 in swing, left 58° ± 5; normal 50 to 65°; the sides differ."),
+        ("de", "Rechts beugt sich das Knie um 31° ± 5 im Schwung, links 58° ± 5; normal 50 bis 65°; die Seiten "
+         "unterscheiden sich."),
+    ],
+)  # fmt: skip
+def test_the_sentence(language: str, sentence: str) -> None:
+    sigma = 5.0 / FINDING.ninety_sd
+    one = Finding("knee_swing_deg", "right", Value(31.0, sigma), Value(58.0, sigma), -1, True, 50.0, 65.0, 6.0)
+    assert finding_words(one, load(language)) == sentence
+
+
+def test_every_measure_has_words(stiff: GaitResult) -> None:
+    from posepipe.gait.findings import _READINGS
+    from posepipe.reports.gait import _SENTENCES
+
+    names = {reading.name for reading in _READINGS}
+    assert names | {"trunk_lean_deg", "stance_pct", "step_time_s", "step_length_side_m"} == set(_SENTENCES)
+    assert all(sentence in load("de").sentences for sentence in _SENTENCES.values())
+
+
+def test_a_pattern_is_named_only_where_it_is_clearly_ahead() -> None:
+    judge = Classifier()
+    share = np.full(len(judge.patterns), 0.01, np.float32)
+    share[2] = JUDGE.named + 0.01
+    assert judge._name(share, ()) == judge.patterns[2]
+    share[2] = JUDGE.named - 0.1
+    assert judge._name(share, ()) == "unspecified"

@@ -1,0 +1,79 @@
+"""The world's columns and section: there and back, and folders of before that lack them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from posepipe.body.world import PARTS, World, unknown_world
+from posepipe.errors import InputError
+from posepipe.reasons import Reason
+from posepipe.record.folder import load, save
+from posepipe.record.recording import Recording
+
+from .factory import make_person, make_recording, make_world
+
+
+def _recording(world: World | None = None, frames: int = 6) -> Recording:
+    person = make_person(frames)
+    made = make_world(person.pose) if world is None else world
+    return make_recording(frames, people=(replace(person, world=made),))
+
+
+def test_a_world_comes_back(tmp_path: Path) -> None:
+    recording = _recording()
+    save(recording, tmp_path)
+    made, found = recording.people[0].world, load(tmp_path).people[0].world
+    assert made is not None and found is not None
+    np.testing.assert_array_equal(found.xyz_m, made.xyz_m)
+    np.testing.assert_array_equal(found.root_sigma_m, made.root_sigma_m)
+    np.testing.assert_array_equal(found.contact, made.contact)
+    np.testing.assert_allclose(found.up, made.up, atol=1e-5)
+    assert found.camera_m == pytest.approx(made.camera_m, abs=1e-3) and found.withheld == {}
+
+
+@pytest.mark.parametrize("parts", [PARTS, PARTS[1:]])
+def test_what_is_withheld_comes_back_with_its_reason(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    blank = unknown_world(6, Reason.NO_GROUND, parts)
+    if "gravity" not in parts:
+        blank = replace(blank, up=np.array([0, -1, 0], np.float32), up_sigma_deg=np.array([1, 2], np.float32))
+    save(_recording(blank), tmp_path)
+    found = load(tmp_path).people[0].world
+    assert found is not None and dict(found.withheld) == dict.fromkeys(parts, Reason.NO_GROUND)
+    assert np.isnan(found.xyz_m).all() and not found.contact.any()
+
+
+def _without_world(folder: Path) -> None:
+    """The folder as an earlier posepipe wrote it."""
+    for name in ("poses", "angles"):
+        path = folder / f"{name}.parquet"
+        table = pq.read_table(path)
+        gone = [column for column in table.column_names if column.startswith("world_") or column.endswith("_stands")]
+        pq.write_table(table.drop_columns(gone), path)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    for person in summary["people"]:
+        del person["world"]
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+def test_a_folder_of_before_opens(tmp_path: Path) -> None:
+    recording = _recording()
+    save(recording, tmp_path)
+    _without_world(tmp_path)
+    person = load(tmp_path).people[0]
+    assert person.world is None
+    np.testing.assert_array_equal(person.pose.xyz_m, recording.people[0].pose.xyz_m)
+
+
+def test_a_section_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    save(_recording(), tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    summary["people"][0]["world"]["gravity"] = {"up": [0.0, "down"], "up_sigma_deg": [1.0, 1.0]}
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(InputError, match="don't fit together"):
+        load(tmp_path)

@@ -1,0 +1,89 @@
+"""How often a film is looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posepipe.skeleton import COCO17
+from posepipe.types import Frame, Keypoints
+from posepipe.watch import Seen, _look
+
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+class Walker:
+    """A detector's stream that sees one person on the way; it notes the frames that it looks at."""
+
+    def __init__(self, speed: float = 30.0, gone: Sequence[int] = ()) -> None:
+        self.looks: list[int] = []
+        self.speed, self.gone = speed, gone
+
+    def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+        self.looks.append(frame.index)
+        if frame.index in self.gone:
+            return ()
+        xy = np.random.default_rng(0).uniform(0.0, 400.0, (17, 2)).astype(np.float32)
+        xy[:, 0] += np.float32(self.speed * frame.time_s)
+        return (Keypoints(COCO17, xy, np.ones(17, np.float32), np.ones(17, np.float32)),)
+
+    def close(self) -> None:
+        pass
+
+
+def frames(count: int, rate_hz: float, first: int = 0) -> list[Frame]:
+    return [Frame(i, i / rate_hz, IMAGE) for i in range(first, first + count)]
+
+
+def watched(stream: Walker, film: list[Frame], looks_hz: float) -> list[Seen]:
+    return list(_look(film, stream, lambda frame: Seen(frame.index, frame.time_s, False, ()), looks_hz))
+
+
+@pytest.mark.parametrize("rate_hz", [24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0, 120.0, 240.0])
+def test_looks_come_at_their_rate_and_every_frame_has_its_person(rate_hz: float) -> None:
+    stream, film = Walker(), frames(400, rate_hz)
+    seen = watched(stream, film, 15.0)
+    assert [one.index for one in seen] == list(range(400))
+    assert len(stream.looks) == pytest.approx(15.0 * 400 / rate_hz, abs=3)
+    gaps = np.diff(stream.looks)
+    assert gaps.max() <= math.ceil(rate_hz / 15.0)
+    (start,) = Walker().step(film[0])
+    way = [one.people[0].xy_px[3, 0] - start.xy_px[3, 0] for one in seen]
+    np.testing.assert_allclose(way, [30.0 * frame.time_s for frame in film], atol=1e-2)
+
+
+@pytest.mark.parametrize(("rate_hz", "looks_hz"), [(15.0, 15.0), (12.0, 15.0), (30.0, math.inf)])
+def test_every_frame_where_there_are_no_more(rate_hz: float, looks_hz: float) -> None:
+    stream = Walker()
+    watched(stream, frames(50, rate_hz), looks_hz)
+    assert stream.looks == list(range(50))
+
+
+def test_parts_of_a_film_look_at_the_same_frames() -> None:
+    whole, part = Walker(), Walker()
+    watched(whole, frames(300, 30.0), 15.0)
+    watched(part, frames(150, 30.0, 101), 15.0)
+    assert [i for i in whole.looks if 105 <= i < 250] == [i for i in part.looks if 105 <= i < 250]
+
+
+def test_the_last_frame_is_looked_at_and_lost_people_are_not_made_up() -> None:
+    stream = Walker(gone=range(20, 40))
+    seen = watched(stream, frames(60, 30.0), 15.0)
+    assert stream.looks[-1] == 59
+    there = [bool(one.people) for one in seen]
+    assert not any(there[20:40]) and sum(there) >= 38
+
+
+def test_a_clock_that_stumbles() -> None:
+    """Times in whole milliseconds, and a hole of a second, over which nobody is put on a straight way."""
+    times = np.round(np.cumsum([0.0, *np.full(200, 1 / 30)]), 3)
+    times[100:] += 1.0
+    film = [replace(frame, time_s=float(t)) for frame, t in zip(frames(201, 30.0), times, strict=True)]
+    stream = Walker()
+    seen = watched(stream, film, 15.0)
+    assert np.diff(stream.looks).max() <= 3
+    assert len(seen) == 201 and sum(not one.people for one in seen) <= 1
