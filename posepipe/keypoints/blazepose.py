@@ -67,7 +67,9 @@ class BlazePoseSettings:
         source="none in MediaPipe; 0.5 takes a third of the false people out of an empty scene, "
         "and a few frames of people half hidden",
     )
-    redetect_s: float = setting(1.0, "time between looks for more than those followed", unit="s", source="judgement")
+    redetect_s: float = setting(0.5, "time between looks for more than those followed", unit="s", source="judgement")
+    missed_s: float = setting(1.0, "after somebody was lost, looks come oftener for so long", unit="s", source="judgement")
+    again_s: float = setting(0.1, "time between those looks", unit="s", source="judgement")
     sure_presence: float = setting(0.9, "presence to begin with somebody in a part of the picture", source="judgement")
     sure_score: float = setting(0.7, "and the mean score of the joints", source="judgement")
     same_place: float = setting(0.1, "two regions whose hips are nearer stand on one body", source="judgement")
@@ -322,6 +324,7 @@ class BlazePoseStream:
         self._settings = settings
         self._followed: tuple[_Followed, ...] = ()
         self._looked_s = -np.inf
+        self._lost_s = -np.inf
         self._turn = 0
         self._tile = 0
         self.looks = 0
@@ -346,10 +349,26 @@ class BlazePoseStream:
         parts = areas(*frame.size_px)
         if not people:
             people = self._search(frame, parts) or self._look_closer(frame)
-        elif len(people) < self._max_people and frame.time_s - self._looked_s >= self._settings.redetect_s:
-            self._turn = (self._turn + 1) % len(parts)
-            people = self._look_for_more(frame, parts[self._turn], people)
+        elif len(people) < self._max_people and self._due(frame.time_s, len(people) < len(self._followed)):
+            people = self._look_for_more(frame, self._next_part(parts, frame.time_s), people)
         return tuple(sorted(people, key=lambda followed: -followed.person.keypoints.presence))
+
+    def _due(self, time_s: float, lost: bool) -> bool:
+        """Whether to look for more: now and then, and oftener after somebody was lost, as when people cross."""
+        if lost:
+            self._lost_s = time_s
+        wait_s = self._settings.again_s if self._missing(time_s) else self._settings.redetect_s
+        return time_s - self._looked_s >= wait_s
+
+    def _missing(self, time_s: float) -> bool:
+        return time_s - self._lost_s < self._settings.missed_s
+
+    def _next_part(self, parts: tuple[Area, ...], time_s: float) -> Area:
+        """The whole picture for whoever was lost, and every second time; its parts in turn between."""
+        if self._missing(time_s) or len(parts) == 1:
+            return parts[0]
+        self._turn += 1
+        return parts[0] if self._turn % 2 else parts[1 + self._turn // 2 % (len(parts) - 1)]
 
     def _search(self, frame: Frame, parts: tuple[Area, ...]) -> tuple[_Followed, ...]:
         """Look in the whole picture as MediaPipe does; once somebody is there, in its parts for company."""

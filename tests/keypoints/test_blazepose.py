@@ -189,6 +189,27 @@ def test_lost_person_is_looked_for_in_the_same_frame(blazepose: BlazePose, squat
     assert len(stream.step(Frame(2, 2 / 30, squat_frames[1].image))) == 1
 
 
+def company(present: list[bool]) -> list[int]:
+    """How many people are followed at ten pictures a second: one stands there always, a second where it is said."""
+    with open_source(SAMPLE_VIDEO) as source:
+        image = next(iter(source)).image
+    half = image[:, image.shape[1] // 4 : -image.shape[1] // 4]
+    nobody = np.full_like(half, 127)
+    stream = BlazePose(max_people=3, threads=1).start()
+    pictures = [np.hstack([half, half if second else nobody]) for second in present]
+    return [len(stream.step(Frame(i, i / 10.0, picture))) for i, picture in enumerate(pictures)]
+
+
+def test_who_comes_later_is_found_within_half_a_second() -> None:
+    counts = company([False] * 7 + [True] * 6)
+    assert counts[:7] == [1] * 7
+    assert counts[12] == 2
+
+
+def test_who_was_hidden_is_found_again_at_once() -> None:
+    assert company([True] * 3 + [False] * 2 + [True] * 2)[2:] == [2, 1, 1, 2, 2]
+
+
 @pytest.mark.shared
 def test_sigma_rises_where_the_body_is_covered(blazepose: BlazePose, squat_frames: list[Frame]) -> None:
     """Visibility alone stays high for hidden joints; the sigma must tell."""
