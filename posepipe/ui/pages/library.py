@@ -12,7 +12,7 @@ from posepipe.exercise.types import Bout, ExerciseResult
 from posepipe.media.atomic import expanded
 from posepipe.record.codec import exercise_from
 from posepipe.record.folder import load
-from posepipe.record.people import assign, assigned, clients
+from posepipe.record.people import assign, assigned, clients, whose
 from posepipe.record.seal import read_record
 from posepipe.texts import Texts
 from posepipe.ui.chosen import remembered_box
@@ -124,7 +124,7 @@ def _open(text: Texts, entry: Kept, root: Path) -> None:
 
 
 def _whose(text: Texts, entry: Kept, root: Path) -> None:
-    """A box that says whose a result is."""
+    """Boxes that say whose a result is, and what there is to note of it."""
     known = {client.id: called(client) for client in clients(root)}
     now = assigned(entry.folder)
     choices = ["", *known] if now in ("", *known) else ["", now, *known]
@@ -137,8 +137,11 @@ def _whose(text: Texts, entry: Kept, root: Path) -> None:
         width=260,
         label_visibility="collapsed",
     )
-    if chosen != now:
-        assign(entry.folder, chosen, read_record(entry.folder).of)
+    before = whose(entry.folder)[1]
+    with st.popover(text("people.notes"), icon=":material/edit_note:"):
+        notes = st.text_area(text("library.notes"), before, key=f"notes-{entry.folder.name}")
+    if (chosen, notes.strip()) != (now, before):
+        assign(entry.folder, chosen, read_record(entry.folder).of, notes.strip())
 
 
 def _delete(text: Texts, entry: Kept, root: Path) -> None:

@@ -20,6 +20,7 @@ from posepipe.media.atomic import expanded
 from posepipe.reasons import Reason, explain
 from posepipe.record.recording import Recording
 from posepipe.record.sheets import SHEETS, write_csv_tables, write_xlsx
+from posepipe.reports.about import about
 from posepipe.reports.blocks_pdf import page_pdf
 from posepipe.reports.motion import motion_page, render
 from posepipe.reports.sections import form_words, score_words, verdict, with_error
@@ -192,7 +193,11 @@ def downloads(folder: Path, recording: Recording, name: str, key: str) -> None:
         button(text("result.csv"), lambda: _csv_zip(recording, text), f"{stem}-csv.zip", _ZIP, ":material/csv:")
         st.caption(text("result.reports"))
         button(
-            text("result.pdf"), lambda: _report_pdf(recording, text), f"{stem}.pdf", _PDF, ":material/picture_as_pdf:"
+            text("result.pdf"),
+            lambda: _report_pdf(folder, recording, text),
+            f"{stem}.pdf",
+            _PDF,
+            ":material/picture_as_pdf:",
         )
         st.caption(text("result.files"))
         button(text("result.all_files"), lambda: _zip(folder, files), f"{stem}.zip", _ZIP)
@@ -231,8 +236,9 @@ def _format_zip(recording: Recording, name: str) -> io.BytesIO:
         return _zip(Path(made), list(write_formats(recording, made, name)))
 
 
-def _report_pdf(recording: Recording, text: Texts) -> bytes:
-    return page_pdf(motion_page(recording, text, moving=False))
+def _report_pdf(folder: Path, recording: Recording, text: Texts) -> bytes:
+    head = about(folder, recording.created, text)
+    return page_pdf(motion_page(recording, text, moving=False, about=head))
 
 
 def _zip(folder: Path, files: list[Path]) -> io.BytesIO:
