@@ -34,6 +34,12 @@ def app(
     address: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.", show_default=True)
     ] = "localhost",
+    https: Annotated[
+        bool,
+        typer.Option(
+            "--https", help="Encrypt, with a certificate made here, and let machines of this network in: phones, say."
+        ),
+    ] = False,
     library: Annotated[Path | None, typer.Option(help="Folder of kept results.", show_default="none")] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     max_upload_mb: Annotated[int, typer.Option(help="Largest upload, in megabytes.", min=1)] = _MAX_UPLOAD_MB,
@@ -72,9 +78,35 @@ def app(
         "POSEPIPE_SERVER_FILES": {True: "yes", False: "no", None: None}[server_files],
     }
     os.environ.update({name: value for name, value in given.items() if value is not None})
+    if https and address == "localhost":
+        address = _ANY_ADDRESS[0]
     flags = options(port=port, address=address, browser=browser, max_upload_mb=max_upload_mb)
+    if https:
+        flags |= _encrypted()
     threading.Thread(target=_load_libraries, name="posepipe-load", daemon=True).start()
     _serve(flags, host or [], secret)
+
+
+def _encrypted() -> dict[str, Any]:
+    """Streamlit's settings for HTTPS; a certificate of the user's own goes before ours.
+
+    Raises:
+        OutputError: the folder of settings can't be written.
+    """
+    if os.environ.get("STREAMLIT_SERVER_SSL_CERT_FILE"):
+        return {}
+    from posepipe.system import need
+
+    for module in ("cryptography", "ifaddr"):
+        need(module, extra="app")
+    from posepipe.ui.certificate import addresses, certificate
+    from posepipe.ui.remembering import settings_file
+
+    here = socket.gethostname().lower()
+    names = [here, f"{here.partition('.')[0]}.local", *addresses()]
+    made = certificate(settings_file().parent, names)
+    typer.echo(f"posepipe: the certificate's SHA-256 fingerprint is {made.fingerprint}")
+    return {"server.sslCertFile": str(made.file), "server.sslKeyFile": str(made.key)}
 
 
 def _password(ask: bool, file: Path | None) -> str | None:

@@ -98,18 +98,21 @@ def report(
     language: Annotated[str, typer.Option(help="en or de.")] = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf, too: report.html without its 3D view.")] = False,
 ) -> None:
-    """Write gait.html and gait.pdf again, with ranges for sex and age."""
+    """Write gait.html and gait.pdf again, with ranges for sex and age, and with the person's name if it is known."""
     from posepipe.record.folder import key_of, load, write_report
     from posepipe.record.seal import writing
+    from posepipe.reports.about import about
     from posepipe.reports.gait import walker, write_gait_reports
+    from posepipe.texts import load as load_texts
 
     recording = load(folder)
+    head = about(folder, recording.created, load_texts(language))
     if not pdf:
         walker(recording, str(folder))
     with writing(folder, key_of(recording)) as made:
-        written = write_gait_reports(recording, made, language, sex=sex, age_years=age)
+        written = write_gait_reports(recording, made, language, sex=sex, age_years=age, about=head)
         if pdf:
-            written += (write_report(recording, made / "report.pdf", language=language),)
+            written += (write_report(recording, made / "report.pdf", language=language, about=head),)
     for path in written:
         typer.echo(str(folder / path.name))
 

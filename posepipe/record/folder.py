@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posepipe.body.motion import Motion
 from posepipe.errors import InputError, UsageError
@@ -19,6 +19,9 @@ from posepipe.record.codec import decode, encode
 from posepipe.record.recording import SCHEMA, Person, Recording
 from posepipe.record.seal import RESULTS, recording_key, writing
 from posepipe.texts import load as load_texts
+
+if TYPE_CHECKING:
+    from posepipe.reports.blocks import Block
 
 __all__ = ["key_of", "load", "names_of", "save", "write_report"]
 
@@ -93,7 +96,9 @@ def _write_gait(recording: Recording, path: Path) -> None:
     path.write_text(json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
-def write_report(recording: Recording, path: Path | str, *, language: str = "en") -> Path:
+def write_report(
+    recording: Recording, path: Path | str, *, language: str = "en", about: tuple[Block, ...] = ()
+) -> Path:
     """Write the report alone, for instance of a recording that was loaded.
 
     A path that ends in ``.pdf`` gets it for paper: all but the 3D view.
@@ -107,7 +112,7 @@ def write_report(recording: Recording, path: Path | str, *, language: str = "en"
     path = expanded(path)
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".pdf":
-            temporary.write_bytes(page_pdf(motion_page(recording, load_texts(language), moving=False)))
+            temporary.write_bytes(page_pdf(motion_page(recording, load_texts(language), moving=False, about=about)))
         else:
             _write_page(recording, temporary, language)
     return path

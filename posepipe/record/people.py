@@ -22,7 +22,7 @@ from posepipe.media.atomic import atomic_path, output_error
 from posepipe.record.codec import exercise_from, gait_columns
 from posepipe.record.seal import writing
 
-__all__ = ["Client", "Session", "Trend", "assign", "assigned", "clients", "save_client", "sessions", "trends"]
+__all__ = ["Client", "Session", "Trend", "assign", "assigned", "clients", "save_client", "sessions", "trends", "whose"]
 
 _PEOPLE, _ASSIGNED, _INDEX = "people", "person.json", "index.sqlite"
 _SCHEMA = 1
@@ -123,19 +123,20 @@ def save_client(client: Client, root: Path) -> Path:
     return path
 
 
-def assign(folder: Path, person: str, key: str) -> None:
-    """Say whose a result is, in its own folder; an empty person says nobody's.
+def assign(folder: Path, person: str, key: str, notes: str = "") -> None:
+    """Say whose a result is, and what there is to note of it, in its own folder; an empty person says nobody's.
 
     Args:
         folder: of a result or a live session.
         person: an id.
         key: of the folder's record; see `posepipe.record.seal.read_record`.
+        notes: free text about this session.
 
     Raises:
         OutputError: the folder can't be written.
     """
     with writing(folder, key) as made:
-        text = json.dumps({"schema": _SCHEMA, "person": person})
+        text = json.dumps({"schema": _SCHEMA, "person": person, "notes": notes}, ensure_ascii=False, indent=1)
         (made / _ASSIGNED).write_text(text + "\n", encoding="utf-8")
 
 
@@ -146,6 +147,18 @@ def assigned(folder: Path) -> str:
     with suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((folder / "session.json").read_text(encoding="utf-8"))["person"])
     return ""
+
+
+def whose(folder: Path) -> tuple[Client | None, str]:
+    """Whose a result is, with what their file in the library around it says, and the notes of the session."""
+    id_, notes = assigned(folder), ""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        notes = str(json.loads((folder / _ASSIGNED).read_text(encoding="utf-8"))["notes"]).strip()
+    if not id_:
+        return None, notes
+    with suppress(UsageError):
+        return next((one for one in clients(folder.absolute().parent) if one.id == id_), Client(id_)), notes
+    return None, notes
 
 
 def sessions(root: Path, folders: Iterable[Path]) -> list[Session]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +109,16 @@ def _markup(text: str, strong: str = "") -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in the characters of the PDF's standard fonts; others become question marks."""
+    """Text in the characters of the PDF's standard fonts: others lose their accents, or become question marks."""
     text = text.replace("\u2212", "-").replace("›", ">")
-    return text.encode("cp1252", "replace").decode("cp1252")
+    return "".join(_western(letter) for letter in text) if not text.isascii() else text
+
+
+def _western(letter: str) -> str:
+    for form in (letter, unicodedata.normalize("NFKD", letter)[:1]):
+        with suppress(UnicodeEncodeError):
+            return form.encode("cp1252").decode("cp1252")
+    return "?"
 
 
 def _p(

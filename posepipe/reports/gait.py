@@ -52,7 +52,13 @@ _UNSURE_DEG = 15.0
 
 
 def gait_page(
-    recording: Recording, person: Person, say: Texts = ENGLISH, *, sex: str | None = None, age_years: int | None = None
+    recording: Recording,
+    person: Person,
+    say: Texts = ENGLISH,
+    *,
+    sex: str | None = None,
+    age_years: int | None = None,
+    about: tuple[Block, ...] = (),
 ) -> Page:
     """The two-page report of one person.
 
@@ -62,6 +68,7 @@ def gait_page(
         say: the language.
         sex: for the published ranges; both if None.
         age_years: for the published ranges; adults if None.
+        about: whose it is; see `posepipe.reports.about.about`.
 
     Raises:
         UsageError: another sex than "female" or "male".
@@ -69,7 +76,8 @@ def gait_page(
     found = person.gait
     name = PurePath(recording.video.path).name or recording.video.path
     rows = _parameter_rows(found, say, sex, age_years)
-    first: list[Block] = [Paragraph(fact, "soft") for fact in _facts(recording, person, say, sex, age_years)]
+    first: list[Block] = [*about]
+    first += [Paragraph(fact, "soft") for fact in _facts(recording, person, say, sex, age_years)]
     first += [_verdict(found, say), *_unusual(found, say), *_signs(found, say)]
     strips = tuple(Figure(drawn) for side in SIDES if (drawn := stick_strip(found.cycles, side, say)) is not None)
     if strips:
@@ -381,7 +389,13 @@ def curve_of(found: GaitResult, side: str, angle: str) -> MeanCurve | None:
 
 
 def write_gait_reports(
-    recording: Recording, folder: Path, language: str = "en", *, sex: str | None = None, age_years: int | None = None
+    recording: Recording,
+    folder: Path,
+    language: str = "en",
+    *,
+    sex: str | None = None,
+    age_years: int | None = None,
+    about: tuple[Block, ...] = (),
 ) -> tuple[Path, ...]:
     """Write ``gait.html`` and ``gait.pdf`` for everyone with a gait result.
 
@@ -395,7 +409,7 @@ def write_gait_reports(
     for person in recording.people:
         if person.gait.withheld is None:
             stem = "gait" if not written else f"gait-{person.id}"
-            page = gait_page(recording, person, load(language), sex=sex, age_years=age_years)
+            page = gait_page(recording, person, load(language), sex=sex, age_years=age_years, about=about)
             written += write_page(page, folder / stem)
     return written
 

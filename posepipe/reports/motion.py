@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +14,7 @@ from posepipe.body.world import World
 from posepipe.errors import OutputError
 from posepipe.reasons import Reason
 from posepipe.record.recording import KeyFrame, Person, Recording
+from posepipe.reports.about import date_words
 from posepipe.reports.blocks import (
     Block,
     Details,
@@ -79,7 +79,9 @@ def render(recording: Recording, language: str = "en") -> str:
     return page_html(motion_page(recording, load(language)))
 
 
-def motion_page(recording: Recording, say: Texts = ENGLISH, *, moving: bool = True) -> Page:
+def motion_page(
+    recording: Recording, say: Texts = ENGLISH, *, moving: bool = True, about: tuple[Block, ...] = ()
+) -> Page:
     """The report of one recording.
 
     Long clips are thinned: curves to 1,500 samples that keep their peaks, the 3D view to 600 poses, pictures to 8;
@@ -89,9 +91,10 @@ def motion_page(recording: Recording, say: Texts = ENGLISH, *, moving: bool = Tr
         recording: made or loaded.
         say: the language.
         moving: with the 3D view and what else needs a script; paper wants none.
+        about: whose it is; see `posepipe.reports.about.about`.
     """
     name = PurePath(recording.video.path).name or recording.video.path
-    blocks = [*_facts(recording, say)]
+    blocks = [*about, *_facts(recording, say)]
     for person in recording.people:
         several = len(recording.people) > 1
         title = say("Person {id}", id=person.id) if several else ""
@@ -127,7 +130,7 @@ def _facts(recording: Recording, say: Texts) -> tuple[Block, ...]:
             "The film plays {factor} times faster than what it shows; all times are those of what it shows",
             factor=f"{1.0 / video.slowed:.3g}",
         )
-    made = say("Motion report, {date}.", date=_date(recording.created, say))
+    made = say("Motion report, {date}.", date=date_words(recording.created, say))
     verdicts = [verdict(recording, person, say) for person in recording.people] or [say("Nobody was followed.")]
     reading = say(
         "Left and right are always the person's own. Every ± and every shaded band is a 90 % error bar: the true value "
@@ -139,16 +142,6 @@ def _facts(recording: Recording, say: Texts) -> tuple[Block, ...]:
         *(Paragraph(say.warning(text), "notice") for text in recording.warnings),
         Paragraph(reading, "soft"),
     )
-
-
-def _date(created: str, say: Texts) -> str:
-    """An ISO time as people write it; anything else as it is."""
-    try:
-        when = datetime.fromisoformat(created)
-    except ValueError:
-        return created or say("undated")
-    clock = f"{when:%Y, %H:%M} {when.tzname() or ''}".strip()
-    return say("{day} {month} {year_and_time}", day=when.day, month=say(f"{when:%B}"), year_and_time=clock)
 
 
 def _made_with(recording: Recording, say: Texts) -> Iterator[Block]:

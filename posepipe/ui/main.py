@@ -27,6 +27,14 @@ _PAGES = {
 """Modules of `posepipe.ui.pages`, and their signs."""
 
 
+# On paper stands what was found, not what can be pressed.
+_PRINT = """<style>@media print {
+  [data-testid="stSidebar"], [data-testid="stHeader"], button, [data-testid="stFileUploader"], .st-key-analyze_form,
+  [data-testid="stPopover"] { display: none !important; }
+  [data-testid="stMainBlockContainer"] { padding: 0 !important; max-width: none !important; }
+}</style>"""
+
+
 def main() -> None:
     """Draw the chosen page."""
     # Icons by name or emoji would come from the internet here.
@@ -38,6 +46,7 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
+    st.html(_PRINT)
     with st.sidebar:
         language_choice()
         _sample(text, pages)

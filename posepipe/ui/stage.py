@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.filming import Light, Shot, light_of
 from posepipe.errors import PosePipeError
 from posepipe.exercise.analyse import result_of
 from posepipe.exercise.coach import Coach
@@ -26,7 +27,8 @@ from posepipe.live import LivePerson, LiveSession
 from posepipe.media.draw import OKABE_ITO, draw_pose, mirror_view
 from posepipe.pipeline import Config, Pipeline
 from posepipe.record.session import PlanStep, TrainingSet
-from posepipe.types import Frame, PoseTrack
+from posepipe.skeleton import BLAZEPOSE33
+from posepipe.types import Frame, Keypoints, PoseTrack
 from posepipe.ui.training import Showing, Training, propped
 
 __all__ = ["Look", "Meter", "Stage", "live_picture", "open_session", "to_height"]
@@ -46,6 +48,7 @@ _END_S = 3.0
 _TURN_DEG_S = 24.0
 _WINDOW_S = 2.0
 _LONG_WINDOW_S = 30.0
+_SHOT_S, _LIGHT_S = 3.0, 0.5
 
 Points = NDArray[np.float64]
 _BACKGROUND = (38, 34, 31)
@@ -149,6 +152,7 @@ class Stage:
         self._ready = False
         self._paused = False
         self._small = False
+        self._filming = _Filming()
         self._error: PosePipeError | None = None
         self._ended = False
         self._started_s = time.monotonic()
@@ -225,6 +229,11 @@ class Stage:
             return self._training.sets(self._reps_of)
 
     @property
+    def chosen(self) -> str | None:
+        """The exercise that was chosen, or that the plan asks for now; None finds out."""
+        return self._training.exercise
+
+    @property
     def plan(self) -> tuple[PlanStep, ...]:
         """What is counted against; empty without a plan."""
         return self._training.plan
@@ -245,6 +254,11 @@ class Stage:
             frames=self._meter.frames,
             error=self._error,
         )
+
+    def shot(self) -> Shot | None:
+        """What the camera saw in the last seconds; None before it saw anything."""
+        with self._frame:
+            return self._filming.shot()
 
     def picture(self) -> tuple[int, Image, float] | None:
         """The newest drawn picture: its number, itself, and when its frame came (monotonic seconds)."""
@@ -320,6 +334,8 @@ class Stage:
         person = max(people, key=lambda person: float(np.nansum(person.keypoints.score)), default=None)
         self._seen = person is not None
         with self._frame:
+            self._filming.add(frame, person)
+        with self._frame:
             coach = self._right_coach()
             if coach is None:
                 return person
@@ -363,6 +379,44 @@ class Stage:
         tell = self.on_picture
         if tell is not None:
             tell()
+
+
+class _Filming:
+    """The last seconds of a camera, to judge its place by."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, Keypoints | None, float]] = deque()
+        self._light: deque[tuple[float, Light]] = deque()
+        self._size_px = (0, 0)
+
+    def add(self, frame: Frame, person: LivePerson | None) -> None:
+        """Take one frame."""
+        if self._size_px != frame.size_px:
+            self._seen.clear()
+            self._size_px = frame.size_px
+        keypoints = person.keypoints if person is not None else None
+        self._seen.append((frame.time_s, keypoints, person.yaw_deg if person is not None else float("nan")))
+        if keypoints is not None and (not self._light or frame.time_s - self._light[-1][0] >= _LIGHT_S):
+            self._light.append((frame.time_s, light_of(frame.image, keypoints.xy_px)))
+        while frame.time_s - self._seen[0][0] > _SHOT_S:
+            self._seen.popleft()
+        while self._light and frame.time_s - self._light[0][0] > _SHOT_S:
+            self._light.popleft()
+
+    def shot(self) -> Shot | None:
+        """All of it as one; None without a frame."""
+        layout = next((keypoints.layout for _, keypoints, _ in self._seen if keypoints is not None), BLAZEPOSE33)
+        if not self._seen:
+            return None
+        blank = np.full((len(layout), 2), np.nan, np.float32)
+        return Shot(
+            layout,
+            np.array([time_s for time_s, _, _ in self._seen]),
+            np.stack([blank if keypoints is None else keypoints.xy_px for _, keypoints, _ in self._seen]),
+            np.array([yaw_deg for _, _, yaw_deg in self._seen]),
+            self._size_px,
+            light=tuple(light for _, light in self._light),
+        )
 
 
 def open_session(config: Config, width_px: int, height_px: int) -> LiveSession:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from posepipe.cli.main import run
 from posepipe.errors import UsageError
 from posepipe.exercise.types import ExerciseResult
 from posepipe.gait.types import Parameters, Value
 from posepipe.record.folder import load, save
-from posepipe.record.people import Client, assign, assigned, clients, save_client, sessions, trends
+from posepipe.record.people import Client, assign, assigned, clients, save_client, sessions, trends, whose
 from posepipe.record.seal import read_record, remove
 from tests.record.factory import make_gait, make_person, make_recording
 
@@ -87,3 +88,26 @@ def test_index_is_made_again(root: Path) -> None:
     assert [one.values for one in again] == [one.values for one in first]
     (root / "index.sqlite").unlink()
     assert [one.values for one in sessions(root, _folders(root))] == [one.values for one in first]
+
+
+def test_reports_on_paper_say_whose_they_are(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pypdf = pytest.importorskip("pypdf")
+    folder = root / "w1"
+    save_client(Client("P-01", "Ada Şahin", height_m=1.74, notes="left knee, 2024"), root)
+    assert whose(folder) == (None, "")
+    assign(folder, "P-01", read_record(folder).of, "after the holidays")
+    # Who it is may change; the notes are those of the session.
+    assert whose(folder) == (clients(root)[0], "after the holidays")
+    assert run(["report", str(folder), "--pdf", "--language", "de"]) == 0
+    capsys.readouterr()
+    for name in ("report.pdf", "gait.pdf"):
+        text = "".join(page.extract_text() for page in pypdf.PdfReader(folder / name).pages)
+        # The PDF's own fonts have no Ş.
+        for said in ("Ada Sahin (P-01)", "1,74 m", "left knee, 2024", "11. März 2026", "after the holidays"):
+            assert said in text, (name, said)
+    # Their file is elsewhere: the id is known.
+    assert run(["report", str(folder.rename(root.parent / f"{root.name}-away")), "--pdf"]) == 0
+    text = pypdf.PdfReader(root.parent / f"{root.name}-away" / "report.pdf").pages[0].extract_text()
+    assert "P-01" in text
+    assert "Ada" not in text
+    capsys.readouterr()

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from posepipe.exercise.types import ExerciseResult
 from posepipe.record.folder import save
-from posepipe.record.people import assigned, clients
+from posepipe.record.people import assigned, clients, whose
 from tests.record.factory import make_person, make_recording
 from tests.ui.conftest import OpenPage, start_server
 from tests.ui.looking import tick
 
 
 def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
+    pypdf = pytest.importorskip("pypdf")
     root = tmp_path / "own"
     for week in range(3):
         bout = make_recording().people[0].exercise.bouts[0]
@@ -46,6 +49,23 @@ def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
                 if assigned(root / f"week{2 - row}") == "P-01":
                     break
             assert assigned(root / f"week{2 - row}") == "P-01"
+        page.get_by_role("button", name="Notes").click()
+        page.get_by_role("textbox", name="Notes of this session").fill("with a stick")
+        page.get_by_role("button", name="Download", exact=True).click()
+        page.wait_for_timeout(1000)
+        assert whose(root / "week0") == (clients(root)[0], "with a stick")
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Report as PDF").click()
+        waiting.value.save_as(tmp_path / "report.pdf")
+        said = pypdf.PdfReader(tmp_path / "report.pdf").pages[0].extract_text()
+        assert "Ada (P-01)" in said
+        assert "with a stick" in said
+        # On paper there is nothing to press.
+        page.emulate_media(media="print")
+        assert not page.get_by_test_id("stSidebar").is_visible()
+        assert not page.get_by_role("button", name="Notes").is_visible()
+        assert page.locator("iframe[srcdoc]").is_visible()
+        page.emulate_media(media="screen")
         page.goto(f"{url}/people")
         page.get_by_role("heading", name="Sessions: 3").wait_for()
         changed = page.get_by_text("From the first to the last session changed:")

@@ -140,7 +140,20 @@ function begin(video, root, data, setTriggerValue) {
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     });
   });
-  bar.append(back, on, speed, joints, picture, output);
+  const clipFrom = button(words.clip_from, words.clip_from, () => {
+    state.clip_s = video.currentTime;
+    clipTo.disabled = false;
+    clipFrom.title = `${words.clip_begun} ${state.clip_s.toFixed(2).replace(".", words.point)} s`;
+    clipFrom.setAttribute("aria-pressed", "true");
+  });
+  const clipTo = button(words.clip_to, words.clip_to, () => {
+    const ends = [state.clip_s, video.currentTime].sort((a, b) => a - b);
+    clipTo.disabled = true;
+    clipFrom.setAttribute("aria-pressed", "false");
+    send({ kind: "clip", start_s: ends[0], end_s: ends[1] });
+  });
+  clipTo.disabled = true;
+  bar.append(back, on, speed, joints, picture, clipFrom, clipTo, output);
   place.append(bar);
 
   const marks = element("div", "", { className: "bar marks" });

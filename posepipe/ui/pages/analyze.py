@@ -15,6 +15,7 @@ from posepipe.texts import Texts
 from posepipe.ui.chosen import choose, chosen, remembered_box, take_in, videos
 from posepipe.ui.jobs import Item, Job, State
 from posepipe.ui.notices import note, tell
+from posepipe.ui.pages.filming import before_filming, how_filmed
 from posepipe.ui.pages.portraits import choose_person
 from posepipe.ui.pages.show import corrected, downloads, gait_link, keep_button, show_result
 from posepipe.ui.pages.tools import Wish
@@ -70,6 +71,8 @@ def _form(text: Texts, *, busy: bool) -> None:
             )
     config = _config(text)
     names = list(chosen("chosen", []))
+    with st.popover(text("filming.title"), icon=":material/center_focus_strong:"):
+        before_filming(text, "analyze")
     height = text("analyze.height_set", cm=f"{100 * config.height_m:.0f}") if config.height_m else ""
     st.caption(height or text("analyze.height_assumed"))
     bar = st.container(horizontal=True)
@@ -202,6 +205,7 @@ def _show_results(text: Texts, *, busy: bool) -> None:
         keep_button(item.folder, item.name, key=f"analyze-{name}")
         gait_link(recording, name)
     _people(text, item)
+    how_filmed(text, recording, item.detection)
 
     def correct(wish: Wish) -> None:
         pictures = Pipeline(config_of(recording)).hidden(item.detection).thumbnails if item.detection else ()

@@ -9,6 +9,7 @@ import streamlit as st
 from posepipe.errors import InputError
 from posepipe.record.folder import load
 from posepipe.record.recording import Person, Recording
+from posepipe.reports.about import about
 from posepipe.reports.blocks import Page, page_html
 from posepipe.reports.blocks_pdf import page_pdf
 from posepipe.reports.comparison import comparison_page
@@ -49,11 +50,11 @@ def page() -> None:
 def _one(text: Texts, name: str, folder: Path) -> None:
     """The report of one recording."""
     recording = _load(folder)
-    person = _person(text, name, recording)
+    person, head = _person(text, name, recording), about(folder, recording.created, text)
     with st.spinner(text("gait.writing")):
         report = remembered(
-            ("report", folder, recording.created, person.id, text.language),
-            lambda: gait_page(recording, person, text),
+            ("report", folder, recording.created, person.id, text.language, head),
+            lambda: gait_page(recording, person, text, about=head),
         )
     _show(text, f"{Path(name).stem}-gait.pdf", report)
 

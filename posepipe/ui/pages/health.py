@@ -15,6 +15,7 @@ from posepipe.pipeline import Config
 from posepipe.samples import SAMPLE_VIDEO
 from posepipe.texts import Texts
 from posepipe.types import Frame
+from posepipe.ui.pages.phone import phone
 from posepipe.ui.session import access, say
 from posepipe.ui.stage import live_picture, open_session, to_height
 from posepipe.weights import ModelCard, list_cards, verify
@@ -34,6 +35,7 @@ def page() -> None:
     _verdict(text, checks)
     if access().server_files:
         _details(text, checks)
+    phone(text)
     st.subheader(text("health.models"))
     st.dataframe([_model_row(text, card) for card in list_cards()], hide_index=True, width="stretch")
     st.subheader(text("health.speed"))

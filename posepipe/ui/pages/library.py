@@ -12,12 +12,14 @@ from posepipe.exercise.types import Bout, ExerciseResult
 from posepipe.media.atomic import expanded
 from posepipe.record.codec import exercise_from
 from posepipe.record.folder import load
-from posepipe.record.people import assign, assigned, clients
+from posepipe.record.people import assign, assigned, clients, whose
+from posepipe.record.recording import Recording
 from posepipe.record.seal import read_record
 from posepipe.texts import Texts
 from posepipe.ui.chosen import remembered_box
 from posepipe.ui.notices import note
 from posepipe.ui.pages.comparing import Side, show_comparison
+from posepipe.ui.pages.pair import show_pair
 from posepipe.ui.pages.people import called
 from posepipe.ui.pages.show import corrected, downloads, gait_link, gait_name, rep_rows, show_result
 from posepipe.ui.pages.tools import Wish
@@ -124,7 +126,7 @@ def _open(text: Texts, entry: Kept, root: Path) -> None:
 
 
 def _whose(text: Texts, entry: Kept, root: Path) -> None:
-    """A box that says whose a result is."""
+    """Boxes that say whose a result is, and what there is to note of it."""
     known = {client.id: called(client) for client in clients(root)}
     now = assigned(entry.folder)
     choices = ["", *known] if now in ("", *known) else ["", now, *known]
@@ -137,8 +139,11 @@ def _whose(text: Texts, entry: Kept, root: Path) -> None:
         width=260,
         label_visibility="collapsed",
     )
-    if chosen != now:
-        assign(entry.folder, chosen, read_record(entry.folder).of)
+    before = whose(entry.folder)[1]
+    with st.popover(text("people.notes"), icon=":material/edit_note:"):
+        notes = st.text_area(text("library.notes"), before, key=f"notes-{entry.folder.name}")
+    if (chosen, notes.strip()) != (now, before):
+        assign(entry.folder, chosen, read_record(entry.folder).of, notes.strip())
 
 
 def _delete(text: Texts, entry: Kept, root: Path) -> None:
@@ -188,12 +193,16 @@ def _show_session(text: Texts, folder: Path) -> None:
 def _compare(text: Texts, one: Kept, other: Kept) -> None:
     """Two results, the earlier first."""
     sides: list[Side] = []
+    films: list[tuple[str, Path, Recording]] = []
     for entry in (one, other):
         if entry.is_session:
             sides.append((entry.folder.name, session_result(entry.folder), None))
         else:
             recording = load(entry.folder)
+            films.append((entry.folder.name, entry.folder, recording))
             person = recording.people[0] if recording.people else None
             exercise = person.exercise if person else ExerciseResult()
             sides.append((entry.folder.name, exercise, (recording, person) if person else None))
     show_comparison(text, sides[0], sides[1])
+    if len(films) == 2:
+        show_pair(text, films[0], films[1])

@@ -18,7 +18,9 @@ from posepipe.ui.assets import asset
 from posepipe.ui.board import board
 from posepipe.ui.cameras import LocalCamera, ice_servers, is_local, is_secure
 from posepipe.ui.link import Link
+from posepipe.ui.pages.filming import before_filming, judge_live
 from posepipe.ui.pages.kept_session import plan_editor, summary
+from posepipe.ui.pages.phone import phone
 from posepipe.ui.session import access, keep_choices, kept_choice, remember_busy, say, settings
 from posepipe.ui.stage import Stage
 
@@ -71,7 +73,11 @@ def page() -> None:
     with above:
         every_s = None if not playing else _LOOK_S if browser else _PICTURE_LOOK_S
         st.fragment(_show_trainer, run_every=every_s)(stage, browser=browser)
+    with st.expander(text("filming.title"), icon=":material/center_focus_strong:"):
+        label = before_filming(text, "live", stage.chosen)
+        judge_live(stage, label, playing=playing)
     plan_editor(text, stage)
+    phone(text)
     keep_choices(*_CHOICES)
     if playing:
         remember_busy()

@@ -17,18 +17,20 @@ from posepipe.errors import UsageError
 from posepipe.exercise.types import ExerciseResult, Form, Repetition
 from posepipe.formats.registry import FORMATS, Format, write_formats
 from posepipe.media.atomic import expanded
+from posepipe.media.cut import cut
 from posepipe.reasons import Reason, explain
 from posepipe.record.recording import Recording
 from posepipe.record.sheets import SHEETS, write_csv_tables, write_xlsx
+from posepipe.reports.about import about
 from posepipe.reports.blocks_pdf import page_pdf
 from posepipe.reports.motion import motion_page, render
 from posepipe.reports.sections import form_words, score_words, verdict, with_error
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose
-from posepipe.ui.pages.tools import Wish, tools
+from posepipe.ui.pages.tools import Span, Wish, tools
 from posepipe.ui.remembering import remember
-from posepipe.ui.session import access, dark, library, remembered, say, set_library, verbatim
+from posepipe.ui.session import access, dark, library, remembered, say, set_library, verbatim, workspace
 from posepipe.ui.storage import files_of, keep
 
 __all__ = [
@@ -113,8 +115,31 @@ def _tools(text: Texts, folder: Path, recording: Recording, correct: Correct | N
     # Another state of the result is another component: it begins with its own joints and events.
     key = f"{folder.name}-{person.id}-{len(edits)}"
     wish = tools(text, recording, person, edits=len(edits), correctable=correct is not None, key=key)
-    if wish is not None and correct is not None:
+    if isinstance(wish, Span):
+        st.session_state["clip"] = (folder, wish)
+    elif wish is not None and correct is not None:
         correct(wish)
+    _clip(text, folder, recording)
+
+
+def _clip(text: Texts, folder: Path, recording: Recording) -> None:
+    """The part of the video that was cut out last, to download."""
+    of, span = st.session_state.get("clip", (None, None))
+    if of != folder or span is None:
+        return
+
+    def made() -> Path:
+        path = workspace().new_folder("clip") / "clip.mp4"
+        cut(folder / "annotated.mp4", path, span.start_s, span.end_s)
+        return path
+
+    with st.spinner(text("tools.cutting")):
+        path = remembered(("clip", folder, recording.created, read_edits(folder), span), made)
+    ends = {"start": text.number(f"{span.start_s:.1f}"), "end": text.number(f"{span.end_s:.1f}")}
+    name = f"{Path(recording.video.path).stem}-{span.start_s:.1f}-{span.end_s:.1f}.mp4"
+    st.download_button(
+        text("tools.clip", **ends), path.read_bytes(), name, "video/mp4", icon=":material/movie:", on_click="ignore"
+    )
 
 
 def corrected(folder: Path, wish: Wish) -> tuple[Edit, ...]:
@@ -192,7 +217,11 @@ def downloads(folder: Path, recording: Recording, name: str, key: str) -> None:
         button(text("result.csv"), lambda: _csv_zip(recording, text), f"{stem}-csv.zip", _ZIP, ":material/csv:")
         st.caption(text("result.reports"))
         button(
-            text("result.pdf"), lambda: _report_pdf(recording, text), f"{stem}.pdf", _PDF, ":material/picture_as_pdf:"
+            text("result.pdf"),
+            lambda: _report_pdf(folder, recording, text),
+            f"{stem}.pdf",
+            _PDF,
+            ":material/picture_as_pdf:",
         )
         st.caption(text("result.files"))
         button(text("result.all_files"), lambda: _zip(folder, files), f"{stem}.zip", _ZIP)
@@ -231,8 +260,9 @@ def _format_zip(recording: Recording, name: str) -> io.BytesIO:
         return _zip(Path(made), list(write_formats(recording, made, name)))
 
 
-def _report_pdf(recording: Recording, text: Texts) -> bytes:
-    return page_pdf(motion_page(recording, text, moving=False))
+def _report_pdf(folder: Path, recording: Recording, text: Texts) -> bytes:
+    head = about(folder, recording.created, text)
+    return page_pdf(motion_page(recording, text, moving=False, about=head))
 
 
 def _zip(folder: Path, files: list[Path]) -> io.BytesIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.session import remembered
 
-__all__ = ["Wish", "tools"]
+__all__ = ["Span", "Wish", "tools"]
 
 _MOST_FRAMES = 6000
 """Of longer films every second (third ...) frame has its joints here; each is some hundred bytes in the page."""
@@ -32,8 +33,17 @@ _JOINTS = (
 """Joints that can be dragged; the others are too close together to be taken hold of."""
 _WORDS = (
     "at", "frame", "back", "on", "speed", "angle", "no_angle", "picture", "remove", "swap_from", "swap_to",
-    "swap_begun", "correct", "drag", "undo", "undo_all", "point",
+    "swap_begun", "correct", "drag", "undo", "undo_all", "point", "clip_from", "clip_to", "clip_begun",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the video that shall be a clip of its own; times in seconds."""
+
+    start_s: float
+    end_s: float
+
 
 Wish = Edit | str
 """A correction that was made, or "undo" or "undo_all"."""
@@ -45,7 +55,9 @@ def _component() -> Any:
     return st.components.v2.component("posepipe_tools", html='<div class="tools"></div>', css=css, js=js)
 
 
-def tools(text: Texts, recording: Recording, person: Person, *, edits: int, correctable: bool, key: str) -> Wish | None:
+def tools(
+    text: Texts, recording: Recording, person: Person, *, edits: int, correctable: bool, key: str
+) -> Wish | Span | None:
     """Draw them.
 
     Args:
@@ -57,7 +69,7 @@ def tools(text: Texts, recording: Recording, person: Person, *, edits: int, corr
         key: of the component.
 
     Returns:
-        What the user just corrected or took back.
+        What the user just corrected, took back, or cut out.
     """
     known = ("tools", key, recording.created, edits, correctable, text.language)
     data = remembered(known, lambda: _data(text, recording, person, edits, correctable))
@@ -65,7 +77,9 @@ def tools(text: Texts, recording: Recording, person: Person, *, edits: int, corr
     return _wish(answer.edit) if answer.edit else None
 
 
-def _wish(row: Mapping[str, Any]) -> Wish:
+def _wish(row: Mapping[str, Any]) -> Wish | Span:
+    if row["kind"] == "clip":
+        return Span(float(row["start_s"]), float(row["end_s"]))
     if row["kind"] in ("undo", "undo_all"):
         return str(row["kind"])
     place = {name: float(row[name]) for name in ("x_px", "y_px") if name in row}
