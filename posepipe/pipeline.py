@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posepipe.annotate import key_frames, turned_picture, write_annotated
 from posepipe.body.angles import joint_angles
 from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
@@ -30,32 +30,25 @@ from posepipe.keypoints import Detector, open_detector
 from posepipe.keypoints.quality import QUALITIES, decided_quality, detector_of, looks_hz
 from posepipe.live import LiveSession
 from posepipe.media.atomic import expanded
-from posepipe.media.draw import draw_angles, draw_caption, draw_pose
 from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
-from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
-from posepipe.record.recording import KeyFrame, Person, Recording, VideoFacts
-from posepipe.reports.sections import exercise_caption
+from posepipe.record.recording import Person, Recording, VideoFacts
 from posepipe.system import cores
-from posepipe.texts import Texts
-from posepipe.texts import load as load_texts
 from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.tracking.upright import find_turn, turned
 from posepipe.tracking.visible import only_seen, without_unseen
-from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
+from posepipe.types import Angles, Camera, KeypointTrack, PoseTrack
 from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
 
-__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "keypoints_at", "model_hashes", "program_versions"]
+__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "model_hashes", "program_versions"]
 
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
 
 TASKS = ("auto", "exercise", "gait", "pose")
-
-SHOWN_ANGLES = ("left_knee_flexion", "right_knee_flexion", "left_elbow_flexion", "right_elbow_flexion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +250,7 @@ class Pipeline:
         pictures, warnings = followed.thumbnails.pictures(), _warnings(source, followed)
         if turn_deg:
             tracks = tuple(turned(track, size, turn_deg) for track in tracks)
-            pictures = tuple((index, time_s, _turned(image, turn_deg)) for index, time_s, image in pictures)
+            pictures = tuple((index, time_s, turned_picture(image, turn_deg)) for index, time_s, image in pictures)
             warnings += (f"The film stood on its side or head: it was turned by {turn_deg} degrees.",)
         return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality)
 
@@ -334,7 +327,7 @@ class Pipeline:
         seen: Sequence[KeypointTrack] = (),
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Write the annotated video; see `posepipe.pipeline.write_annotated`."""
+        """Write the annotated video; see `posepipe.annotate.write_annotated`."""
         write_annotated(
             recording,
             video,
@@ -502,11 +495,6 @@ def _warnings(source: Source, followed: _Followed) -> tuple[str, ...]:
     return (*said, *source.notes)
 
 
-def _turned(image: NDArray[np.uint8], turn_deg: int) -> NDArray[np.uint8]:
-    """The picture turned counter-clockwise."""
-    return np.ascontiguousarray(np.rot90(image, turn_deg // 90)) if turn_deg else image
-
-
 def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]) -> tuple[str, ...]:
     ids = {track.person for track in chosen}
     others = [
@@ -526,104 +514,3 @@ def program_versions() -> dict[str, str]:
 def model_hashes() -> dict[str, str]:
     """Each model's sha256. Raises `ModelError` if a card can't be read."""
     return {card.name: card.sha256 for card in list_cards()}
-
-
-def keypoints_at(track: KeypointTrack, frame: int) -> Keypoints | None:
-    """The person's keypoints in one frame; None outside the track or where nothing is known."""
-    row = _row(track, frame)
-    if row is None or not track.valid[row].any():
-        return None
-    return Keypoints(track.layout, track.xy_px[row], track.sigma_px[row], track.score[row])
-
-
-def _row(track: KeypointTrack, frame: int) -> int | None:
-    row = int(np.searchsorted(track.frame, frame))
-    return row if row < len(track) and track.frame[row] == frame else None
-
-
-def key_frames(track: KeypointTrack, thumbnails: Sequence[Thumbnail], camera: Camera) -> tuple[KeyFrame, ...]:
-    """The small pictures in which the person is seen, with the skeleton drawn.
-
-    Args:
-        track: whom to draw.
-        thumbnails: small pictures of the clip.
-        camera: for the size the keypoints are in.
-    """
-    shown = []
-    for frame, time_s, image in thumbnails:
-        keypoints = keypoints_at(track, frame)
-        if keypoints is None:
-            continue
-        scale = image.shape[1] / camera.width_px
-        small = Keypoints(keypoints.layout, keypoints.xy_px * scale, keypoints.sigma_px * scale, keypoints.score)
-        shown.append(KeyFrame(frame, time_s, f"{time_s:.1f} s", draw_pose(image, small)))
-    return tuple(shown[:: max(1, -(-len(shown) // 8))])
-
-
-def write_annotated(
-    recording: Recording,
-    video: str | Path,
-    path: Path,
-    *,
-    language: str = "en",
-    anonymise: str = "no",
-    seen: Sequence[KeypointTrack] = (),
-    on_progress: Callable[[str, int, int | None], None] | None = None,
-) -> None:
-    """Read the video again and write it with skeletons, halos of sigma, and angles.
-
-    It plays in the time of what was filmed, also where the video is in slow motion: its clock is that of the tables.
-
-    Args:
-        recording: what was measured.
-        video: the same video.
-        path: the file to write, ending in ``.mp4``.
-        language: of the words in it; see `posepipe.texts.LANGUAGES`.
-        anonymise: see `Config`.
-        seen: everybody who was followed, for their faces; those of the recording if empty.
-        on_progress: called with ("drawing", frames done, frames in all).
-
-    Raises:
-        MediaError: the video can't be read any more.
-        OutputError: the file can't be written.
-    """
-    facts, say = recording.video, load_texts(language)
-    followed = tuple(seen) or tuple(person.keypoints for person in recording.people)
-    with (
-        open_source(video, capture_fps_hz=facts.capture_fps_hz) as source,
-        VideoWriter(path, facts.width_px, facts.height_px, facts.fps_hz) as writer,
-    ):
-        turn_deg = round(facts.rotation_deg - source.info.rotation_deg) % 360
-        for frame in source:
-            frame = replace(frame, image=_turned(frame.image, turn_deg))
-            if frame.size_px != (facts.width_px, facts.height_px):
-                continue
-            if anonymise != "no":
-                faces = faces_at(followed, frame.index, facts.fps_hz)
-                frame = replace(frame, image=hide(frame.image, anonymise, faces))
-            writer.write(_drawn(frame, recording, say), frame.time_s)
-            if on_progress is not None:
-                on_progress("drawing", frame.index + 1, facts.frames)
-
-
-def _drawn(frame: Frame, recording: Recording, say: Texts) -> NDArray[np.uint8]:
-    image = frame.image
-    several = len(recording.people) > 1
-    for person in recording.people:
-        keypoints = keypoints_at(person.keypoints, frame.index)
-        if keypoints is None:
-            continue
-        row = _row(person.keypoints, frame.index)
-        assert row is not None
-        image = draw_pose(image, keypoints, person=person.id if several else None)
-        joints = {name.rpartition("_")[0]: say(name.rpartition("_")[0].replace("_", " ")) for name in SHOWN_ANGLES}
-        image = draw_angles(image, keypoints, *_angles_at(person, row), joints)
-    counts = [text for person in recording.people if (text := exercise_caption(person.exercise, frame.time_s, say))]
-    return draw_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
-
-
-def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:
-    columns = [(name, person.angles.names.index(name)) for name in SHOWN_ANGLES]
-    deg = {name: float(person.angles.deg[row, column]) for name, column in columns}
-    sigma = {name: float(person.angles.sigma_deg[row, column]) for name, column in columns}
-    return deg, sigma
