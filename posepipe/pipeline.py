@@ -10,17 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-
 from posepipe.annotate import key_frames, turned_picture, write_annotated
-from posepipe.body.angles import joint_angles
-from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
+from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion
+from posepipe.body.lift import Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
 from posepipe.body.refine import RefineConfig, Refiner
+from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, world_of
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
-from posepipe.body.world import World, find_world
+from posepipe.body.world import World
 from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.exercise.types import ExerciseResult
@@ -39,11 +38,11 @@ from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.tracking.upright import find_turn, turned
 from posepipe.tracking.visible import only_seen, without_unseen
-from posepipe.types import Angles, Camera, KeypointTrack, PoseTrack
+from posepipe.types import Camera, KeypointTrack, PoseTrack, Swap
 from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
 
-__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "model_hashes", "program_versions"]
+__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "angles_in", "model_hashes", "program_versions", "world_of"]
 
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
@@ -137,6 +136,7 @@ class Detection:
         thumbnails: few small pictures.
         warnings: plain sentences for the user.
         quality: as decided; "auto" where the detector has none.
+        motion: what the camera did.
     """
 
     video: VideoFacts
@@ -145,6 +145,7 @@ class Detection:
     thumbnails: tuple[Thumbnail, ...]
     warnings: tuple[str, ...] = ()
     quality: str = "auto"
+    motion: CameraMotion = STILL
 
 
 class Pipeline:
@@ -252,7 +253,8 @@ class Pipeline:
             tracks = tuple(turned(track, size, turn_deg) for track in tracks)
             pictures = tuple((index, time_s, turned_picture(image, turn_deg)) for index, time_s, image in pictures)
             warnings += (f"The film stood on its side or head: it was turned by {turn_deg} degrees.",)
-        return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality)
+        motion = camera_motion(followed.shifts, camera, turned_deg=turn_deg)
+        return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality, motion)
 
     def _camera(self, width_px: int, height_px: int, focal_px: float | None) -> Camera:
         if self.config.fov_deg is not None:
@@ -291,7 +293,16 @@ class Pipeline:
         chosen = choose_subject(detection.tracks, self.config.subject, size)
         lifter = lifter if lifter is not None else Lifter(threads=cores())
         refiner = Refiner(config=RefineConfig(latent=self.config.refine))
-        people = tuple(self._person(track, detection, lifter, refiner) for track in chosen)
+        lifted = [self._lifted(track, detection, lifter, refiner) for track in chosen]
+        found = [one.world for one in lifted]
+        worlds = in_one_room([one.pose for one in lifted], [one.lifted for one in lifted], found, detection.motion)
+        people = tuple(
+            replace(
+                self._measured(replace(one, world=world), detection.camera, detection.motion),
+                key_frames=key_frames(one.track, detection.thumbnails, detection.camera),
+            )
+            for one, world in zip(lifted, worlds, strict=True)
+        )
         return Recording(
             video=detection.video,
             camera=detection.camera,
@@ -300,6 +311,7 @@ class Pipeline:
             versions=program_versions(),
             models=model_hashes(),
             warnings=detection.warnings + _others(detection.tracks, chosen),
+            camera_motion=detection.motion,
         )
 
     def start(self, width_px: int, height_px: int, *, threads: int | None = None) -> LiveSession:
@@ -338,7 +350,7 @@ class Pipeline:
             on_progress=on_progress,
         )
 
-    def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> Person:
+    def _lifted(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> _Lifted:
         ordered, rounded = turn_to_toes(seen)
         track, swaps = keep_to_toes(ordered, *repair_swaps(ordered))
         track, settled = settle_sides(track, lifter, detection.camera, told=rounded)
@@ -346,9 +358,13 @@ class Pipeline:
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
         size = detection.camera.width_px, detection.camera.height_px
         track = only_seen(smooth(track, self.config.cutoff_hz), size)
-        person = self._measured(lifted, track, detection.camera, refiner)
-        frames = key_frames(track, detection.thumbnails, detection.camera)
-        return replace(person, swaps=(*rounded, *swaps, *settled), key_frames=frames)
+        one = self._placed(lifted, track, refiner, detection.motion)
+        return replace(one, swaps=(*rounded, *swaps, *settled))
+
+    def _placed(self, lifted: LiftResult, track: KeypointTrack, refiner: Refiner, motion: CameraMotion) -> _Lifted:
+        """A lifted track in the room: `track` are the keypoints that are shown."""
+        pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
+        return _Lifted(track, pose, lifted, world_of(pose, lifted, motion))
 
     def again(
         self,
@@ -376,17 +392,21 @@ class Pipeline:
             return replace(person, gait=gait)
         lifter, refiner = Lifter(threads=cores()), Refiner(config=RefineConfig(latent=self.config.refine))
         lifted = lifter.lift(track, recording.camera, height_m=self.config.height_m)
-        found = self._measured(lifted, track, recording.camera, refiner, strikes)
-        return replace(found, swaps=person.swaps, key_frames=key_frames(track, thumbnails, recording.camera))
+        motion = recording.camera_motion or STILL
+        one = replace(self._placed(lifted, track, refiner, motion), swaps=person.swaps)
+        if len(recording.people) > 1 and person.world is not None and person.world.knows("gravity"):
+            one = replace(one, world=onto(Shared.of(person.world), one.pose, one.lifted, one.world, motion))
+        found = self._measured(one, recording.camera, motion, strikes)
+        return replace(found, key_frames=key_frames(track, thumbnails, recording.camera))
 
     def _measured(
-        self, lifted: LiftResult, track: KeypointTrack, camera: Camera, refiner: Refiner, strikes: Sequence[Strike] = ()
+        self, one: _Lifted, camera: Camera, camera_moved: CameraMotion, strikes: Sequence[Strike] = ()
     ) -> Person:
-        """What a lifted track gives: `track` are the keypoints that are shown."""
-        pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
+        """What somebody in a room gives."""
+        track, pose, scale = one.track, one.pose, one.lifted.scale
         yaw_deg, yaw_sigma_deg = facing(pose)
-        world = world_of(pose, lifted)
-        motion = Motion.from_pose(pose, angles_in(world, pose), track, (camera.width_px, camera.height_px))
+        angles = angles_in(one.world, pose, camera_moved)
+        motion = Motion.from_pose(pose, angles, track, (camera.width_px, camera.height_px))
         return Person(
             id=track.person,
             keypoints=track,
@@ -396,10 +416,11 @@ class Pipeline:
             yaw_sigma_deg=yaw_sigma_deg,
             view=clip_view(yaw_deg, yaw_sigma_deg),
             exercise=self._exercise(motion),
-            gait=self._gait(motion, lifted.scale.source == "given", strikes),
-            scale_source=lifted.scale.source,
-            height_m=lifted.scale.height_m,
-            world=world,
+            gait=self._gait(motion, scale.source == "given", strikes),
+            scale_source=scale.source,
+            height_m=scale.height_m,
+            swaps=one.swaps,
+            world=one.world,
         )
 
     def _exercise(self, motion: Motion) -> ExerciseResult:
@@ -418,23 +439,15 @@ class Pipeline:
         return analyse(motion, scale_known=scale_known, dropped=strikes)
 
 
-def world_of(pose: PoseTrack, lifted: LiftResult) -> World:
-    """Gravity, floor and path of a pose, with what an assumed body size and focal length leave open.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lifted:
+    """One person on the way to a `Person`: keypoints to show, pose, what it was made of, and where it is."""
 
-    Args:
-        pose: the finished pose.
-        lifted: what it was made of.
-    """
-    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
-    focal = LIFT.focal_error if lifted.camera.focal_guessed else 0.0
-    return find_world(pose, lifted.rays, lifted.camera, scale_sigma=scale, focal_sigma=focal)
-
-
-def angles_in(world: World, pose: PoseTrack) -> Angles:
-    """Joint angles, the trunk's lean against gravity where it is known, else against the camera's own up."""
-    if not world.knows("gravity"):
-        return joint_angles(pose)
-    return joint_angles(pose, world.up.tolist(), up_sigma_deg=float(np.max(world.up_sigma_deg)))
+    track: KeypointTrack
+    pose: PoseTrack
+    lifted: LiftResult
+    world: World
+    swaps: tuple[Swap, ...] = ()
 
 
 class _Followed:
@@ -448,6 +461,7 @@ class _Followed:
         self.frames = 0
         self.last_s = 0.0
         self.estimated = False
+        self.shifts: list[Shift] = []
 
     @property
     def wanted(self) -> Callable[[int], bool]:
@@ -462,6 +476,8 @@ class _Followed:
                 self.builder.append(index, frame.time_s, ids, frame.people)
                 if frame.small is not None:
                     self.thumbnails.keep(index, frame.time_s, frame.small)
+                if frame.shift is not None:
+                    self.shifts.append(frame.shift)
                 self.frames += 1
                 self.last_s = frame.time_s
                 self.estimated |= frame.time_estimated

@@ -38,6 +38,7 @@ class Reason(str, Enum):
     UNSTEADY = "unsteady"
     NOT_STANDING = "not_standing"
     NO_GROUND = "no_ground"
+    CAMERA_MOVED = "camera_moved"
     # About the job
     NOT_ANALYSED = "not_analysed"
     REMOVED_BY_HAND = "removed_by_hand"
@@ -70,6 +71,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.UNSTEADY: "The person was starting, stopping or turning, so steady walking can't be judged.",
     Reason.NOT_STANDING: "The person lay, sat or hung for most of the time, so neither up nor the floor can be told.",
     Reason.NO_GROUND: "No foot stood still for long: the camera moved, the ground did, or nobody stood on it.",
+    Reason.CAMERA_MOVED: "The camera went through the room or zoomed, so places in it can't be told.",
     Reason.NOT_ANALYSED: "This wasn't asked for.",
     Reason.REMOVED_BY_HAND: "Somebody who looked at the video took it out.",
 }

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import Motion, View
 from posepipe.body.world import World
 from posepipe.errors import UsageError
@@ -138,6 +139,7 @@ class Recording:
         models: model name -> sha256.
         warnings: plain sentences for the user.
         created: ISO 8601 time with zone; now, unless given.
+        camera_motion: what the camera did; None in a folder of a posepipe that didn't know it.
     """
 
     video: VideoFacts
@@ -148,6 +150,7 @@ class Recording:
     models: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     created: str = field(default_factory=_now)
+    camera_motion: CameraMotion | None = None
 
     def motion_of(self, person: Person) -> Motion:
         """One person's movement, as the expert modules take it."""

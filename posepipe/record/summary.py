@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from posepipe._version import __version__
+from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import View
 from posepipe.body.world import PARTS, World
 from posepipe.gait.types import GaitResult
@@ -72,6 +73,7 @@ def summary_dict(recording: Recording) -> dict[str, Any]:
         "config": recording.config,
         "video": asdict(recording.video),
         "camera": asdict(recording.camera),
+        **({} if recording.camera_motion is None else {"camera_motion": asdict(recording.camera_motion)}),
         "warnings": list(recording.warnings),
         "people": [_person_dict(person) for person in recording.people],
     }
@@ -130,7 +132,14 @@ def recording_from(summary: Mapping[str, Any], people: tuple[Person, ...]) -> Re
         models={name: str(value) for name, value in summary["models"].items()},
         warnings=tuple(map(str, summary["warnings"])),
         created=decode(str, summary["created"]),
+        camera_motion=_motion_from(summary["camera_motion"]) if "camera_motion" in summary else None,
     )
+
+
+def _motion_from(section: Mapping[str, Any]) -> CameraMotion:
+    turn = np.array(section["turn_rad"], np.float64).reshape(-1, 3)
+    time_s = np.array(section["time_s"], np.float64)
+    return CameraMotion(decode(str, section["kind"]), time_s, turn, decode(float, section["swing_deg"]))
 
 
 def _person_dict(person: Person) -> dict[str, Any]:

@@ -257,10 +257,10 @@ def sources(recording: Recording, person: Person, say: Texts = ENGLISH) -> tuple
         recording.camera.focal_source,
         say("The camera's angle of view isn't known and was assumed; distances from the camera are rough."),
     )
-    return Paragraph(scale), Paragraph(focal), *(Paragraph(text) for text in _standing(person, say))
+    return Paragraph(scale), Paragraph(focal), *(Paragraph(text) for text in _standing(recording, person, say))
 
 
-def _standing(person: Person, say: Texts) -> Iterator[str]:
+def _standing(recording: Recording, person: Person, say: Texts) -> Iterator[str]:
     """What the world rests on, where it is known."""
     world = person.world
     if world is None or not world.knows("gravity"):
@@ -276,6 +276,12 @@ def _standing(person: Person, say: Texts) -> Iterator[str]:
             "The camera stands {height} ± {half} m over the floor.",
             height=f"{world.camera_m:.1f}",
             half=f"{BAND * world.camera_sigma_m:.1f}",
+        )
+    if recording.camera_motion is not None and recording.camera_motion.kind == "turning":
+        yield say(
+            "The camera turned by {deg}° to either side of its middle; this was told from the background and is taken "
+            "out of the way through the room.",
+            deg=f"{recording.camera_motion.swing_deg:.0f}",
         )
 
 

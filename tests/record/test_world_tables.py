@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.world import PARTS, World, unknown_world
 from posepipe.errors import InputError
 from posepipe.reasons import Reason
 from posepipe.record.folder import load, save
 from posepipe.record.recording import Recording
+from posepipe.reports.motion import render
 
 from .factory import make_person, make_recording, make_world
 
@@ -68,6 +70,20 @@ def test_a_folder_of_before_opens(tmp_path: Path) -> None:
     person = load(tmp_path).people[0]
     assert person.world is None
     np.testing.assert_array_equal(person.pose.xyz_m, recording.people[0].pose.xyz_m)
+
+
+def test_a_turn_of_the_camera_comes_back(tmp_path: Path) -> None:
+    turned = CameraMotion("turning", np.arange(3) / 6.0, np.array([[0.0, -0.1, 0.0], [0, 0, 0], [0.01, 0.1, 0]]), 5.8)
+    for motion in (turned, CameraMotion("walking", np.zeros(0), np.zeros((0, 3)))):
+        save(replace(_recording(), camera_motion=motion), tmp_path / motion.kind)
+        found = load(tmp_path / motion.kind).camera_motion
+        assert found is not None and (found.kind, found.swing_deg) == (motion.kind, motion.swing_deg)
+        np.testing.assert_allclose(found.turn_rad, motion.turn_rad)
+        np.testing.assert_allclose(found.time_s, motion.time_s, atol=1e-6)
+    save(_recording(), tmp_path / "before")
+    assert load(tmp_path / "before").camera_motion is None
+    said = render(replace(_recording(), camera_motion=turned))
+    assert "The camera turned by 6° to either side" in said
 
 
 def test_a_section_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
