@@ -11,11 +11,12 @@ from importlib import import_module
 from pathlib import Path
 
 from posepipe.annotate import key_frames, turned_picture, write_annotated
-from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion
+from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steadied
 from posepipe.body.lift import Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
+from posepipe.body.outcomes import Footfall, Outcomes, find_outcomes
 from posepipe.body.refine import RefineConfig, Refiner
-from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, world_of
+from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, scales_of, world_of
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
@@ -24,7 +25,7 @@ from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.exercise.types import ExerciseResult
 from posepipe.gait.corrections import Strike
-from posepipe.gait.types import GaitResult
+from posepipe.gait.types import HEEL_STRIKE, GaitResult
 from posepipe.keypoints import Detector, open_detector
 from posepipe.keypoints.quality import QUALITIES, decided_quality, detector_of, looks_hz
 from posepipe.live import LiveSession
@@ -407,6 +408,7 @@ class Pipeline:
         yaw_deg, yaw_sigma_deg = facing(pose)
         angles = angles_in(one.world, pose, camera_moved)
         motion = Motion.from_pose(pose, angles, track, (camera.width_px, camera.height_px))
+        gait = self._gait(motion, scale.source == "given", strikes)
         return Person(
             id=track.person,
             keypoints=track,
@@ -416,11 +418,12 @@ class Pipeline:
             yaw_sigma_deg=yaw_sigma_deg,
             view=clip_view(yaw_deg, yaw_sigma_deg),
             exercise=self._exercise(motion),
-            gait=self._gait(motion, scale.source == "given", strikes),
+            gait=gait,
             scale_source=scale.source,
             height_m=scale.height_m,
             swaps=one.swaps,
             world=one.world,
+            outcomes=outcomes_of(one, gait, camera_moved),
         )
 
     def _exercise(self, motion: Motion) -> ExerciseResult:
@@ -448,6 +451,20 @@ class _Lifted:
     lifted: LiftResult
     world: World
     swaps: tuple[Swap, ...] = ()
+
+
+def outcomes_of(one: _Lifted, gait: GaitResult, moved: CameraMotion) -> Outcomes:
+    """What comes of somebody's world; nothing that the gait has already."""
+    lifted = one.lifted
+    pose = steadied(one.pose, lifted.rays, lifted.camera, moved)[0]
+    falls = [
+        Footfall(event.side, event.time_s, not event.turning) for event in gait.walk.events if event.type == HEEL_STRIKE
+    ]
+    found = find_outcomes(
+        one.world, pose, falls, not_walking=gait.withheld or Reason.NOT_WALKING, scales=scales_of(lifted)
+    )
+    known = {name for name in found.items if gait.parameters.value(name) is not None}
+    return replace(found, items={name: item for name, item in found.items.items() if name not in known})
 
 
 class _Followed:

@@ -38,6 +38,9 @@ class MotionSettings:
     longer_px: int = setting(320, "longer side of the small pictures", unit="px", source="judgement")
     keep_s: float = setting(1.0, "how long the same corners are followed", unit="s", source="judgement")
     corners: int = setting(100, "at most", source="judgement")
+    strength: float = setting(
+        1e-4, "least eigenvalue of a corner: weaker ones are noise in the dark", source="judgement"
+    )
     least: int = setting(12, "fewer corners tell nothing", source="judgement")
     beside: float = setting(0.15, "a box is wider than its keypoints by this share of their extent", source="judgement")
     still_px: float = setting(0.75, "a corner that moved less in the small picture stood", unit="px", source=_MADE)
@@ -117,6 +120,8 @@ class Background:
         if len(self._now) < 2 * self._settings.least or frame.time_s - self._from_s > self._settings.keep_s - 1e-6:
             found_px = cv2.goodFeaturesToTrack(grey, self._settings.corners, 0.01, 8.0, mask=free)
             self._now = np.zeros((0, 2), np.float32) if found_px is None else found_px[:, 0].astype(np.float32)
+            column, row = self._now.astype(np.intp).T
+            self._now = self._now[cv2.cornerMinEigenVal(grey, 3)[row, column] > self._settings.strength]
             self._before, self._from_s = self._now, frame.time_s
         return shift
 

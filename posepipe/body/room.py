@@ -16,16 +16,23 @@ from numpy.typing import NDArray
 from posepipe.body.angles import joint_angles
 from posepipe.body.camera_motion import CameraMotion, steadied
 from posepipe.body.lift import LIFT, STATURE_SIGMA, LiftResult
+from posepipe.body.outcomes import Scales
 from posepipe.body.world import WORLD, World, find_world
 from posepipe.body.world_solve import tangents
 from posepipe.reasons import Reason
 from posepipe.types import Angles, PoseTrack
 
-__all__ = ["STILL", "Shared", "angles_in", "in_one_room", "onto", "pooled", "world_of"]
+__all__ = ["STILL", "Shared", "angles_in", "in_one_room", "onto", "pooled", "scales_of", "world_of"]
 
 Array = NDArray[np.float64]
 
 STILL = CameraMotion("still", np.zeros(0), np.zeros((0, 3)))
+
+
+def scales_of(lifted: LiftResult) -> Scales:
+    """What an assumed body size and focal length leave open."""
+    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
+    return Scales(scale, LIFT.focal_error if lifted.camera.focal_guessed else 0.0)
 
 
 def world_of(
@@ -39,8 +46,7 @@ def world_of(
         motion: what the camera did; of a turning one, the world is that of the middle of its turn.
         fixed: up (3,) and the camera's height, where they are known already.
     """
-    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
-    focal = LIFT.focal_error if lifted.camera.focal_guessed else 0.0
+    scale, focal = scales_of(lifted)
     placed, rays, camera = steadied(pose, lifted.rays, lifted.camera, motion)
     world = find_world(placed, rays, camera, scale_sigma=scale, focal_sigma=focal, fixed=fixed)
     if motion.kind == "walking":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import Motion, View
+from posepipe.body.outcomes import Outcomes
 from posepipe.body.world import World
 from posepipe.errors import UsageError
 from posepipe.exercise.types import ExerciseResult
@@ -95,6 +96,7 @@ class Person:
         swaps: left/right swaps that were repaired, or too uncertain to be.
         key_frames: few pictures for the report.
         world: gravity, floor and path; None in a folder of a posepipe that didn't know them.
+        outcomes: what comes of the world and isn't in the gait; None where `world` is.
     """
 
     id: int
@@ -111,6 +113,7 @@ class Person:
     swaps: tuple[Swap, ...] = ()
     key_frames: tuple[KeyFrame, ...] = ()
     world: World | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.keypoints)

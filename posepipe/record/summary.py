@@ -12,10 +12,11 @@ import numpy as np
 from posepipe._version import __version__
 from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import View
+from posepipe.body.outcomes import Outcomes
 from posepipe.body.world import PARTS, World
 from posepipe.gait.types import GaitResult
 from posepipe.reasons import Reason, withheld
-from posepipe.record.codec import decode, exercise_from, exercise_json, gait_json, plain
+from posepipe.record.codec import decode, encode, exercise_from, exercise_json, gait_json, plain
 from posepipe.record.recording import SCHEMA, Person, Recording, VideoFacts
 from posepipe.types import Angles, BoolArray, Camera, FloatArray, KeypointTrack, PoseTrack, Swap
 
@@ -115,6 +116,7 @@ def person_from(
         height_m=None if height_m is None else decode(float, height_m),
         swaps=decode(tuple[Swap, ...], section["swaps"]),
         world=None if tables is None or "world" not in section else _world_from(section["world"], tables),
+        outcomes=decode(Outcomes, section["outcomes"]) if "outcomes" in section else None,
     )
 
 
@@ -160,6 +162,7 @@ def _person_dict(person: Person) -> dict[str, Any]:
         "quality": asdict(quality(person)),
         "swaps": [asdict(swap) for swap in person.swaps],
         **({} if person.world is None else {"world": _world_json(person.world)}),
+        **({} if person.outcomes is None else {"outcomes": encode(person.outcomes)}),
         "withheld": {},  # Schema 1 has it; nothing was ever in it.
     }
 
