@@ -10,52 +10,45 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from posepipe.body.angles import joint_angles
-from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
+from posepipe.annotate import key_frames, turned_picture, write_annotated
+from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steadied
+from posepipe.body.lift import Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
+from posepipe.body.outcomes import Footfall, Outcomes, find_outcomes
 from posepipe.body.refine import RefineConfig, Refiner
+from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, scales_of, world_of
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
-from posepipe.body.world import World, find_world
+from posepipe.body.world import World
 from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.exercise.types import ExerciseResult
 from posepipe.gait.corrections import Strike
-from posepipe.gait.types import GaitResult
+from posepipe.gait.types import HEEL_STRIKE, GaitResult
 from posepipe.keypoints import Detector, open_detector
 from posepipe.keypoints.quality import QUALITIES, decided_quality, detector_of, looks_hz
 from posepipe.live import LiveSession
 from posepipe.media.atomic import expanded
-from posepipe.media.draw import draw_angles, draw_caption, draw_pose
 from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
-from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
-from posepipe.record.recording import KeyFrame, Person, Recording, VideoFacts
-from posepipe.reports.sections import exercise_caption
+from posepipe.record.recording import Person, Recording, VideoFacts
 from posepipe.system import cores
-from posepipe.texts import Texts
-from posepipe.texts import load as load_texts
 from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.tracking.upright import find_turn, turned
 from posepipe.tracking.visible import only_seen, without_unseen
-from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
+from posepipe.types import Camera, KeypointTrack, PoseTrack, Swap
 from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
 
-__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "keypoints_at", "model_hashes", "program_versions"]
+__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "angles_in", "model_hashes", "program_versions", "world_of"]
 
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
 
 TASKS = ("auto", "exercise", "gait", "pose")
-
-SHOWN_ANGLES = ("left_knee_flexion", "right_knee_flexion", "left_elbow_flexion", "right_elbow_flexion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +137,7 @@ class Detection:
         thumbnails: few small pictures.
         warnings: plain sentences for the user.
         quality: as decided; "auto" where the detector has none.
+        motion: what the camera did.
     """
 
     video: VideoFacts
@@ -152,6 +146,7 @@ class Detection:
     thumbnails: tuple[Thumbnail, ...]
     warnings: tuple[str, ...] = ()
     quality: str = "auto"
+    motion: CameraMotion = STILL
 
 
 class Pipeline:
@@ -257,9 +252,10 @@ class Pipeline:
         pictures, warnings = followed.thumbnails.pictures(), _warnings(source, followed)
         if turn_deg:
             tracks = tuple(turned(track, size, turn_deg) for track in tracks)
-            pictures = tuple((index, time_s, _turned(image, turn_deg)) for index, time_s, image in pictures)
+            pictures = tuple((index, time_s, turned_picture(image, turn_deg)) for index, time_s, image in pictures)
             warnings += (f"The film stood on its side or head: it was turned by {turn_deg} degrees.",)
-        return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality)
+        motion = camera_motion(followed.shifts, camera, turned_deg=turn_deg)
+        return Detection(facts, camera, tracks, pictures, warnings, self.config.decided(live=info.live).quality, motion)
 
     def _camera(self, width_px: int, height_px: int, focal_px: float | None) -> Camera:
         if self.config.fov_deg is not None:
@@ -298,7 +294,16 @@ class Pipeline:
         chosen = choose_subject(detection.tracks, self.config.subject, size)
         lifter = lifter if lifter is not None else Lifter(threads=cores())
         refiner = Refiner(config=RefineConfig(latent=self.config.refine))
-        people = tuple(self._person(track, detection, lifter, refiner) for track in chosen)
+        lifted = [self._lifted(track, detection, lifter, refiner) for track in chosen]
+        found = [one.world for one in lifted]
+        worlds = in_one_room([one.pose for one in lifted], [one.lifted for one in lifted], found, detection.motion)
+        people = tuple(
+            replace(
+                self._measured(replace(one, world=world), detection.camera, detection.motion),
+                key_frames=key_frames(one.track, detection.thumbnails, detection.camera),
+            )
+            for one, world in zip(lifted, worlds, strict=True)
+        )
         return Recording(
             video=detection.video,
             camera=detection.camera,
@@ -307,6 +312,7 @@ class Pipeline:
             versions=program_versions(),
             models=model_hashes(),
             warnings=detection.warnings + _others(detection.tracks, chosen),
+            camera_motion=detection.motion,
         )
 
     def start(self, width_px: int, height_px: int, *, threads: int | None = None) -> LiveSession:
@@ -334,7 +340,7 @@ class Pipeline:
         seen: Sequence[KeypointTrack] = (),
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Write the annotated video; see `posepipe.pipeline.write_annotated`."""
+        """Write the annotated video; see `posepipe.annotate.write_annotated`."""
         write_annotated(
             recording,
             video,
@@ -345,7 +351,7 @@ class Pipeline:
             on_progress=on_progress,
         )
 
-    def _person(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> Person:
+    def _lifted(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> _Lifted:
         ordered, rounded = turn_to_toes(seen)
         track, swaps = keep_to_toes(ordered, *repair_swaps(ordered))
         track, settled = settle_sides(track, lifter, detection.camera, told=rounded)
@@ -353,9 +359,13 @@ class Pipeline:
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
         size = detection.camera.width_px, detection.camera.height_px
         track = only_seen(smooth(track, self.config.cutoff_hz), size)
-        person = self._measured(lifted, track, detection.camera, refiner)
-        frames = key_frames(track, detection.thumbnails, detection.camera)
-        return replace(person, swaps=(*rounded, *swaps, *settled), key_frames=frames)
+        one = self._placed(lifted, track, refiner, detection.motion)
+        return replace(one, swaps=(*rounded, *swaps, *settled))
+
+    def _placed(self, lifted: LiftResult, track: KeypointTrack, refiner: Refiner, motion: CameraMotion) -> _Lifted:
+        """A lifted track in the room: `track` are the keypoints that are shown."""
+        pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
+        return _Lifted(track, pose, lifted, world_of(pose, lifted, motion))
 
     def again(
         self,
@@ -383,17 +393,22 @@ class Pipeline:
             return replace(person, gait=gait)
         lifter, refiner = Lifter(threads=cores()), Refiner(config=RefineConfig(latent=self.config.refine))
         lifted = lifter.lift(track, recording.camera, height_m=self.config.height_m)
-        found = self._measured(lifted, track, recording.camera, refiner, strikes)
-        return replace(found, swaps=person.swaps, key_frames=key_frames(track, thumbnails, recording.camera))
+        motion = recording.camera_motion or STILL
+        one = replace(self._placed(lifted, track, refiner, motion), swaps=person.swaps)
+        if len(recording.people) > 1 and person.world is not None and person.world.knows("gravity"):
+            one = replace(one, world=onto(Shared.of(person.world), one.pose, one.lifted, one.world, motion))
+        found = self._measured(one, recording.camera, motion, strikes)
+        return replace(found, key_frames=key_frames(track, thumbnails, recording.camera))
 
     def _measured(
-        self, lifted: LiftResult, track: KeypointTrack, camera: Camera, refiner: Refiner, strikes: Sequence[Strike] = ()
+        self, one: _Lifted, camera: Camera, camera_moved: CameraMotion, strikes: Sequence[Strike] = ()
     ) -> Person:
-        """What a lifted track gives: `track` are the keypoints that are shown."""
-        pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
+        """What somebody in a room gives."""
+        track, pose, scale = one.track, one.pose, one.lifted.scale
         yaw_deg, yaw_sigma_deg = facing(pose)
-        world = world_of(pose, lifted)
-        motion = Motion.from_pose(pose, angles_in(world, pose), track, (camera.width_px, camera.height_px))
+        angles = angles_in(one.world, pose, camera_moved)
+        motion = Motion.from_pose(pose, angles, track, (camera.width_px, camera.height_px))
+        gait = self._gait(motion, scale.source == "given", strikes)
         return Person(
             id=track.person,
             keypoints=track,
@@ -403,10 +418,12 @@ class Pipeline:
             yaw_sigma_deg=yaw_sigma_deg,
             view=clip_view(yaw_deg, yaw_sigma_deg),
             exercise=self._exercise(motion),
-            gait=self._gait(motion, lifted.scale.source == "given", strikes),
-            scale_source=lifted.scale.source,
-            height_m=lifted.scale.height_m,
-            world=world,
+            gait=gait,
+            scale_source=scale.source,
+            height_m=scale.height_m,
+            swaps=one.swaps,
+            world=one.world,
+            outcomes=outcomes_of(one, gait, camera_moved),
         )
 
     def _exercise(self, motion: Motion) -> ExerciseResult:
@@ -425,23 +442,29 @@ class Pipeline:
         return analyse(motion, scale_known=scale_known, dropped=strikes)
 
 
-def world_of(pose: PoseTrack, lifted: LiftResult) -> World:
-    """Gravity, floor and path of a pose, with what an assumed body size and focal length leave open.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lifted:
+    """One person on the way to a `Person`: keypoints to show, pose, what it was made of, and where it is."""
 
-    Args:
-        pose: the finished pose.
-        lifted: what it was made of.
-    """
-    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
-    focal = LIFT.focal_error if lifted.camera.focal_guessed else 0.0
-    return find_world(pose, lifted.rays, lifted.camera, scale_sigma=scale, focal_sigma=focal)
+    track: KeypointTrack
+    pose: PoseTrack
+    lifted: LiftResult
+    world: World
+    swaps: tuple[Swap, ...] = ()
 
 
-def angles_in(world: World, pose: PoseTrack) -> Angles:
-    """Joint angles, the trunk's lean against gravity where it is known, else against the camera's own up."""
-    if not world.knows("gravity"):
-        return joint_angles(pose)
-    return joint_angles(pose, world.up.tolist(), up_sigma_deg=float(np.max(world.up_sigma_deg)))
+def outcomes_of(one: _Lifted, gait: GaitResult, moved: CameraMotion) -> Outcomes:
+    """What comes of somebody's world; nothing that the gait has already."""
+    lifted = one.lifted
+    pose = steadied(one.pose, lifted.rays, lifted.camera, moved)[0]
+    falls = [
+        Footfall(event.side, event.time_s, not event.turning) for event in gait.walk.events if event.type == HEEL_STRIKE
+    ]
+    found = find_outcomes(
+        one.world, pose, falls, not_walking=gait.withheld or Reason.NOT_WALKING, scales=scales_of(lifted)
+    )
+    known = {name for name in found.items if gait.parameters.value(name) is not None}
+    return replace(found, items={name: item for name, item in found.items.items() if name not in known})
 
 
 class _Followed:
@@ -455,6 +478,7 @@ class _Followed:
         self.frames = 0
         self.last_s = 0.0
         self.estimated = False
+        self.shifts: list[Shift] = []
 
     @property
     def wanted(self) -> Callable[[int], bool]:
@@ -469,6 +493,8 @@ class _Followed:
                 self.builder.append(index, frame.time_s, ids, frame.people)
                 if frame.small is not None:
                     self.thumbnails.keep(index, frame.time_s, frame.small)
+                if frame.shift is not None:
+                    self.shifts.append(frame.shift)
                 self.frames += 1
                 self.last_s = frame.time_s
                 self.estimated |= frame.time_estimated
@@ -502,11 +528,6 @@ def _warnings(source: Source, followed: _Followed) -> tuple[str, ...]:
     return (*said, *source.notes)
 
 
-def _turned(image: NDArray[np.uint8], turn_deg: int) -> NDArray[np.uint8]:
-    """The picture turned counter-clockwise."""
-    return np.ascontiguousarray(np.rot90(image, turn_deg // 90)) if turn_deg else image
-
-
 def _others(tracks: tuple[KeypointTrack, ...], chosen: tuple[KeypointTrack, ...]) -> tuple[str, ...]:
     ids = {track.person for track in chosen}
     others = [
@@ -526,104 +547,3 @@ def program_versions() -> dict[str, str]:
 def model_hashes() -> dict[str, str]:
     """Each model's sha256. Raises `ModelError` if a card can't be read."""
     return {card.name: card.sha256 for card in list_cards()}
-
-
-def keypoints_at(track: KeypointTrack, frame: int) -> Keypoints | None:
-    """The person's keypoints in one frame; None outside the track or where nothing is known."""
-    row = _row(track, frame)
-    if row is None or not track.valid[row].any():
-        return None
-    return Keypoints(track.layout, track.xy_px[row], track.sigma_px[row], track.score[row])
-
-
-def _row(track: KeypointTrack, frame: int) -> int | None:
-    row = int(np.searchsorted(track.frame, frame))
-    return row if row < len(track) and track.frame[row] == frame else None
-
-
-def key_frames(track: KeypointTrack, thumbnails: Sequence[Thumbnail], camera: Camera) -> tuple[KeyFrame, ...]:
-    """The small pictures in which the person is seen, with the skeleton drawn.
-
-    Args:
-        track: whom to draw.
-        thumbnails: small pictures of the clip.
-        camera: for the size the keypoints are in.
-    """
-    shown = []
-    for frame, time_s, image in thumbnails:
-        keypoints = keypoints_at(track, frame)
-        if keypoints is None:
-            continue
-        scale = image.shape[1] / camera.width_px
-        small = Keypoints(keypoints.layout, keypoints.xy_px * scale, keypoints.sigma_px * scale, keypoints.score)
-        shown.append(KeyFrame(frame, time_s, f"{time_s:.1f} s", draw_pose(image, small)))
-    return tuple(shown[:: max(1, -(-len(shown) // 8))])
-
-
-def write_annotated(
-    recording: Recording,
-    video: str | Path,
-    path: Path,
-    *,
-    language: str = "en",
-    anonymise: str = "no",
-    seen: Sequence[KeypointTrack] = (),
-    on_progress: Callable[[str, int, int | None], None] | None = None,
-) -> None:
-    """Read the video again and write it with skeletons, halos of sigma, and angles.
-
-    It plays in the time of what was filmed, also where the video is in slow motion: its clock is that of the tables.
-
-    Args:
-        recording: what was measured.
-        video: the same video.
-        path: the file to write, ending in ``.mp4``.
-        language: of the words in it; see `posepipe.texts.LANGUAGES`.
-        anonymise: see `Config`.
-        seen: everybody who was followed, for their faces; those of the recording if empty.
-        on_progress: called with ("drawing", frames done, frames in all).
-
-    Raises:
-        MediaError: the video can't be read any more.
-        OutputError: the file can't be written.
-    """
-    facts, say = recording.video, load_texts(language)
-    followed = tuple(seen) or tuple(person.keypoints for person in recording.people)
-    with (
-        open_source(video, capture_fps_hz=facts.capture_fps_hz) as source,
-        VideoWriter(path, facts.width_px, facts.height_px, facts.fps_hz) as writer,
-    ):
-        turn_deg = round(facts.rotation_deg - source.info.rotation_deg) % 360
-        for frame in source:
-            frame = replace(frame, image=_turned(frame.image, turn_deg))
-            if frame.size_px != (facts.width_px, facts.height_px):
-                continue
-            if anonymise != "no":
-                faces = faces_at(followed, frame.index, facts.fps_hz)
-                frame = replace(frame, image=hide(frame.image, anonymise, faces))
-            writer.write(_drawn(frame, recording, say), frame.time_s)
-            if on_progress is not None:
-                on_progress("drawing", frame.index + 1, facts.frames)
-
-
-def _drawn(frame: Frame, recording: Recording, say: Texts) -> NDArray[np.uint8]:
-    image = frame.image
-    several = len(recording.people) > 1
-    for person in recording.people:
-        keypoints = keypoints_at(person.keypoints, frame.index)
-        if keypoints is None:
-            continue
-        row = _row(person.keypoints, frame.index)
-        assert row is not None
-        image = draw_pose(image, keypoints, person=person.id if several else None)
-        joints = {name.rpartition("_")[0]: say(name.rpartition("_")[0].replace("_", " ")) for name in SHOWN_ANGLES}
-        image = draw_angles(image, keypoints, *_angles_at(person, row), joints)
-    counts = [text for person in recording.people if (text := exercise_caption(person.exercise, frame.time_s, say))]
-    return draw_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
-
-
-def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:
-    columns = [(name, person.angles.names.index(name)) for name in SHOWN_ANGLES]
-    deg = {name: float(person.angles.deg[row, column]) for name, column in columns}
-    sigma = {name: float(person.angles.sigma_deg[row, column]) for name, column in columns}
-    return deg, sigma

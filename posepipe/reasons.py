@@ -36,8 +36,10 @@ class Reason(str, Enum):
     NOT_WALKING = "not_walking"
     TOO_FEW_STRIDES = "too_few_strides"
     UNSTEADY = "unsteady"
+    NOT_JUMPING = "not_jumping"
     NOT_STANDING = "not_standing"
     NO_GROUND = "no_ground"
+    CAMERA_MOVED = "camera_moved"
     # About the job
     NOT_ANALYSED = "not_analysed"
     REMOVED_BY_HAND = "removed_by_hand"
@@ -68,8 +70,10 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.TOO_FEW_STRIDES: "Fewer than two clean strides a side were seen: film another pass from the side, all of "
     "the body in view.",
     Reason.UNSTEADY: "The person was starting, stopping or turning, so steady walking can't be judged.",
+    Reason.NOT_JUMPING: "The person didn't jump, or the jump's time and height contradicted each other.",
     Reason.NOT_STANDING: "The person lay, sat or hung for most of the time, so neither up nor the floor can be told.",
     Reason.NO_GROUND: "No foot stood still for long: the camera moved, the ground did, or nobody stood on it.",
+    Reason.CAMERA_MOVED: "The camera went through the room or zoomed, so places in it can't be told.",
     Reason.NOT_ANALYSED: "This wasn't asked for.",
     Reason.REMOVED_BY_HAND: "Somebody who looked at the video took it out.",
 }

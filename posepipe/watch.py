@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.camera_motion import Background, Shift
 from posepipe.keypoints import Detector, DetectorStream
 from posepipe.keypoints.between import between
 from posepipe.media.sources import Source, SourceInfo, open_source
@@ -56,6 +57,7 @@ class Seen:
         people: everyone found.
         small: the picture, small, where it was wanted; else None.
         watched: frames watched by then, in all spans.
+        shift: how the background moved, in frames that are compared.
     """
 
     index: int | None
@@ -64,6 +66,7 @@ class Seen:
     people: tuple[Keypoints, ...]
     small: NDArray[np.uint8] | None = None
     watched: int = 0
+    shift: Shift | None = None
 
 
 def lanes_for(info: SourceInfo, workers: int) -> int:
@@ -99,9 +102,14 @@ def _look(
     A frame is looked at if the next one will lie in a later time slot than the look before did. Slots are those of the
     film's clock, so that spans watched side by side agree.
     """
+    background = Background()
+
+    def look(frame: Frame) -> Seen:
+        people = stream.step(frame)
+        return replace(seen(frame), people=people, shift=background.step(frame, people))
+
     if math.isinf(looks_hz):
-        for frame in frames:
-            yield replace(seen(frame), people=stream.step(frame))
+        yield from map(look, frames)
         return
     last: Seen | None = None
     waiting: list[Seen] = []
@@ -115,12 +123,13 @@ def _look(
             waiting.append(seen(frame))
             unseen = frame
             continue
-        now = replace(seen(frame), people=stream.step(frame))
+        now = look(frame)
         yield from _between(last, waiting, now, 3.0 / looks_hz)
         yield now
         last, looked, waiting, unseen = now, slot, [], None
     if unseen is not None:
-        now = replace(waiting.pop(), people=stream.step(unseen))
+        waiting.pop()
+        now = look(unseen)
         yield from _between(last, waiting, now, 3.0 / looks_hz)
         yield now
 

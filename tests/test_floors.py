@@ -18,7 +18,7 @@ FLOORS = {
     1: {"weights", "inference", "media", "geometry", "numeric"},
     2: {"keypoints", "tracking", "body"},
     3: {"exercise", "gait"},
-    4: {"api", "edits", "pipeline", "live", "watch", "record", "formats", "reports", "doctor"},
+    4: {"annotate", "api", "edits", "pipeline", "live", "watch", "record", "formats", "reports", "doctor"},
     5: {"batch", "cli", "ui"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -27,7 +27,8 @@ LAB = {"samples": 1, "lab": 3}
 LAB_SEES = {"samples": 0, "lab": 4}
 # Result tables carry what the pipeline made; the pipeline puts the rooms of its own floor together.
 SAME_FLOOR = {
-    *(("pipeline", room) for room in ("doctor", "live", "record", "reports", "watch")),
+    *(("pipeline", room) for room in ("annotate", "doctor", "live", "record", "reports", "watch")),
+    *(("annotate", room) for room in ("record", "reports", "watch")),
     *(("api", room) for room in ("formats", "live", "pipeline", "record")),
     *(("edits", room) for room in ("pipeline", "record", "watch")),
     *(("formats", room) for room in ("record",)),

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from posepipe.annotate import keypoints_at
 from posepipe.body.angles import joint_angles
 from posepipe.errors import ModelError, UsageError
 from posepipe.geometry import align
 from posepipe.keypoints import open_detector
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
-from posepipe.pipeline import Config, Detection, Pipeline, keypoints_at
+from posepipe.pipeline import Config, Detection, Pipeline
 from posepipe.record.codec import exercise_json
 from posepipe.record.recording import Recording
 from posepipe.reports.motion import render

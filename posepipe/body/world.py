@@ -157,6 +157,7 @@ def find_world(
     *,
     scale_sigma: float = 0.0,
     focal_sigma: float = 0.0,
+    fixed: tuple[Array, float] | None = None,
     settings: WorldSettings = WORLD,
     firmness: SolveSettings = SOLVE,
 ) -> World:
@@ -168,6 +169,7 @@ def find_world(
         camera: for the picture's edges.
         scale_sigma: relative error of the metric scale, where it is assumed.
         focal_sigma: relative error of the focal length, where it is assumed.
+        fixed: up (3,) and the camera's height, where they are known already; their sigma is left out then.
         settings: when it is told.
         firmness: what the clip is held to.
     """
@@ -178,10 +180,14 @@ def find_world(
     known = np.flatnonzero(np.isfinite(pose.root_m).all(axis=1) & pose.valid[:, _PELVIS])
     first, after = int(known[0]), int(known[-1]) + 1
     clips = [_clip(pose, rays, part, settings) for part in _pieces(first, after, settings)]
-    found = _common(clips, firmness, settings)
-    solutions = (
-        [solve(clip, firmness, fixed=(found.up, found.camera_m)) for clip in clips] if len(clips) > 1 else [found]
-    )
+    if fixed is None:
+        found = _common(clips, firmness, settings)
+        held = found.up, found.camera_m
+    else:
+        held = fixed[0], fixed[1] - settings.sole_m
+    alone = fixed is None and len(clips) == 1
+    solutions = [found] if alone else [solve(clip, firmness, fixed=held) for clip in clips]
+    found = found if fixed is None else solutions[0]
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
     return _world(found, root, sigma, contact, pose, clips, scale_sigma, focal_sigma, settings)
 

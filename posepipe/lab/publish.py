@@ -30,12 +30,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.annotate import keypoints_at
 from posepipe.errors import InputError, PosePipeError, UsageError
 from posepipe.lab.metrics import markdown
 from posepipe.media.atomic import atomic_path
 from posepipe.media.draw import draw_pose
 from posepipe.media.sources import open_source
-from posepipe.pipeline import Config, Pipeline, keypoints_at
+from posepipe.pipeline import Config, Pipeline
 from posepipe.record.recording import Person
 from posepipe.samples import SAMPLE_HEIGHT_M, SAMPLE_VIDEO
 from posepipe.settings import settings_of

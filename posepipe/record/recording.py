@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import Motion, View
+from posepipe.body.outcomes import Outcomes
 from posepipe.body.world import World
 from posepipe.errors import UsageError
 from posepipe.exercise.types import ExerciseResult
@@ -94,6 +96,7 @@ class Person:
         swaps: left/right swaps that were repaired, or too uncertain to be.
         key_frames: few pictures for the report.
         world: gravity, floor and path; None in a folder of a posepipe that didn't know them.
+        outcomes: what comes of the world and isn't in the gait; None where `world` is.
     """
 
     id: int
@@ -110,6 +113,7 @@ class Person:
     swaps: tuple[Swap, ...] = ()
     key_frames: tuple[KeyFrame, ...] = ()
     world: World | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.keypoints)
@@ -138,6 +142,7 @@ class Recording:
         models: model name -> sha256.
         warnings: plain sentences for the user.
         created: ISO 8601 time with zone; now, unless given.
+        camera_motion: what the camera did; None in a folder of a posepipe that didn't know it.
     """
 
     video: VideoFacts
@@ -148,6 +153,7 @@ class Recording:
     models: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     created: str = field(default_factory=_now)
+    camera_motion: CameraMotion | None = None
 
     def motion_of(self, person: Person) -> Motion:
         """One person's movement, as the expert modules take it."""

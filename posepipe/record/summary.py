@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from posepipe._version import __version__
+from posepipe.body.camera_motion import CameraMotion
 from posepipe.body.motion import View
+from posepipe.body.outcomes import Outcomes
 from posepipe.body.world import PARTS, World
 from posepipe.gait.types import GaitResult
 from posepipe.reasons import Reason, withheld
-from posepipe.record.codec import decode, exercise_from, exercise_json, gait_json, plain
+from posepipe.record.codec import decode, encode, exercise_from, exercise_json, gait_json, plain
 from posepipe.record.recording import SCHEMA, Person, Recording, VideoFacts
 from posepipe.types import Angles, BoolArray, Camera, FloatArray, KeypointTrack, PoseTrack, Swap
 
@@ -72,6 +74,7 @@ def summary_dict(recording: Recording) -> dict[str, Any]:
         "config": recording.config,
         "video": asdict(recording.video),
         "camera": asdict(recording.camera),
+        **({} if recording.camera_motion is None else {"camera_motion": asdict(recording.camera_motion)}),
         "warnings": list(recording.warnings),
         "people": [_person_dict(person) for person in recording.people],
     }
@@ -113,6 +116,7 @@ def person_from(
         height_m=None if height_m is None else decode(float, height_m),
         swaps=decode(tuple[Swap, ...], section["swaps"]),
         world=None if tables is None or "world" not in section else _world_from(section["world"], tables),
+        outcomes=decode(Outcomes, section["outcomes"]) if "outcomes" in section else None,
     )
 
 
@@ -130,7 +134,14 @@ def recording_from(summary: Mapping[str, Any], people: tuple[Person, ...]) -> Re
         models={name: str(value) for name, value in summary["models"].items()},
         warnings=tuple(map(str, summary["warnings"])),
         created=decode(str, summary["created"]),
+        camera_motion=_motion_from(summary["camera_motion"]) if "camera_motion" in summary else None,
     )
+
+
+def _motion_from(section: Mapping[str, Any]) -> CameraMotion:
+    turn = np.array(section["turn_rad"], np.float64).reshape(-1, 3)
+    time_s = np.array(section["time_s"], np.float64)
+    return CameraMotion(decode(str, section["kind"]), time_s, turn, decode(float, section["swing_deg"]))
 
 
 def _person_dict(person: Person) -> dict[str, Any]:
@@ -151,6 +162,7 @@ def _person_dict(person: Person) -> dict[str, Any]:
         "quality": asdict(quality(person)),
         "swaps": [asdict(swap) for swap in person.swaps],
         **({} if person.world is None else {"world": _world_json(person.world)}),
+        **({} if person.outcomes is None else {"outcomes": encode(person.outcomes)}),
         "withheld": {},  # Schema 1 has it; nothing was ever in it.
     }
 

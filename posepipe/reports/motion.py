@@ -30,6 +30,7 @@ from posepipe.reports.blocks import (
 )
 from posepipe.reports.drawings import BAND, Curve, time_plot
 from posepipe.reports.numbers import in_language
+from posepipe.reports.room import room_blocks, standing
 from posepipe.reports.sections import (
     angle_label,
     exercise_blocks,
@@ -159,15 +160,17 @@ def _person(recording: Recording, person: Person, say: Texts, moving: bool) -> t
     share = max(len(recording.people), 1)
     shown = _shown(person, max(_POSES // share, 60))
     pictures = tuple(_picture(key_frame) for key_frame in person.key_frames[: max(_PICTURES // share, 1)])
+    rests = [Paragraph(text) for text in standing(recording, person, say)]
     # What was asked for first, then what it rests on.
     sections: list[tuple[str, tuple[Block, ...]]] = [
         (say("Exercise"), exercise_blocks(person, say) if _asked(person.exercise.withheld) else ()),
         (say("Gait"), gait_blocks(person.gait, say) if _asked(person.gait.withheld) else ()),
+        (say("In the room"), room_blocks(person, say)),
         (say("Key frames"), (Figures(pictures, "pictures"),) if pictures else ()),
         (say("The movement in 3D"), _viewer(person, shown, say) if moving else ()),
         (say("Joint angles"), _angles(person, max(_CURVE_SAMPLES // share, 200), say, moving)),
         (say("What was withheld, and why"), (withheld_block(person, say),)),
-        (say("How sure is this"), (*_how_sure(say), *sources(recording, person, say))),
+        (say("How sure is this"), (*_how_sure(say), *sources(recording, person, say), *rests)),
         (say("Data quality"), (quality_table(person, say),)),
     ]
     return tuple(Section(title, blocks) for title, blocks in sections if blocks)

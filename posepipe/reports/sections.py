@@ -168,6 +168,12 @@ def withheld(person: Person, say: Texts = ENGLISH) -> list[Withheld]:
     ]
     if person.world is not None:
         found += [Withheld(say(_WORLD[part]), why(reason, say)) for part, reason in person.world.withheld.items()]
+    items = {} if person.outcomes is None or not person.outcomes.known else person.outcomes.items
+    found += [
+        Withheld(say(words(name)), why(item, say))
+        for name, item in items.items()
+        if isinstance(item, Reason) and item not in (Reason.NOT_JUMPING, Reason.NOT_WALKING, Reason.NOT_ANALYSED)
+    ]
     for column, name in enumerate(person.angles.names):
         missing = ~np.isfinite(person.angles.deg[:, column])
         share = float(missing.mean()) if len(missing) else 1.0
@@ -244,6 +250,8 @@ def sources(recording: Recording, person: Person, say: Texts = ENGLISH) -> tuple
     scale = (
         say("Metres rest on the body height given, {height} m.", height=f"{person.height_m:.2f}")
         if person.scale_source == "given" and person.height_m
+        else say("Metres rest on the camera's height over the floor, as given.")
+        if person.scale_source == "camera"
         else say(
             "Body height wasn't given, so metres rest on an average body: lengths and speeds may be off by the same "
             "part that this person is taller or shorter. Angles and times don't depend on it."
@@ -257,26 +265,7 @@ def sources(recording: Recording, person: Person, say: Texts = ENGLISH) -> tuple
         recording.camera.focal_source,
         say("The camera's angle of view isn't known and was assumed; distances from the camera are rough."),
     )
-    return Paragraph(scale), Paragraph(focal), *(Paragraph(text) for text in _standing(person, say))
-
-
-def _standing(person: Person, say: Texts) -> Iterator[str]:
-    """What the world rests on, where it is known."""
-    world = person.world
-    if world is None or not world.knows("gravity"):
-        return
-    yield say(
-        "Which way is up was told from the movement: ± {roll}° sideways, ± {pitch}° towards the camera. The trunk's "
-        "lean is measured against it.",
-        roll=f"{BAND * float(world.up_sigma_deg[0]):.0f}",
-        pitch=f"{BAND * float(world.up_sigma_deg[1]):.0f}",
-    )
-    if world.knows("floor"):
-        yield say(
-            "The camera stands {height} ± {half} m over the floor.",
-            height=f"{world.camera_m:.1f}",
-            half=f"{BAND * world.camera_sigma_m:.1f}",
-        )
+    return Paragraph(scale), Paragraph(focal)
 
 
 def _angle_reason(person: Person, name: str, missing: BoolArray) -> Reason:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from posepipe.body.outcomes import OUTCOMES, Outcomes
+from posepipe.body.room import STILL
 from posepipe.record.folder import save
 from posepipe.record.summary import summary_dict
 
@@ -40,8 +42,14 @@ def test_angles_columns(tmp_path):
 
 def test_summary_keys():
     person = make_person(4)
-    summary = summary_dict(make_recording(4, people=(replace(person, world=make_world(person.pose)),)))
+    recording = make_recording(4, people=(replace(person, world=make_world(person.pose), outcomes=Outcomes()),))
+    summary = summary_dict(replace(recording, camera_motion=STILL))
     assert named(section("summary.json")) == [*summary, *summary["people"][0]]
     for part in (summary["video"], summary["camera"], summary["people"][0]["quality"], summary["people"][0]["scale"]):
         for key in part:
             assert key in section("summary.json")
+
+
+def test_outcomes():
+    assert named(section("The outcomes section")) == list(OUTCOMES)
+    assert all(f"`{name}` | {what} |" in DOC for name, what in OUTCOMES.items())

@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from posepipe.body.camera_motion import CameraMotion
+from posepipe.body.outcomes import Estimate, Jump, Outcomes
 from posepipe.body.world import PARTS, World, unknown_world
 from posepipe.errors import InputError
-from posepipe.reasons import Reason
+from posepipe.reasons import Reason, explain
 from posepipe.record.folder import load, save
 from posepipe.record.recording import Recording
+from posepipe.reports.motion import render
 
 from .factory import make_person, make_recording, make_world
 
@@ -68,6 +71,34 @@ def test_a_folder_of_before_opens(tmp_path: Path) -> None:
     person = load(tmp_path).people[0]
     assert person.world is None
     np.testing.assert_array_equal(person.pose.xyz_m, recording.people[0].pose.xyz_m)
+
+
+def test_a_turn_of_the_camera_comes_back(tmp_path: Path) -> None:
+    turned = CameraMotion("turning", np.arange(3) / 6.0, np.array([[0.0, -0.1, 0.0], [0, 0, 0], [0.01, 0.1, 0]]), 5.8)
+    for motion in (turned, CameraMotion("walking", np.zeros(0), np.zeros((0, 3)))):
+        save(replace(_recording(), camera_motion=motion), tmp_path / motion.kind)
+        found = load(tmp_path / motion.kind).camera_motion
+        assert found is not None and (found.kind, found.swing_deg) == (motion.kind, motion.swing_deg)
+        np.testing.assert_allclose(found.turn_rad, motion.turn_rad)
+        np.testing.assert_allclose(found.time_s, motion.time_s, atol=1e-6)
+    save(_recording(), tmp_path / "before")
+    assert load(tmp_path / "before").camera_motion is None
+    said = render(replace(_recording(), camera_motion=turned))
+    assert "The camera turned by 6° to either side" in said
+
+
+def test_outcomes_come_back_and_are_told(tmp_path: Path) -> None:
+    jump = Jump(1.2, 1.7, Estimate(0.31, 0.02), Estimate(0.5, 0.02))
+    items = {"jump_height_m": jump.height_m, "flight_time_s": jump.flight_s, "step_length_m": Reason.TOO_FEW_STRIDES}
+    made = Outcomes(items, (jump, replace(jump, start_s=3.0)), 4)
+    recording = _recording()
+    recording = replace(recording, people=(replace(recording.people[0], outcomes=made),))
+    save(recording, tmp_path)
+    assert load(tmp_path).people[0].outcomes == made
+    for language, said in (("en", "Jump height (m)"), ("de", "Sprunghöhe (m)")):
+        text = render(recording, language).replace("&nbsp;", " ")
+        assert said in text and "3.00 s" in text.replace(",", ".")
+    assert "Step length (m)" in render(recording) and explain(Reason.TOO_FEW_STRIDES)[:20] in render(recording)
 
 
 def test_a_section_that_makes_no_sense_is_refused(tmp_path: Path) -> None:

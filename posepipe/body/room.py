@@ -1,0 +1,189 @@
+"""People in one room: under one gravity, on one floor, before one camera that may turn or walk.
+
+Each one's world is found alone (`posepipe.body.world`); what they share is then made of all of them, each counting as
+much as it is sure, and every path found again on that floor. Where they contradict each other, sigma grows by as much
+(Birge's ratio: R. T. Birge, Physical Review 40, 1932).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posepipe.body.angles import joint_angles
+from posepipe.body.camera_motion import CameraMotion, steadied
+from posepipe.body.lift import LIFT, STATURE_SIGMA, LiftResult
+from posepipe.body.outcomes import Scales
+from posepipe.body.world import WORLD, World, find_world
+from posepipe.body.world_solve import tangents
+from posepipe.reasons import Reason
+from posepipe.types import Angles, PoseTrack
+
+__all__ = ["STILL", "Shared", "angles_in", "in_one_room", "onto", "pooled", "scales_of", "world_of"]
+
+Array = NDArray[np.float64]
+
+STILL = CameraMotion("still", np.zeros(0), np.zeros((0, 3)))
+
+
+def scales_of(lifted: LiftResult) -> Scales:
+    """What an assumed body size and focal length leave open."""
+    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
+    return Scales(scale, LIFT.focal_error if lifted.camera.focal_guessed else 0.0)
+
+
+def world_of(
+    pose: PoseTrack, lifted: LiftResult, motion: CameraMotion = STILL, fixed: tuple[Array, float] | None = None
+) -> World:
+    """Gravity, floor and path of a pose, with what an assumed body size and focal length leave open.
+
+    Args:
+        pose: the finished pose.
+        lifted: what it was made of.
+        motion: what the camera did; of a turning one, the world is that of the middle of its turn.
+        fixed: up (3,) and the camera's height, where they are known already.
+    """
+    scale, focal = scales_of(lifted)
+    placed, rays, camera = steadied(pose, lifted.rays, lifted.camera, motion)
+    world = find_world(placed, rays, camera, scale_sigma=scale, focal_sigma=focal, fixed=fixed)
+    if motion.kind == "walking":
+        return _adrift(world)
+    if motion.kind == "turning" and focal and world.knows("path"):
+        # An assumed lens turns the camera by too much or too little.
+        angle = np.linalg.norm(motion.rotation_vector(pose.time_s), axis=1)
+        away = np.linalg.norm(world.root_m[:, :2], axis=1)
+        return replace(world, root_sigma_m=np.hypot(world.root_sigma_m, (focal * angle * away)[:, None]))
+    return world
+
+
+def _adrift(world: World) -> World:
+    """What is left of a world whose camera went along."""
+    gone = {part: world.withheld.get(part, Reason.CAMERA_MOVED) for part in ("floor", "path")}
+    was_known = world.knows("path")
+    return replace(
+        world,
+        up_sigma_deg=world.up_sigma_deg * np.float32(WORLD.adrift if was_known else 1.0),
+        camera_m=float("nan"),
+        camera_sigma_m=float("nan"),
+        xyz_m=np.full_like(world.xyz_m, np.nan),
+        root_sigma_m=np.full_like(world.root_sigma_m, np.nan),
+        contact=np.zeros_like(world.contact),
+        withheld={**world.withheld, **gone},
+    )
+
+
+def angles_in(world: World, pose: PoseTrack, motion: CameraMotion = STILL) -> Angles:
+    """Joint angles, the trunk's lean against gravity where it is known, else against the camera's own up."""
+    if not world.knows("gravity"):
+        return joint_angles(pose)
+    if motion.kind == "turning":
+        turned = np.einsum("fij,fnj->fni", motion.at(pose.time_s), pose.xyz_m)
+        pose = replace(pose, xyz_m=turned.astype(np.float32))
+    return joint_angles(pose, world.up.tolist(), up_sigma_deg=float(np.max(world.up_sigma_deg)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What several people know of one room together.
+
+    Attributes:
+        up: (3,) unit vector against gravity, camera frame.
+        up_sigma_deg: (2,) its standard deviation, as in `World`.
+        camera_m, camera_sigma_m: height of the camera over the floor; NaN if nobody stands on it.
+        apart: Birge's ratio of gravity and height, 1 where people agree.
+    """
+
+    up: Array
+    up_sigma_deg: Array
+    camera_m: float
+    camera_sigma_m: float
+    apart: float
+
+    @classmethod
+    def of(cls, world: World) -> Shared:
+        """What is known by one of them."""
+        up = world.up.astype(np.float64)
+        return cls(up, world.up_sigma_deg.astype(np.float64), world.camera_m, world.camera_sigma_m, 1.0)
+
+
+def pooled(worlds: Sequence[World], shared_deg: float = 0.0) -> Shared | None:
+    """What worlds that know gravity say together; None if fewer than two do.
+
+    Args:
+        worlds: of people before the same camera.
+        shared_deg: what an assumed lens gets wrong in all of them alike, towards the camera.
+    """
+    some = [world for world in worlds if world.knows("gravity")]
+    if len(some) < 2:
+        return None
+    ups = np.stack([world.up for world in some]).astype(np.float64)
+    middle = ups.mean(axis=0)
+    middle /= np.linalg.norm(middle)
+    alike = np.array([0.0, shared_deg])
+    own = np.sqrt(np.maximum(np.stack([world.up_sigma_deg for world in some]) ** 2 - alike**2, 0.01))
+    off, sigma, apart = _mean(np.degrees(ups @ tangents(middle).T), own)
+    up = middle + np.radians(off) @ tangents(middle)
+    floors = [world for world in some if world.knows("floor")]
+    height, height_sigma, height_apart = np.nan, np.nan, 1.0
+    if floors:
+        mean = _mean(
+            np.array([[world.camera_m] for world in floors]), np.array([[world.camera_sigma_m] for world in floors])
+        )
+        height, height_sigma, height_apart = float(mean[0][0]), float(mean[1][0]), float(mean[2].max())
+    return Shared(
+        up / np.linalg.norm(up), np.hypot(sigma, alike), height, height_sigma, max(float(apart.max()), height_apart)
+    )
+
+
+def _mean(values: Array, sigma: Array) -> tuple[Array, Array, Array]:
+    """Weighted mean (K,) of values (N, K), its standard deviation, and Birge's ratio, 1 at least."""
+    weight = 1.0 / np.maximum(sigma, 1e-4) ** 2
+    mean = (weight * values).sum(axis=0) / weight.sum(axis=0)
+    spread = (weight * (values - mean) ** 2).sum(axis=0) / max(len(values) - 1, 1)
+    apart = np.sqrt(np.maximum(spread, 1.0))
+    return mean, apart / np.sqrt(weight.sum(axis=0)), apart
+
+
+def in_one_room(
+    poses: Sequence[PoseTrack], lifts: Sequence[LiftResult], worlds: Sequence[World], motion: CameraMotion = STILL
+) -> tuple[World, ...]:
+    """Worlds of people found alone, brought onto one floor; as they are if fewer than two know where up is.
+
+    Args:
+        poses: of each person.
+        lifts: what they were made of.
+        worlds: as found alone.
+        motion: what the camera did.
+    """
+    guessed = any(lifted.camera.focal_guessed for lifted in lifts)
+    tilt = [np.degrees(abs(np.arcsin(np.clip(world.up[2], -1.0, 1.0)))) for world in worlds if world.knows("gravity")]
+    room = pooled(worlds, LIFT.focal_error * float(np.mean(tilt)) if guessed and tilt else 0.0)
+    if room is None:
+        return tuple(worlds)
+    return tuple(
+        onto(room, pose, lifted, world, motion) for pose, lifted, world in zip(poses, lifts, worlds, strict=True)
+    )
+
+
+def onto(room: Shared, pose: PoseTrack, lifted: LiftResult, world: World, motion: CameraMotion) -> World:
+    """One person's world with what all know together."""
+    if np.isfinite(room.camera_m):
+        again = world_of(pose, lifted, motion, (room.up, room.camera_m))
+        sigma = again.root_sigma_m
+        if world.knows("path"):
+            sigma = np.maximum(sigma, np.float32(room.apart) * world.root_sigma_m)
+        withheld = {part: reason for part, reason in again.withheld.items() if part == "path"}
+        world = replace(again, root_sigma_m=sigma, withheld=withheld)
+    else:
+        withheld = {part: reason for part, reason in world.withheld.items() if part != "gravity"}
+        world = replace(world, withheld=withheld)
+    return replace(
+        world,
+        up=room.up.astype(np.float32),
+        up_sigma_deg=room.up_sigma_deg.astype(np.float32),
+        camera_m=room.camera_m,
+        camera_sigma_m=room.camera_sigma_m,
+    )
