@@ -26,6 +26,8 @@ _Past = tuple[float, Float64, Float64]  # time, half differences as given out, v
 
 _CHUNK = 1024
 """Frames at a time, to bound memory."""
+_TRIED = 2.5
+"""Frames tried in one standard deviation of the window of mean doubt: more tell nothing more."""
 _FORBIDDEN = 1e3
 """Cost of what may not be."""
 _LABELLINGS = np.array([(False, False), (True, False), (False, True), (True, True)])
@@ -427,13 +429,23 @@ def _gains(track: KeypointTrack, lifter: Lifter, camera: Camera, settings: Settl
     _, found, usable = lifter.lift_rays(*rays)
     doubt = _doubt(found)
     unsure = np.flatnonzero(usable & (doubt > np.log(settings.sure_m)))
-    for row, labels in enumerate(_LABELLINGS[1:], start=1):
-        at = np.ix_(unsure, cost.order(BODY21.name, labels))
-        _, found, fits = lifter.lift_rays(rays.xy[at], rays.sigma[at], rays.valid[at], rays.focal_assumed[unsure])
-        gain[row, unsure] = np.where(fits, doubt[unsure] - _doubt(found), 0.0)
+    tried = _some(unsure, track.time_s, settings.near_s / _TRIED)
+    for row, labels in enumerate(_LABELLINGS[1:] if len(tried) else (), start=1):
+        at = np.ix_(tried, cost.order(BODY21.name, labels))
+        _, found, fits = lifter.lift_rays(rays.xy[at], rays.sigma[at], rays.valid[at], rays.focal_assumed[tried])
+        gain[row, unsure] = np.interp(unsure, tried, np.where(fits, doubt[tried] - _doubt(found), 0.0))
     out = _averaged(gain, usable, track.time_s, settings.near_s) - settings.clearly
     out[0] = 0.0
     return out
+
+
+def _some(frames: Intp, time_s: Float64, apart_s: float) -> Intp:
+    """Of frames, about one in each `apart_s`, and both ends of every run."""
+    if len(frames) < 2:
+        return frames
+    every = max(1, round(apart_s / max(float(np.median(np.diff(time_s))), 1e-3)))
+    hole = np.diff(frames) > 1
+    return np.asarray(frames[(frames % every == 0) | np.append(True, hole) | np.append(hole, True)], np.intp)
 
 
 def _doubt(sigma_m: Float32) -> Float64:
