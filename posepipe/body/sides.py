@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body import side_costs as cost
-from posepipe.body.lift import Lifter, body_rays, chunks
+from posepipe.body.lift import Lifter, body_rays, chunks, encode
 from posepipe.body.side_costs import SIDES, LegPaths, SideSettings
 from posepipe.numeric import gaussian_mean
 from posepipe.settings import setting
@@ -426,14 +426,22 @@ def _gains(track: KeypointTrack, lifter: Lifter, camera: Camera, settings: Settl
     """(4, F) how much less doubt each labelling leaves, less what it must; 0 for the labels as they are."""
     rays = body_rays(track, camera)
     gain = np.zeros((len(_LABELLINGS), len(track)))
-    _, found, usable = lifter.lift_rays(*rays)
-    doubt = _doubt(found)
-    unsure = np.flatnonzero(usable & (doubt > np.log(settings.sure_m)))
-    tried = _some(unsure, track.time_s, settings.near_s / _TRIED)
-    for row, labels in enumerate(_LABELLINGS[1:] if len(tried) else (), start=1):
-        at = np.ix_(tried, cost.order(BODY21.name, labels))
-        _, found, fits = lifter.lift_rays(rays.xy[at], rays.sigma[at], rays.valid[at], rays.focal_assumed[tried])
-        gain[row, unsure] = np.interp(unsure, tried, np.where(fits, doubt[tried] - _doubt(found), 0.0))
+    usable = np.concatenate([encode(*rays.part(part)).usable for part in chunks(len(track), _CHUNK)])
+    frames = np.flatnonzero(usable)
+    tried = _some(frames, track.time_s, settings.near_s / _TRIED)
+
+    def doubt(at: Intp, labels: Bool) -> Float64:
+        part = np.ix_(at, cost.order(BODY21.name, labels))
+        _, found, fits = lifter.lift_rays(rays.xy[part], rays.sigma[part], rays.valid[part], rays.focal_assumed[at])
+        return np.where(fits, _doubt(found), np.nan)
+
+    if len(tried):
+        usual = doubt(tried, _LABELLINGS[0])
+        unsure = usual > np.log(settings.sure_m)
+        for row, labels in enumerate(_LABELLINGS[1:] if unsure.any() else (), start=1):
+            fall = np.zeros(len(tried))
+            fall[unsure] = np.nan_to_num(usual[unsure] - doubt(tried[unsure], labels))
+            gain[row, usable] = np.interp(frames, tried, fall)
     out = _averaged(gain, usable, track.time_s, settings.near_s) - settings.clearly
     out[0] = 0.0
     return out

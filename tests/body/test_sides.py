@@ -354,7 +354,7 @@ def test_a_few_frames_of_many_are_tried() -> None:
 
     track = exchanged(standing_still(), slice(0, 60), "body")
     settle_sides(track, Counting(), CAMERA)  # type: ignore[arg-type]
-    assert 60 < Counting.frames <= 60 + 3 * 22
+    assert 40 < Counting.frames <= 4 * 22
 
 
 def test_what_something_surer_has_told_stays() -> None:
