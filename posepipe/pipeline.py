@@ -513,7 +513,7 @@ class _Followed:
 
 def _load_libraries() -> None:
     """Import what later stages need, aside, while the first frames are watched."""
-    for name in ("scipy.linalg", "pyarrow.parquet"):
+    for name in ("scipy.linalg", "pyarrow.parquet", "posepipe.exercise.analyse", "posepipe.gait.analyse"):
         import_module(name)
 
 

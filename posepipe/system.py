@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from posepipe.errors import UsageError
 
-__all__ = ["cores", "need", "portable_name", "process_alive", "try_lock", "wait_usage"]
+__all__ = [
+    "busy_share", "cores", "need", "portable_name", "process_alive", "processor_name", "try_lock", "wait_usage",
+]  # fmt: skip
 
 _FORBIDDEN = '<>:"/\\|?*'
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
@@ -24,6 +29,36 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)"
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """What the processor calls itself; its architecture where the system doesn't say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def busy_share(seconds: float) -> float | None:
+    """Share of all cores that others keep busy while this process sleeps; None where the system doesn't say."""
+
+    def spent() -> tuple[int, int] | None:
+        try:
+            first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+        except OSError:
+            return None
+        # user nice system idle iowait irq softirq steal; guests are in user.
+        ticks = [int(word) for word in first.split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    before = spent()
+    time.sleep(seconds)
+    after = spent()
+    if before is None or after is None or after[0] <= before[0]:
+        return None
+    return 1.0 - (after[1] - before[1]) / (after[0] - before[0])
 
 
 def need(module: str, extra: str) -> None:

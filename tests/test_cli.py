@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from posepipe.cli.main import run
+from posepipe.lab.speed import Spent
 from posepipe.media.writer import VideoWriter
 
 POSEPIPE = [sys.executable, "-m", "posepipe.cli.main"]
@@ -266,7 +267,7 @@ def test_bench_without_its_reference(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run(["bench"]) == 2
     said = capsys.readouterr().err
     assert "posepipe[mediapipe]" in said and "--alone" in said
-    monkeypatch.setattr("posepipe.lab.speed._timed", lambda _: ({"video": {"frames": 60}}, 2.0, 300.0))
+    monkeypatch.setattr("posepipe.lab.speed.timed", lambda _: Spent({"video": {"frames": 60}}, 2.0, 3.0, 300.0))
     assert run(["bench", "--alone", "--repeats", "1", "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)["metrics"]
     assert metrics == {"posepipe_process_fps": 30.0, "posepipe_peak_mb": 300.0}

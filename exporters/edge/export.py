@@ -26,6 +26,7 @@ from posepipe.doctor import installed
 from posepipe.errors import UsageError
 from posepipe.inference import default_threads
 from posepipe.record.seal import read_record, writing
+from posepipe.system import processor_name
 
 __all__ = [
     "Accuracy", "Budget", "accuracy", "compare_variants", "export_edge", "machine", "parse_budget", "table",
@@ -106,7 +107,7 @@ def machine() -> dict[str, Any]:
     table = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = (table.get("flags") or table.get("Features") or "").split()
     return {
-        "processor": table.get("model name") or platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "architecture": platform.machine(),
         "cores": default_threads(),
         "int8_dot_product": [flag for flag in _DOT if flag in flags],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body import side_costs as cost
-from posepipe.body.lift import Lifter, body_rays, chunks
+from posepipe.body.lift import Lifter, body_rays, chunks, encode
 from posepipe.body.side_costs import SIDES, LegPaths, SideSettings
 from posepipe.numeric import gaussian_mean
 from posepipe.settings import setting
@@ -26,6 +26,8 @@ _Past = tuple[float, Float64, Float64]  # time, half differences as given out, v
 
 _CHUNK = 1024
 """Frames at a time, to bound memory."""
+_TRIED = 2.5
+"""Frames tried in one standard deviation of the window of mean doubt: more tell nothing more."""
 _FORBIDDEN = 1e3
 """Cost of what may not be."""
 _LABELLINGS = np.array([(False, False), (True, False), (False, True), (True, True)])
@@ -424,16 +426,34 @@ def _gains(track: KeypointTrack, lifter: Lifter, camera: Camera, settings: Settl
     """(4, F) how much less doubt each labelling leaves, less what it must; 0 for the labels as they are."""
     rays = body_rays(track, camera)
     gain = np.zeros((len(_LABELLINGS), len(track)))
-    _, found, usable = lifter.lift_rays(*rays)
-    doubt = _doubt(found)
-    unsure = np.flatnonzero(usable & (doubt > np.log(settings.sure_m)))
-    for row, labels in enumerate(_LABELLINGS[1:], start=1):
-        at = np.ix_(unsure, cost.order(BODY21.name, labels))
-        _, found, fits = lifter.lift_rays(rays.xy[at], rays.sigma[at], rays.valid[at], rays.focal_assumed[unsure])
-        gain[row, unsure] = np.where(fits, doubt[unsure] - _doubt(found), 0.0)
+    usable = np.concatenate([encode(*rays.part(part)).usable for part in chunks(len(track), _CHUNK)])
+    frames = np.flatnonzero(usable)
+    tried = _some(frames, track.time_s, settings.near_s / _TRIED)
+
+    def doubt(at: Intp, labels: Bool) -> Float64:
+        part = np.ix_(at, cost.order(BODY21.name, labels))
+        _, found, fits = lifter.lift_rays(rays.xy[part], rays.sigma[part], rays.valid[part], rays.focal_assumed[at])
+        return np.where(fits, _doubt(found), np.nan)
+
+    if len(tried):
+        usual = doubt(tried, _LABELLINGS[0])
+        unsure = usual > np.log(settings.sure_m)
+        for row, labels in enumerate(_LABELLINGS[1:] if unsure.any() else (), start=1):
+            fall = np.zeros(len(tried))
+            fall[unsure] = np.nan_to_num(usual[unsure] - doubt(tried[unsure], labels))
+            gain[row, usable] = np.interp(frames, tried, fall)
     out = _averaged(gain, usable, track.time_s, settings.near_s) - settings.clearly
     out[0] = 0.0
     return out
+
+
+def _some(frames: Intp, time_s: Float64, apart_s: float) -> Intp:
+    """Of frames, about one in each `apart_s`, and both ends of every run."""
+    if len(frames) < 2:
+        return frames
+    every = max(1, round(apart_s / max(float(np.median(np.diff(time_s))), 1e-3)))
+    hole = np.diff(frames) > 1
+    return np.asarray(frames[(frames % every == 0) | np.append(True, hole) | np.append(hole, True)], np.intp)
 
 
 def _doubt(sigma_m: Float32) -> Float64:

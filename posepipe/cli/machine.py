@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,18 +45,36 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Runs of each program; the median counts.")] = 3,
     alone: Annotated[bool, typer.Option("--alone", help="Without MediaPipe, the reference.")] = False,
     quality: Annotated[Quality, typer.Option(help="Of ours.")] = Quality.standard,
+    python: Annotated[
+        Path | None,
+        typer.Option(
+            "--mediapipe-python",
+            envvar="POSEPIPE_MEDIAPIPE_PYTHON",
+            help="Python of another environment, which has MediaPipe.",
+        ),
+    ] = None,
+    suite: Annotated[bool, typer.Option("--suite", help="One table of everything, in turns; takes long.")] = False,
+    bundle: Annotated[list[Path] | None, typer.Option(help="With --suite: an edge bundle to measure, too.")] = None,
+    long_s: Annotated[float, typer.Option(min=1.0, help="With --suite: length of the long clip.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")] = False,
 ) -> None:
     """Measure frames per second against MediaPipe's own loop."""
     from posepipe.errors import MediaError
     from posepipe.lab.metrics import markdown
     from posepipe.lab.speed import measure_speed
+    from posepipe.lab.speed_suite import measure_suite
     from posepipe.samples import SAMPLE_VIDEO
 
     clip = video or SAMPLE_VIDEO
     if not clip.is_file():
         raise MediaError("no such file", where=str(clip), hint="Give the path of a video")
-    result = measure_speed(clip, repeats=repeats, alone=alone, quality=quality.value)
+    if suite:
+        say = partial(typer.echo, err=True)
+        result = measure_suite(
+            clip, turns=repeats, long_s=long_s, python=python, bundles=bundle or (), alone=alone, say=say
+        )
+    else:
+        result = measure_speed(clip, repeats=repeats, alone=alone, quality=quality.value, python=python)
     typer.echo(json.dumps(result, indent=2) if as_json else markdown(result))
 
 

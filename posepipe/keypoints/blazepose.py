@@ -7,6 +7,7 @@ Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking (2020).
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,49 +171,56 @@ def refine(points: FloatArray, logits: FloatArray) -> tuple[FloatArray, FloatArr
         for a landmark outside the map.
     """
     joints, height, width = logits.shape
-    column = np.trunc(np.nan_to_num(points[:, 0], nan=-1.0) * width).astype(np.intp)
-    row = np.trunc(np.nan_to_num(points[:, 1], nan=-1.0) * height).astype(np.intp)
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-
-    heat, columns, rows = _heat_around(logits, column, row, _SPREAD_REACH)
+    size = np.array([width, height])
+    cell = np.trunc(np.nan_to_num(points, nan=-1.0) * size).astype(np.intp)
+    inside = ((cell >= 0) & (cell < size)).all(axis=1)
+    heat = _heat_around(logits, cell[:, 0], cell[:, 1])
     far, near = _SPREAD_REACH - _REFINE_REACH, _SPREAD_REACH + _REFINE_REACH + 1
-    core = heat[:, far:near, far:near]
-    total = core.sum(axis=(1, 2))
-    peak = np.where(inside, core.max(axis=(1, 2)), 0.0).astype(np.float32)
-    safe = np.where(total > 0.0, total, 1.0)
-    x = np.einsum("jyx,jx->j", core, columns[:, far:near]) / safe
-    y = np.einsum("jyx,jy->j", core, rows[:, far:near]) / safe
+    peak = np.where(inside, heat[:, far:near, far:near].max(axis=(1, 2)), 0.0).astype(np.float32)
+    moments = heat.reshape(joints, -1) @ _MOMENTS
+    mass, square = moments[:, 3], moments[:, 6]
+    centre = moments[:, 1:3] / np.where(moments[:, :1] > 0.0, moments[:, :1], 1.0)
     better = inside & (peak >= _MIN_PEAK)
-    refined = points.astype(np.float32, copy=True)
-    refined[better, 0] = x[better] / width
-    refined[better, 1] = y[better] / height
+    refined = np.where(better[:, None], (centre + cell) / size, points).astype(np.float32)
 
-    dx = columns - refined[:, :1] * width
-    dy = rows - refined[:, 1:] * height
-    mass = heat.sum(axis=(1, 2))
-    square = np.einsum("jyx,jx->j", heat, dx**2) + np.einsum("jyx,jy->j", heat, dy**2)
+    # About the refined point, from the moments about the cell.
+    away = refined * size - cell
+    square = square - 2.0 * (away * moments[:, 4:6]).sum(axis=1) + (away**2).sum(axis=1) * mass
     known = inside & (mass > 0.0)
     spread = np.full(joints, np.nan, dtype=np.float32)
-    spread[known] = np.sqrt(square[known] / (2.0 * mass[known]))
+    spread[known] = np.sqrt(np.maximum(square[known], 0.0) / (2.0 * mass[known]))
     return refined, peak, spread
 
 
-def _heat_around(
-    logits: FloatArray, column: NDArray[np.intp], row: NDArray[np.intp], reach: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Heat (J, S, S) around a cell of each map, zero outside the map, with the cells' columns and rows (J, S)."""
+def _moment_weights() -> FloatArray:
+    """(S * S, 7) weights of a window's cells: mass, x and y of the core, then mass, x, y and squares of the whole.
+
+    One product with them takes a tenth of the time of sums along the axes.
+    """
+    y, x = np.mgrid[-_SPREAD_REACH : _SPREAD_REACH + 1, -_SPREAD_REACH : _SPREAD_REACH + 1].astype(np.float32)
+    core = (np.maximum(np.abs(x), np.abs(y)) <= _REFINE_REACH).astype(np.float32)
+    return np.stack([core, core * x, core * y, np.ones_like(x), x, y, x**2 + y**2], axis=-1).reshape(-1, 7)
+
+
+_MOMENTS = _moment_weights()
+
+
+def _heat_around(logits: FloatArray, column: NDArray[np.intp], row: NDArray[np.intp]) -> FloatArray:
+    """Heat (J, S, S) around a cell of each map (J, H, W), zero outside the map."""
     joints, height, width = logits.shape
-    offset = np.arange(-reach, reach + 1)
+    offset = np.arange(-_SPREAD_REACH, _SPREAD_REACH + 1)
     columns, rows = column[:, None] + offset, row[:, None] + offset
-    clipped = (
-        np.arange(joints)[:, None, None],
-        np.clip(rows, 0, height - 1)[:, :, None],
-        np.clip(columns, 0, width - 1)[:, None, :],
-    )
-    heat = sigmoid(logits[clipped])
-    heat *= ((rows >= 0) & (rows < height))[:, :, None]
-    heat *= ((columns >= 0) & (columns < width))[:, None, :]
-    return heat, columns.astype(np.float32), rows.astype(np.float32)
+    across, down = np.clip(columns, 0, width - 1), np.clip(rows, 0, height - 1)
+    line = (np.arange(joints) * height)[:, None] + down
+    heat: FloatArray = logits.reshape(-1)[(line * width)[:, :, None] + across[:, None, :]]
+    # In place: a logistic function whose steps take no memory of their own.
+    np.clip(heat, -80.0, 80.0, out=heat)
+    np.exp(np.negative(heat, out=heat), out=heat)
+    heat += 1.0
+    np.reciprocal(heat, out=heat)
+    heat *= (down == rows)[:, :, None]
+    heat *= (across == columns)[:, None, :]
+    return heat
 
 
 def _clear_half(score: FloatArray) -> float:
@@ -265,6 +273,7 @@ class BlazePose:
         self.task = task
         self.settings = settings
         self._networks: Networks | None = None
+        self._opening = threading.Lock()
 
     def files(self) -> BlazePoseFiles:
         """The source networks.
@@ -280,10 +289,11 @@ class BlazePose:
         Raises:
             ModelError: they can't be found, translated or opened.
         """
-        if self._networks is None:
-            files = self.files()
-            self._networks = Networks(files.onnx_detector(), files.onnx_landmarks(), self.threads)
-        return self._networks
+        with self._opening:
+            if self._networks is None:
+                files = self.files()
+                self._networks = Networks(files.onnx_detector(), files.onnx_landmarks(), self.threads)
+            return self._networks
 
     def start(self) -> BlazePoseStream:
         """A fresh stream.

@@ -37,6 +37,7 @@ _FLOATS = (
     *("x_m", "y_m", "z_m", "sigma_m", "root_x_m", "root_y_m", "root_z_m"),
 )
 _ROOT_SIGMA = ("root_sigma_x_m", "root_sigma_y_m", "root_sigma_z_m")
+_NUMPY = {pa.int32(): np.int32, pa.float32(): np.float32, pa.float64(): np.float64}
 _POSES = pa.schema(
     [
         ("frame", pa.int32()),
@@ -73,9 +74,8 @@ def write_poses(people: Sequence[Person], path: Path) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=keys) as writer:
         for person in people:
             names = joint_names(person.keypoints.layout, person.pose.layout)
-            joints = pa.array(names)
             for part in _parts(len(person.keypoints)):
-                writer.write_batch(_pose_batch(person, part, names, joints, schema))
+                writer.write_batch(_pose_batch(person, part, names, schema))
 
 
 def write_angles(people: Sequence[Person], path: Path) -> None:
@@ -187,9 +187,24 @@ def _parts(frames: int) -> Iterator[slice]:
         yield slice(start, min(start + _FRAMES_PER_GROUP, frames))
 
 
-def _pose_batch(
-    person: Person, part: slice, names: tuple[str, ...], joints: pa.Array, schema: pa.Schema
-) -> pa.RecordBatch:
+def _column(values: AnyArray, kind: pa.DataType) -> pa.Array:
+    """As `pa.array`, which would import pandas, a fifth of a second, to ask whether it was given one of its columns."""
+    if pa.types.is_boolean(kind):
+        data = np.packbits(values, bitorder="little")
+    else:
+        data = np.ascontiguousarray(values, _NUMPY[kind])
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
+
+
+def _words(names: tuple[str, ...], times: int) -> pa.Array:
+    """All names, so many times over."""
+    texts = [name.encode() for name in names]
+    ends = np.cumsum([len(text) for text in texts] * times)
+    places = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(places), pa.py_buffer(b"".join(texts) * times))
+
+
+def _pose_batch(person: Person, part: slice, names: tuple[str, ...], schema: pa.Schema) -> pa.RecordBatch:
     """Rows of some frames of one person."""
     count = part.stop - part.start
     columns = {**_columns_2d(person.keypoints, part, names), **_columns_3d(person.pose, part, names)}
@@ -202,9 +217,8 @@ def _pose_batch(
     columns["frame"] = np.repeat(track.frame[part], len(names))
     columns["time_s"] = np.repeat(track.time_s[part], len(names))
     columns["person"] = np.full(count * len(names), person.id)
-    arrays = {name: pa.array(column.ravel(), schema.field(name).type) for name, column in columns.items()}
-    indices = pa.array(np.tile(np.arange(len(names), dtype=np.int32), count))
-    arrays["joint"] = joints.take(indices)
+    arrays = {name: _column(column.ravel(), schema.field(name).type) for name, column in columns.items()}
+    arrays["joint"] = _words(names, count)
     return pa.record_batch([arrays[name] for name in schema.names], schema=schema)
 
 
@@ -293,7 +307,7 @@ def _angle_batch(person: Person, part: slice, names: tuple[str, ...], schema: pa
         column = person.angles.names.index(name) if known else 0
         columns[f"{name}_deg"] = person.angles.deg[part, column] if known else unknown
         columns[f"{name}_sigma_deg"] = person.angles.sigma_deg[part, column] if known else unknown
-    arrays = [pa.array(np.ascontiguousarray(columns[f.name]), f.type) for f in schema]
+    arrays = [_column(columns[f.name], f.type) for f in schema]
     return pa.record_batch(arrays, schema=schema)
 
 

@@ -344,6 +344,19 @@ def test_what_the_lifter_doubts_is_put_in_order(part: str) -> None:
     assert changes[0].gain > 0.35
 
 
+def test_a_few_frames_of_many_are_tried() -> None:
+    class Counting(Knowing):
+        frames = 0
+
+        def lift_rays(self, *rays: np.ndarray) -> tuple[np.ndarray, ...]:
+            Counting.frames += len(rays[0])
+            return super().lift_rays(*rays)  # type: ignore[no-any-return]
+
+    track = exchanged(standing_still(), slice(0, 60), "body")
+    settle_sides(track, Counting(), CAMERA)  # type: ignore[arg-type]
+    assert 40 < Counting.frames <= 4 * 22
+
+
 def test_what_something_surer_has_told_stays() -> None:
     track = exchanged(standing_still(), slice(0, 60), "body")
     told = (Swap("body", 0.0, float(track.time_s[-1]), 60, 1.0, repaired=True),)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -46,6 +48,21 @@ def test_view_of_a_larger_picture(blazepose: BlazePose) -> None:
     """Pictures needn't be contiguous."""
     image = np.full((300, 600, 3), 90, np.uint8)[::2, ::-2]
     assert run(blazepose, [Frame(0, 0.0, image)]) == [()]
+
+
+def test_lanes_open_the_networks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def slow(*args: object) -> object:
+        opened.append(args)
+        time.sleep(0.05)
+        return object()
+
+    monkeypatch.setattr("posepipe.keypoints.blazepose.Networks", slow)
+    detector = BlazePose()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: detector.networks(), range(4)))
+    assert len(opened) == 1 and all(one is found[0] for one in found)
 
 
 def test_protocol(blazepose: BlazePose) -> None:

@@ -172,6 +172,29 @@ def test_refine_at_the_edge() -> None:
     assert np.isfinite(spread).all()
 
 
+def plain_refine(point: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """The same, of one landmark, cell by cell."""
+    column, row = (point * 64).astype(int)
+    near = {(x, y): float(sigmoid(logits[y, x])) for x in range(64) for y in range(64)}
+    core = {at: heat for at, heat in near.items() if max(abs(at[0] - column), abs(at[1] - row)) <= 4}
+    wide = {at: heat for at, heat in near.items() if max(abs(at[0] - column), abs(at[1] - row)) <= 8}
+    out = point * 64
+    if max(core.values()) >= 0.5:
+        out = sum(heat * np.array(at) for at, heat in core.items()) / sum(core.values())
+    square = sum(heat * ((np.array(at) - out) ** 2).sum() for at, heat in wide.items())
+    return out / 64, max(core.values()), math.sqrt(square / (2 * sum(wide.values())))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.tuples(*[st.floats(0.0, 0.999)] * 2), st.tuples(*[st.floats(-6.0, 6.0)] * 2), st.floats(0.6, 4.0))
+def test_refine_is_the_sum_over_cells(start: tuple[float, float], away: tuple[float, float], sigma: float) -> None:
+    point = np.array(start, np.float32)
+    logits = blob(*(point * 64 + np.array(away)), sigma)
+    found = refine(point[None], logits[None])
+    for value, wanted in zip(found, plain_refine(point, logits), strict=True):
+        np.testing.assert_allclose(value[0], wanted, rtol=1e-4, atol=1e-5)
+
+
 @settings(deadline=None)
 @given(st.floats(0.5, 1.5), st.floats(1.6, 3.0))
 def test_spread_grows_with_the_blob(narrow: float, wide: float) -> None:

@@ -14,6 +14,7 @@ import pytest
 from video_kit import corners, moving, read
 
 from posepipe.errors import MediaError, SeekError, UsageError
+from posepipe.media._container import open_file
 from posepipe.media._reader import Clock
 from posepipe.media.sources import open_source
 from posepipe.texts import load
@@ -53,6 +54,17 @@ def test_b_frames_timed_by_decoding(make_video, suffix):
     assert not any(frame.time_estimated for frame in frames)
     # Its index counts in the order of decoding.
     assert not source.info.seekable and source.info.fps_hz == 30.0
+
+
+def test_a_span_decodes_what_its_pictures_stand_on_only(make_video):
+    path = make_video("b.mp4", moving(60), codec_options=B_FRAMES | {"g": "250"})
+    assert_spans_agree(path, 1.0)
+    reader = open_file(path)
+    try:
+        early = [picture for picture in reader._pictures_from(1.0, reader._first.pts) if picture.time < 1.0]
+    finally:
+        reader.close()
+    assert len(early) < 20, "of 30"
 
 
 def test_b_frames_in_avi_with_a_damaged_one(make_video):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +48,20 @@ def rows(person, tmp_path_factory):
     path = tmp_path_factory.mktemp("t") / "poses.parquet"
     write_poses([person], path)
     return pq.read_table(path)
+
+
+def test_tables_are_written_without_pandas(tmp_path):
+    """It would take longer to import than to write them."""
+    code = (
+        "import sys; from pathlib import Path; from posepipe.record.tables import write_angles, write_poses;"
+        "from record.factory import make_person; one = [make_person(5)]; folder = Path(sys.argv[1]);"
+        "write_poses(one, folder / 'p.parquet'); write_angles(one, folder / 'a.parquet');"
+        "print(sorted({'pandas', 'pyarrow.compute'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_columns_are_the_contracts(rows):
