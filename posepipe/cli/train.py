@@ -150,12 +150,13 @@ def reps_pool(
     seed: Seed = 1,
     held: Held = False,
     nothing: Annotated[bool, typer.Option("--nothing", help="Only takes without repetitions.")] = False,
+    web: Annotated[bool, typer.Option("--web", help="As a detector's poses of web videos show them.")] = False,
 ) -> None:
     """Sets seen by simulated cameras and lifted once, as npz."""
     from posepipe.lab.counter.data import build_pace_pool, write_pace_pool
 
-    name = "val" if held else "nothing" if nothing else "reps"
-    write_pace_pool(build_pace_pool(takes, seed, nothing), out / f"{name}_{seed}.npz")
+    name = ("val" if held else "nothing" if nothing else "reps") + ("_web" if web else "")
+    write_pace_pool(build_pace_pool(takes, seed, nothing, web), out / f"{name}_{seed}.npz")
 
 
 @app.command("reps", help="The network that counts repetitions, on filmed synthetic sets.")

@@ -19,23 +19,28 @@ from numpy.typing import NDArray
 
 from posepipe.body.lift import Lifter, assumed_camera
 from posepipe.body.refine import RefineConfig, Refiner
-from posepipe.body.smooth import smooth
+from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.lab.layouts import MIDDLES
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.exercises.move import wander
 from posepipe.skeleton import BODY21
 from posepipe.types import Camera, KeypointTrack, PoseTrack
 
-__all__ = ["Film", "film", "open_film"]
+__all__ = [
+    "CROWDED", "PICTURE_UNIT_PX", "USUAL", "Film", "centred", "detect", "draw_camera", "film", "lifted", "open_film",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 _J = {name: i for i, name in enumerate(BODY21.joints)}
+PICTURE_UNIT_PX = 46.0
+"""Hip-centred poses have no place in a picture; a mean bone is this long where a person stands 4 m away."""
 _ARM = ("elbow", "wrist")
 _LEG = ("knee", "ankle", "heel", "foot_index")
-_CUT_SHARE = 0.16
-"""Takes whose camera looks past the person, so that an edge of the picture cuts them off."""
+USUAL, CROWDED = (0.16, 0.3), (0.4, 0.6)
+"""Shares of takes whose camera looks past the person, so that an edge of the picture cuts them off; and of lying people
+seen from the feet or the head."""
 _CUT_MOST = {"bottom": 0.55, "top": 0.25, "left": 0.35, "right": 0.35}
 """Largest part of the person that is cut off, by edge: up to the hips, the shoulders, a third of them."""
 _HIDDEN_SHARE = 0.12
@@ -68,18 +73,46 @@ def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng) -> PoseTrack | Non
         xyz_m: (F, 21, 3) world, z up.
         rng: source of chance.
     """
-    camera = _camera(xyz_m, rng)
+    camera = draw_camera(xyz_m, rng)
     keypoints = detect(time_s, xyz_m, camera, rng)
     if keypoints.valid.any(axis=1).mean() < 0.5:
         return None
     lens = assumed_camera(camera.width_px, camera.height_px) if rng.random() < 0.85 else camera.intrinsics
-    lens = Camera(lens.width_px, lens.height_px, lens.focal_px, lens.focal_source)
-    lifted = stages.lifter.lift(keypoints, lens)
-    return smooth(stages.refiner.refine(lifted).pose, 6.0)
+    return lifted(stages, keypoints, Camera(lens.width_px, lens.height_px, lens.focal_px, lens.focal_source))
 
 
-def _camera(xyz: Array, rng: Rng) -> SynthCamera:
-    """Where people put a camera: on a tripod anywhere around, on the floor, close by, or at the end of a lying body."""
+def lifted(stages: Film, keypoints: KeypointTrack, lens: Camera) -> PoseTrack:
+    """What the pipeline makes of keypoints: lifted, refined and smoothed."""
+    return smooth(stages.refiner.refine(stages.lifter.lift(keypoints, lens)).pose, 6.0)
+
+
+def centred(stages: Film, time_s: Array, xy: NDArray[np.floating], sigma: float) -> PoseTrack:
+    """Lift joints whose place in the picture is lost: put in the middle of one, `PICTURE_UNIT_PX` for each unit.
+
+    Args:
+        stages: from `open_film`.
+        time_s: (F,).
+        xy: (F, 21, 2) right and down from the pelvis, a mean bone being 1; NaN where missing.
+        sigma: of each coordinate, in the same unit.
+    """
+    valid = np.isfinite(xy).all(axis=-1)
+    shown = np.where(valid[..., None], 320.0 + PICTURE_UNIT_PX * xy, np.nan).astype(np.float32)
+    doubt = np.where(valid, PICTURE_UNIT_PX * sigma, np.nan).astype(np.float32)
+    track = KeypointTrack(
+        0, BODY21, np.arange(len(xy), dtype=np.int32), np.asarray(time_s, np.float64), shown, doubt,
+        valid.astype(np.float32), valid, np.zeros_like(valid),
+    )  # fmt: skip
+    return lifted(stages, fill_gaps(track), assumed_camera(640, 640))
+
+
+def draw_camera(xyz: Array, rng: Rng, shares: tuple[float, float] = USUAL) -> SynthCamera:
+    """Where people put a camera: on a tripod anywhere around, on the floor, close by, or at the end of a lying body.
+
+    Args:
+        xyz: (F, 21, 3) world, z up.
+        rng: source of chance.
+        shares: of cut off and of lying people seen from an end; see `USUAL`.
+    """
     middle = np.median(xyz[:, 0], axis=0)
     extent = float(np.abs(xyz[:, 0, :2] - middle[:2]).max())
     wide = rng.random() < 0.6
@@ -102,8 +135,8 @@ def _camera(xyz: Array, rng: Rng) -> SynthCamera:
     )
     trunk = np.median(xyz[:, _J["thorax"]] - xyz[:, _J["pelvis"]], axis=0)
     lies = abs(trunk[2]) < 0.4 * np.linalg.norm(trunk)
-    camera = _at_the_end(camera, trunk, rng) if lies and rng.random() < 0.3 else camera
-    return _looking_past(camera, xyz, rng) if rng.random() < _CUT_SHARE else camera
+    camera = _at_the_end(camera, trunk, rng) if lies and rng.random() < shares[1] else camera
+    return _looking_past(camera, xyz, rng) if rng.random() < shares[0] else camera
 
 
 def _looking_past(camera: SynthCamera, xyz: Array, rng: Rng) -> SynthCamera:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.repeats import RATE_HZ, pace_image, pace_poses
 from posepipe.exercise.signal import DEPTH_WEIGHT
+from posepipe.lab.counter.web import web_poses
 from posepipe.lab.film import film, open_film
 from posepipe.lab.layouts import without_angles
 from posepipe.lab.people.exercises import everyday, home
@@ -37,6 +38,7 @@ FloatArray = NDArray[np.float32]
 FPS_HZ = 15.0
 MOST_S = 60.0
 _KINDS = {"known": 0.4, "gym": 0.27, "anything": 0.25, "nothing": 0.08}
+_WEB_KINDS = {"known": 0.5, "gym": 0.3, "anything": 0.12, "nothing": 0.08}
 _NOTHING: tuple[tuple[Factory, float], ...] = (
     (everyday.idle, 0.32), (everyday.daily, 0.4), (everyday.walking, 0.14), (everyday.dance, 0.05), (home.plank, 0.09),
 )  # fmt: skip
@@ -74,20 +76,22 @@ class PacePool:
         return np.setdiff1d(np.arange(len(self.name)), self.take)
 
 
-def counted_takes(takes: int, seed: int, nothing: bool = False) -> Iterator[ExerciseTake]:
+def counted_takes(takes: int, seed: int, nothing: bool = False, web: bool = False) -> Iterator[ExerciseTake]:
     """Random sets of known, of other and of made-up exercises, up to a minute each, and takes without repetitions.
 
     Args:
         takes: how many.
         seed: take k of a seed is always the same.
         nothing: only takes without repetitions.
+        web: as web videos show them: more with a name, more standing about.
     """
+    kinds = _WEB_KINDS if web else _KINDS
     for k in range(takes):
         rng = np.random.default_rng([seed, 11, k])
-        kind = "nothing" if nothing else str(rng.choice(list(_KINDS), p=list(_KINDS.values())))
+        kind = "nothing" if nothing else str(rng.choice(list(kinds), p=list(kinds.values())))
         reps = round(float(np.exp(rng.uniform(0.0, np.log(40.0)))))
         common: dict[str, Any] = {
-            "fps_hz": FPS_HZ, "context": 0.35, "cut": 0.3, "noise_deg": float(rng.uniform(0.3, 4.0)),
+            "fps_hz": FPS_HZ, "context": 0.6 if web else 0.35, "cut": 0.3, "noise_deg": float(rng.uniform(0.3, 4.0)),
             "tempo": float(np.exp(rng.normal(0.25, 0.3))), "rest": _RESTING,
         }  # fmt: skip
         if kind == "nothing":
@@ -117,21 +121,22 @@ def ended(take: ExerciseTake, rng: np.random.Generator) -> tuple[Array, Array, A
     return time_s, take.positions[first : first + length], bounds[whole]
 
 
-def build_pace_pool(takes: int, seed: int, nothing: bool = False) -> PacePool:
-    """Film every take once."""
+def build_pace_pool(takes: int, seed: int, nothing: bool = False, web: bool = False) -> PacePool:
+    """Film every take once, or see it as `posepipe.lab.counter.web` does."""
     stages = open_film()
     pose, shape, bounds, of, name = [], [], [], [], []
     length: list[int] = []
-    for k, take in enumerate(counted_takes(takes, seed, nothing)):
+    for k, take in enumerate(counted_takes(takes, seed, nothing, web)):
         rng = np.random.default_rng([seed, 12, k])
         time_s, xyz, reps = ended(take, rng)
         if len(time_s) < 2 * FPS_HZ or not np.isfinite(xyz).all():
             continue
         step = int(rng.integers(1, 3)) if rng.random() < 0.15 else 1
-        seen = film(stages, time_s[::step], xyz[::step], rng)
+        how = web_poses if web else film
+        seen = how(stages, time_s[::step], xyz[::step], rng)
         if seen is None:
             continue
-        found = pace_poses(without_angles(seen))
+        found = pace_poses(without_angles(seen[0] if isinstance(seen, tuple) else seen))
         if found is None:
             continue
         pose.append(found[1].astype(np.float16))
@@ -188,9 +193,9 @@ def example(pool: PacePool, k: int, rng: np.random.Generator, vary: bool = True)
     if vary and len(pool.idle) and rng.random() < _AROUND_SHARE:
         pose, shape, bounds = _surrounded(pool, pose, shape, bounds, rng)
     if vary:
-        speed = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
-        at = np.arange(0.0, len(pose) - 1, speed)
-        pose, shape, bounds = _read(pose, at), _read(shape, at), bounds / speed
+        at = _paced(len(pose), rng)
+        pose, shape = _read(pose, at), _read(shape, at)
+        bounds = np.interp(bounds, at, np.arange(float(len(at))))
         first = int(rng.integers(0, max(1, len(pose) - FRAMES + 1)))
         pose, shape, bounds = pose[first : first + FRAMES], shape[first : first + FRAMES], bounds - first
         pose, shape = _varied(pose, shape, rng)
@@ -205,6 +210,15 @@ def example(pool: PacePool, k: int, rng: np.random.Generator, vary: bool = True)
         rate[here], inside[here] = RATE_HZ / (b - a), 1.0
     image = pace_image(pose, shape)
     return Example(image, *(v.astype(np.float32) for v in (rate, inside, weight)))
+
+
+def _paced(frames: int, rng: np.random.Generator) -> Array:
+    """Which frames to read: at another pace, in half of the examples one that changes on the way."""
+    speed = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+    drift = float(rng.normal(0.0, 0.35)) if rng.random() < 0.5 else 0.0
+    pace = speed * np.exp(drift * np.linspace(-1.0, 1.0, max(2, frames)))
+    clock = np.concatenate([[0.0], np.cumsum(1.0 / pace[:-1])])
+    return np.asarray(np.interp(np.arange(0.0, clock[-1]), clock, np.arange(float(len(clock)))))
 
 
 def _surrounded(

@@ -29,7 +29,7 @@ from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.repeats import REPEAT, Pace, PaceModel, RepeatSettings, count_any, paced_repeats
 from posepipe.lab.counter.data import counted_takes, ended
-from posepipe.lab.film import Film, film, open_film
+from posepipe.lab.film import Film, centred, film, open_film
 from posepipe.lab.layouts import bare_pose, to_layout, to_metres, to_z_up, without_angles
 from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
 from posepipe.lab.recogniser.measure import filmed_motion
@@ -143,14 +143,19 @@ def pose_motions(path: Path) -> Iterator[tuple[str, str, int, Motion]]:
         raise InputError(
             "holds no counted repetitions", where=str(path), hint=f"Expected {' '.join(sorted(needed))}, kp in 3D"
         )
+    stages = open_film()
     for k in range(len(data["offsets"]) - 1):
         part = slice(int(data["offsets"][k]), int(data["offsets"][k + 1]))
-        motion = _motion(data, data["kp"][part].astype(np.float32), float(data["fps"][k]))
+        motion = _motion(data, data["kp"][part].astype(np.float32), float(data["fps"][k]), stages)
         yield str(data["name"][k]), str(data["label"][k]), int(data["rep_count"][k]), motion
 
 
-def _motion(data: Mapping[str, NDArray[Any]], kp: NDArray[np.float32], fps_hz: float) -> Motion:
-    """3D joints of a file as a motion in a camera's axes."""
+def _motion(data: Mapping[str, NDArray[Any]], kp: NDArray[np.float32], fps_hz: float, stages: Film) -> Motion:
+    """3D joints of a file as a motion in a camera's axes; what a picture's detector made is lifted anew.
+
+    Such a detector's depth is a guess, in no unit, and where the size of a pose is told by its bones the guess makes it
+    breathe. What the pipeline would make of the same joints is made of their place in the picture alone.
+    """
     names = [str(name) for name in data["layout"]]
     if tuple(names) == BLAZEPOSE33.joints:
         xyz = np.einsum("ij,fjd->fid", conversion(BLAZEPOSE33, BODY21), kp)
@@ -160,10 +165,14 @@ def _motion(data: Mapping[str, NDArray[Any]], kp: NDArray[np.float32], fps_hz: f
         scale = to_metres(str(data["units"]))
     except (InputError, KeyError):
         scale = _BONE_M
+    time_s, axes = np.arange(len(xyz)) / fps_hz, str(data["axes"]).lower()
+    if "camera" in axes and "y down" in axes:
+        flat = centred(stages, time_s, (xyz - xyz[:, :1])[..., :2] * scale / _BONE_M, _SIGMA_M / _BONE_M)
+        return Motion.from_pose(flat, joint_angles(flat))
     # z up to y down, as a camera sees it.
     turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]) @ to_z_up(str(data["axes"]))
     xyz = ((xyz - xyz[:, :1]) * scale @ turn.T).astype(np.float32)
-    pose = bare_pose(xyz, _SIGMA_M, np.arange(len(xyz)) / fps_hz)
+    pose = bare_pose(xyz, _SIGMA_M, time_s)
     return Motion.from_pose(pose, joint_angles(pose))
 
 

@@ -144,7 +144,9 @@ def train_pace(
     pool, held = load_pace_pool(trained), load_pace_pool(seen)
     torch.manual_seed(seed)
     net = PaceNet()
-    if start is not None:
+    if start is not None and start.suffix == ".onnx":
+        _unfolded(net, start)
+    elif start is not None:
         net.load_state_dict(load_file(start))
     blend = torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)  # type: ignore[no-untyped-call]
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=blend, use_buffers=True)
@@ -158,6 +160,9 @@ def train_pace(
         for group in optimiser.param_groups:
             group["lr"] = lr * warm
         image, *true = _batch(picked)
+        net.train()
+        if start is not None and start.suffix == ".onnx":
+            _settled(net)
         loss = loss_of(net(image), *true)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -172,6 +177,37 @@ def train_pace(
             log(f"held out {scores}")
             report = {"steps": step + 1, "seed": seed, "pools": [f.stem for f in trained], "takes": len(pool.name)}
             _save(average.module, report | {"start": str(start or ""), "metrics": scores}, out)
+
+
+def _unfolded(net: PaceNet, path: Path) -> None:
+    """Take over a shipped file's weights; its scales and shifts are within the convolutions."""
+    import onnx
+    from onnx import numpy_helper
+
+    held = [torch.from_numpy(numpy_helper.to_array(x).copy()) for x in onnx.load(path).graph.initializer]
+    heads = [x for x in held if x.shape[:1] == (2,)]
+    rest = iter([x for x in held if x.shape[:1] != (2,)])
+    state = net.state_dict()
+    convs = [m for name, m in net.named_modules() if isinstance(m, nn.Conv1d | nn.Conv2d) and name != "head"]
+    if len(heads) != 2 or len(held) != 2 * len(convs) + 2:
+        raise InputError("other weights than the network's", where=str(path), hint="Give a reps.onnx made here")
+    with torch.no_grad():
+        for conv in (*convs, net.head):
+            weight, bias = heads if conv is net.head else (next(rest), next(rest))
+            conv.weight.copy_(weight)
+            assert conv.bias is not None
+            conv.bias.copy_(bias)
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                nn.init.constant_(module.running_var, 1.0 - module.eps)  # type: ignore[arg-type]
+    assert set(net.state_dict()) == set(state)
+
+
+def _settled(net: nn.Module) -> None:
+    """Norms keep the statistics that they have: those of a shipped file aren't a batch's."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.eval()
 
 
 def _save(net: nn.Module, report: dict[str, Any], out: Path) -> None:

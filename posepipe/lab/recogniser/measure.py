@@ -28,6 +28,7 @@ from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.features import motion_windows
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import Recogniser, Segment, segments
+from posepipe.lab.film import PICTURE_UNIT_PX
 from posepipe.lab.layouts import to_layout, to_metres, to_z_up, without_angles
 from posepipe.lab.metrics import macro_f1
 from posepipe.lab.recogniser.nets import NetConfig, build_net, cut_pool
@@ -54,8 +55,6 @@ PENN_EXERCISES = (
 )  # fmt: skip
 _PENN_FPS_HZ = 30.0
 _STRIDE_S = 0.3
-_PICTURE_UNIT_PX = 46.0
-"""Hip-centred poses have no place in a picture; a mean bone is this long where a person stands 4 m away."""
 _HAND_MARK_SIGMA = 0.012
 """Error of a hand-marked joint, as a share of the person's extent in the picture."""
 
@@ -270,7 +269,7 @@ def _solid(data: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, Motion 
             yield name, label, None
         elif lifter is not None:
             xy = to_layout(points[..., :2], layout, BODY21)
-            pose = lift_flat(lifter, time_s, 320.0 + _PICTURE_UNIT_PX * xy, 640, 640)
+            pose = lift_flat(lifter, time_s, 320.0 + PICTURE_UNIT_PX * xy, 640, 640)
             motion = without_angles(pose)
             yield name, label, replace(motion, root_m=np.full_like(motion.root_m, np.nan))
         else:

@@ -6,22 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from posepipe.cli.main import run
 from posepipe.errors import InputError
-from posepipe.exercise.repeats import RATE_HZ, PaceModel, pace_image
+from posepipe.exercise.repeats import CHANNELS, LAGS_S, RATE_HZ, PaceModel, pace_image
 from posepipe.lab.counter.data import (
     PacePool,
     _joined,
+    _paced,
     _surrounded,
     build_pace_pool,
     counted_takes,
     example,
     load_pace_pool,
 )
-from posepipe.lab.counter.train import export_pace, train_pace
-from posepipe.weights import load_card
+from posepipe.lab.counter.train import PaceNet, _unfolded, export_pace, train_pace
+from posepipe.lab.counter.web import web_poses
+from posepipe.lab.film import open_film
+from posepipe.weights import find_model, load_card
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,44 @@ def test_takes_are_of_all_kinds() -> None:
     assert "anything" in variants and {take.label for take in takes} > {"other", "squat"}
     assert all(np.isfinite(take.positions).all() for take in takes)
     assert not any(len(take.rep_bounds) for take in counted_takes(12, 9, nothing=True))
+
+
+def test_web_videos_show_every_mishap_and_still_the_set() -> None:
+    """Each kind of mishap comes, the person is still there, and a seed makes the same again."""
+    stages, told = open_film(), []
+    for k, take in enumerate(counted_takes(8, 3, web=True)):
+        seen = web_poses(stages, take.time_s[:300], take.positions[:300], np.random.default_rng(k))
+        if seen is None:
+            continue
+        pose, names = seen
+        told += names
+        again = web_poses(stages, take.time_s[:300], take.positions[:300], np.random.default_rng(k))
+        assert again is not None and again[1] == names
+        np.testing.assert_array_equal(again[0].xyz_m, pose.xyz_m)
+        assert pose.valid.all(axis=1).mean() > 0.4
+    assert len(set(told)) >= 5
+
+
+def test_a_shipped_file_goes_on_where_it_ended(tmp_path: Path) -> None:
+    """Its norms are folded into its convolutions, and taken over the network says the same."""
+    net = PaceNet()
+    _unfolded(net, find_model("reps"))
+    image = torch.rand(1, CHANNELS, 90, len(LAGS_S), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        mine = torch.sigmoid(net.eval()(image)[:, 0]).numpy()
+    shipped = PaceModel()._session.run(["repeating"], {"lags": image.numpy()})[0]
+    np.testing.assert_allclose(mine, shipped, atol=1e-5)
+    with pytest.raises(InputError, match="other weights"):
+        _unfolded(net, find_model("form"))
+
+
+def test_a_pace_that_changes_moves_the_bounds_along() -> None:
+    """What is read at the new bounds is what stood at the old ones."""
+    for seed in range(40):
+        at = _paced(200, np.random.default_rng(seed))
+        assert (np.diff(at) > 0.2).all() and at[-1] <= 199.0
+        bounds = np.interp(np.array([10.0, 90.0, 150.0]), at, np.arange(float(len(at))))
+        np.testing.assert_allclose(np.interp(bounds, np.arange(len(at)), at), [10.0, 90.0, 150.0], atol=1e-6)
 
 
 def test_pools_are_put_behind_each_other(pool: PacePool) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from posepipe.errors import InputError
-from posepipe.lab.counter.measure import Counts, count_metrics, evaluate_made, evaluate_reps, made_clips
+from posepipe.exercise.signal import measure
+from posepipe.lab.counter.measure import Counts, count_metrics, evaluate_made, evaluate_reps, made_clips, pose_motions
 from posepipe.lab.recogniser.measure import evaluate_recognition
 from posepipe.record.folder import save
 from posepipe.skeleton import BLAZEPOSE33
@@ -59,6 +60,22 @@ def test_counts_a_file_of_poses(tmp_path: Path) -> None:
     result = evaluate_reps(_poses(tmp_path / "poses.npz"))
     assert result["metrics"]["rep_exact"] == 1.0
     assert set(result) == {"metrics", "rows", "versions"}
+
+
+def test_a_guessed_depth_isnt_used(tmp_path: Path) -> None:
+    """Poses of a picture's detector are lifted from their place in it."""
+    path = _poses(tmp_path / "poses.npz")
+    with np.load(path) as file:
+        data = {name: file[name] for name in file.files}
+    kp = data["kp"].astype(np.float32)
+    one = next(pose_motions(path))[3]
+    assert np.ptp(measure(one, "knee_flexion").deg, axis=0).max() > 20.0
+    kp[..., 2] = np.random.default_rng(2).normal(0.0, 1.0, kp.shape[:2])
+    np.savez(path, **{**data, "kp": kp})
+    other = next(pose_motions(path))[3]
+    np.testing.assert_allclose(measure(other, "knee_flexion").deg, measure(one, "knee_flexion").deg, atol=1e-3)
+    np.savez(path, **{**data, "kp": np.full_like(kp, np.nan, np.float32)})
+    assert evaluate_reps(path)["metrics"]["rep_exact"] == 0.0
 
 
 def test_says_what_a_file_lacks(tmp_path: Path) -> None:
