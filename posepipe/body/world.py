@@ -1,9 +1,10 @@
 """Where a person is in the room: which way is up, the floor, and the path, from one camera that stands still.
 
 The lifter sees a body before a camera. Over a clip more is known: gravity points one way, there is one floor, feet
-stand on it without sliding, who stands keeps their weight over their feet, and a body doesn't jump about. All that and
-the picture go into one least-squares problem (`posepipe.body.world_solve`). What can't be told is withheld with a
-reason, and nothing here changes the pose that the lifter made. docs/world.md says what is assumed.
+stand on it without sliding, who stands keeps their weight over their feet, bones keep their length, and a body doesn't
+jump about. All that and the picture go into a least-squares problem for gravity, floor and path
+(`posepipe.body.world_solve`), then one for the joints (`posepipe.body.world_joints`). What can't be told is withheld
+with a reason, and the pose that the lifter made stays as it is beside it. docs/world.md says what is assumed.
 
 World axes: x to the camera's right, y away from it, z up, all level; the origin is the floor right below the camera.
 """
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
-from posepipe.body.world_feet import plant
+from posepipe.body.world_joints import JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
 from posepipe.errors import UsageError
 from posepipe.reasons import Reason
@@ -97,6 +98,8 @@ class World:
         root_sigma_m: (F, 3) standard deviation of the pelvis, with what an assumed body size and focal length add.
         contact: (F, 4) whether each of `FEET` stands on the floor; False where not known.
         withheld: part of `PARTS` -> why it isn't known.
+        sigma_m: (F, 21) standard deviation of each coordinate of a joint relative to the pelvis; None where it wasn't
+            kept.
     """
 
     up: FloatArray
@@ -107,6 +110,7 @@ class World:
     root_sigma_m: FloatArray
     contact: BoolArray
     withheld: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))
+    sigma_m: FloatArray | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.xyz_m)
@@ -160,6 +164,7 @@ def find_world(
     fixed: tuple[Array, float] | None = None,
     settings: WorldSettings = WORLD,
     firmness: SolveSettings = SOLVE,
+    joints: JointSettings | None = JOINTS,
 ) -> World:
     """Gravity, floor and path of one person.
 
@@ -172,6 +177,7 @@ def find_world(
         fixed: up (3,) and the camera's height, where they are known already; their sigma is left out then.
         settings: when it is told.
         firmness: what the clip is held to.
+        joints: what joints are held to; None leaves them as the lifter has them.
     """
     frames = len(pose)
     why = _why_not(pose, rays, camera, settings)
@@ -189,7 +195,24 @@ def find_world(
     solutions = [found] if alone else [solve(clip, firmness, fixed=held) for clip in clips]
     found = found if fixed is None else solutions[0]
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
-    return _world(found, root, sigma, contact, pose, clips, scale_sigma, focal_sigma, settings)
+    moved = _moved(pose, rays, found, root, contact, slice(first, after), joints)
+    return _world(found, root, sigma, contact, pose, moved, scale_sigma, focal_sigma, settings)
+
+
+def _moved(
+    pose: PoseTrack, rays: Rays, found: Solution, root: Array, contact: Array, part: slice, how: JointSettings | None
+) -> Joints:
+    """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought."""
+    lifted, sigma = pose.xyz_m.astype(np.float64), pose.sigma_m.astype(np.float64)
+    xyz = lifted + root[:, None]
+    share = np.ones(xyz.shape[:2])
+    if how is not None:
+        some = solve_joints(
+            pose.time_s[part], lifted[part], sigma[part], rays.part(part), root[part], found.up, found.camera_m,
+            contact[part], how,
+        )  # fmt: skip
+        xyz[part], share[part] = some.xyz_m, some.share
+    return Joints(np.where(pose.valid[..., None], xyz, np.nan), share)
 
 
 def _pieces(first: int, after: int, settings: WorldSettings) -> list[slice]:
@@ -355,7 +378,7 @@ def _world(
     sigma: Array,
     contact: Array,
     pose: PoseTrack,
-    clips: list[Clip],
+    moved: Joints,
     scale_sigma: float,
     focal_sigma: float,
     settings: WorldSettings,
@@ -369,7 +392,6 @@ def _world(
         withheld = dict.fromkeys(("floor", "path"), Reason.NO_GROUND)
     doubt = np.sqrt(np.diag(found.up_cov)) * (settings.adrift if withheld else 1.0)
     floor_m = found.camera_m + settings.sole_m
-    place = root @ axes.T + np.array([0.0, 0.0, floor_m])
     spread = settings.path_doubt * np.sqrt(np.einsum("ij,fj->fi", axes**2, sigma**2))
     # What every frame shares: body size moves all along the ray, focal length in depth.
     spread = np.hypot(spread, scale_sigma * np.abs(root @ axes.T))
@@ -382,11 +404,9 @@ def _world(
     known: BoolArray = pose.valid[:, _PELVIS] & np.isfinite(pose.root_m).all(axis=1)
     if "path" in withheld:
         known = np.zeros_like(known)
-    joints = np.where(pose.valid[..., None], pose.xyz_m, np.nan) @ axes.T + place[:, None]
+    joints = moved.xyz_m @ axes.T + np.array([0.0, 0.0, floor_m])
     joints[~known], spread[~known] = np.nan, np.nan
     firm = firm & known[:, None]
-    if known.any():
-        joints = plant(joints, pose.sigma_m.astype(np.float64), firm, pose.time_s, settings.sole_m)
     blank = "floor" in withheld
     return World(
         found.up.astype(np.float32),
@@ -397,4 +417,5 @@ def _world(
         spread.astype(np.float32),
         firm & (not blank),
         withheld,
+        np.where(known[:, None], pose.sigma_m * moved.share, np.nan).astype(np.float32),
     )

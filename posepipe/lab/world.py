@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from posepipe._version import __version__
 from posepipe.body.angles import joint_angles
-from posepipe.body.lift import Lifter, LiftResult, assumed_camera, measure_stature
+from posepipe.body.lift import OWN_JOINTS, Lifter, LiftResult, assumed_camera, measure_stature
 from posepipe.body.refine import RefineConfig, Refiner
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.world import FEET, WORLD, World, WorldSettings, find_world, level_axes
+from posepipe.body.world_joints import JOINTS, JointSettings
 from posepipe.body.world_solve import SOLVE, SolveSettings, tangents
 from posepipe.geometry import align
 from posepipe.lab.lifter.multiview import LIMB12, detect_person, load_recording
@@ -41,17 +42,23 @@ _STILL_MPS, _LOW_M = 0.05, 0.06
 _FOOT = BODY21.indices(*FEET)
 _OFF = 1e4
 """A standard deviation that holds nothing."""
-_WITHOUT: dict[str, tuple[WorldSettings, SolveSettings]] = {
-    "nothing": (WORLD, SOLVE),
-    "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF)),
-    "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF)),
-    "one floor": (WORLD, replace(SOLVE, floor_m=_OFF)),
-    "balance": (replace(WORLD, axis_across_deg=_OFF, axis_depth_deg=_OFF), SOLVE),
-    "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF)),
+_WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, JointSettings | None]] = {
+    "nothing": (WORLD, SOLVE, JOINTS),
+    "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), JOINTS),
+    "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF), JOINTS),
+    "one floor": (WORLD, replace(SOLVE, floor_m=_OFF), JOINTS),
+    "balance": (replace(WORLD, axis_across_deg=_OFF, axis_depth_deg=_OFF), SOLVE, JOINTS),
+    "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF), JOINTS),
+    "moving joints": (WORLD, SOLVE, None),
+    "joints' mass": (WORLD, SOLVE, replace(JOINTS, trunk_mps2=_OFF, limb_mps2=_OFF)),
+    "joints' standing feet": (WORLD, SOLVE, replace(JOINTS, slide_mps=_OFF)),
+    "joints' floor": (WORLD, SOLVE, replace(JOINTS, floor_m=_OFF)),
+    "joints' bones": (WORLD, SOLVE, replace(JOINTS, bone_m=_OFF)),
 }
 _SHOWN = (
     "gravity_median_deg", "gravity_p95_deg", "gravity_walk_median_deg", "gravity_coverage", "camera_height_median_m",
-    "path_end_side_pct", "path_end_oblique_pct", "path_end_towards_pct", "slide_median_mps", "known_share",
+    "path_end_side_pct", "path_end_oblique_pct", "path_end_towards_pct", "slide_median_mps", "off_floor_median_m",
+    "mpjpe_change_pct", "mpjpe_worst_pct", "known_share",
 )  # fmt: skip
 _PARTS = ("frame", "time_s", "xy_px", "sigma_px", "score", "valid", "interpolated")
 _LEAN = ("trunk_flexion", "trunk_lateral")
@@ -101,10 +108,10 @@ def ablate_made(count: int = 3, *, seed: int = 900, keep: Path | None = None) ->
             continue
         lens = clip.camera.intrinsics
         pose, lifted = _pose(track, lens, _height_m(clip), lifter, refiner)
-        for term, (settings, firmness) in _WITHOUT.items():
-            world = find_world(pose, lifted.rays, lens, settings=settings, firmness=firmness)
+        for term, (settings, firmness, joints) in _WITHOUT.items():
+            world = find_world(pose, lifted.rays, lens, settings=settings, firmness=firmness, joints=joints)
             about = {"move": clip.move, "camera": kind, "focal": "known"}
-            found[term].append(about | measure(clip, track.frame, pose, world))
+            found[term].append(about | measure(clip, track.frame, pose, world, lifted.pose))
     rows = []
     for term, items in found.items():
         metrics = _summary(items)
@@ -153,19 +160,19 @@ def _rows(clip: RoomClip, kind: str, track: KeypointTrack, lifter: Lifter, refin
     height_m = _height_m(clip)
     lens = clip.camera.intrinsics
     for focal, camera in (("known", lens), ("assumed", assumed_camera(lens.width_px, lens.height_px))):
-        pose, world, ms = _world(track, camera, height_m, lifter, refiner)
+        pose, lifted, world, ms = _world(track, camera, height_m, lifter, refiner)
         about = {"move": clip.move, "camera": kind, "seed": clip.seed, "focal": focal}
-        yield about | measure(clip, track.frame, pose, world) | {"ms_per_frame": ms}
+        yield about | measure(clip, track.frame, pose, world, lifted.pose, lifter) | {"ms_per_frame": ms}
 
 
 def _world(
     track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner
-) -> tuple[PoseTrack, World, float]:
+) -> tuple[PoseTrack, LiftResult, World, float]:
     """As `posepipe.pipeline` makes it, and the milliseconds of computing that finding the world took a frame."""
     pose, lifted = _pose(track, camera, height_m, lifter, refiner)
     start = time.process_time()
     world = world_of(pose, lifted)
-    return pose, world, 1000.0 * (time.process_time() - start) / max(len(pose), 1)
+    return pose, lifted, world, 1000.0 * (time.process_time() - start) / max(len(pose), 1)
 
 
 def _pose(
@@ -177,14 +184,23 @@ def _pose(
     return smooth(refiner.refine(lifted).pose, 6.0), lifted
 
 
-def measure(clip: RoomClip, frame: NDArray[np.int32], pose: PoseTrack, world: World) -> Row:
+def measure(
+    clip: RoomClip,
+    frame: NDArray[np.int32],
+    pose: PoseTrack,
+    world: World,
+    alone: PoseTrack | None = None,
+    lifter: Lifter | None = None,
+) -> Row:
     """Errors of one clip; a part that is withheld has none.
 
     Args:
         clip: the truth.
         frame: (F,) which of the clip's frames the pose has.
-        pose: what the lifter made.
+        pose: what lifter and smoothing made.
         world: what was found.
+        alone: what the lifter made alone; `pose` if None.
+        lifter: for the 90 % radius of a joint; not measured if None.
     """
     row: Row = {"withheld": " ".join(f"{part}:{reason}" for part, reason in world.withheld.items())}
     if not world.knows("gravity"):
@@ -210,7 +226,12 @@ def measure(clip: RoomClip, frame: NDArray[np.int32], pose: PoseTrack, world: Wo
     exact -= exact[:, :1]
     turned = (world.xyz_m[known] - world.root_m[known, None]).astype(np.float64) @ world.rotation
     row["mpjpe_mm"] = _mean_mm(turned - exact)
-    row["mpjpe_lifter_mm"] = _mean_mm(pose.xyz_m[known] - exact)
+    row["mpjpe_pose_mm"] = _mean_mm(pose.xyz_m[known] - exact)
+    row["mpjpe_lifter_mm"] = _mean_mm((pose if alone is None else alone).xyz_m[known] - exact)
+    if lifter is not None and world.sigma_m is not None:
+        own = OWN_JOINTS & np.isfinite(turned).all(axis=(0, 2))
+        miss = np.linalg.norm(turned - exact, axis=-1)
+        row["joints_covered"] = float((miss < lifter.calibration.radius_m(world.sigma_m[known]))[:, own].mean())
     return row
 
 
@@ -283,7 +304,7 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         put(f"gravity_median_deg{suffix}", gravity, np.median)
         put(f"gravity_p95_deg{suffix}", gravity, lambda x: np.percentile(x, 95.0))
         put(f"gravity_walk_median_deg{suffix}", values("gravity_deg", focal, "walk"), np.median)
-        for name in ("gravity", "camera_height", "root"):
+        for name in ("gravity", "camera_height", "root", "joints"):
             put(f"{name}_coverage{suffix}", values(f"{name}_covered", focal), np.mean)
         put(f"camera_height_median_m{suffix}", values("camera_height_m", focal), np.median)
         for view in ("side", "oblique", "towards", "turn"):
@@ -293,10 +314,11 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         put(f"lean_rolled_level_deg{suffix}", values("lean_level_deg", focal, camera="rolled"), np.mean)
         put(f"slide_median_mps{suffix}", values("slide_mps", focal), np.median)
         put(f"off_floor_median_m{suffix}", values("off_floor_m", focal), np.median)
-        lifter, moved = values("mpjpe_lifter_mm", focal), values("mpjpe_mm", focal)
-        if len(lifter):
-            out[f"mpjpe_change_pct{suffix}"] = float(100.0 * (moved.mean() / lifter.mean() - 1.0))
-            out[f"mpjpe_worst_pct{suffix}"] = float(100.0 * (moved / lifter - 1.0).max())
+        moved = values("mpjpe_mm", focal)
+        for name, before in (("", values("mpjpe_lifter_mm", focal)), ("pose_", values("mpjpe_pose_mm", focal))):
+            if len(before):
+                out[f"mpjpe_{name}change_pct{suffix}"] = float(100.0 * (moved.mean() / before.mean() - 1.0))
+                out[f"mpjpe_{name}worst_pct{suffix}"] = float(100.0 * (moved / before - 1.0).max())
     put("ms_per_frame", values("ms_per_frame", "known"), np.median)
     out["known_share"] = float(np.mean([not row["withheld"] for row in rows])) if rows else float("nan")
     return out
@@ -314,7 +336,7 @@ def evaluate_filmed(folder: Path) -> dict[str, Any]:
     hips = [LIMB12.index("left_hip"), LIMB12.index("right_hip")]
     for video, camera in zip(recording.videos, recording.cameras, strict=True):
         track = detect_person(video, camera, recording.world_m)
-        pose, world, ms = _world(track, camera.pinhole(), None, lifter, refiner)
+        pose, _, world, ms = _world(track, camera.pinhole(), None, lifter, refiner)
         up = camera.rotation[:, 2]
         place = -camera.rotation.T @ camera.translation_m
         row: Row = {"camera": camera.name, "withheld": " ".join(world.withheld), "ms_per_frame": ms}
