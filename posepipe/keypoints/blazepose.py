@@ -69,7 +69,7 @@ class BlazePoseSettings:
         "and a few frames of people half hidden",
     )
     redetect_s: float = setting(0.5, "time between looks for more than those followed", unit="s", source="judgement")
-    missed_s: float = setting(1.0, "after somebody was lost, looks come oftener for so long", unit="s", source="judgement")
+    missed_s: float = setting(1.0, "somebody lost is looked for oftener for so long", unit="s", source="judgement")
     again_s: float = setting(0.1, "time between those looks", unit="s", source="judgement")
     sure_presence: float = setting(0.9, "presence to begin with somebody in a part of the picture", source="judgement")
     sure_score: float = setting(0.7, "and the mean score of the joints", source="judgement")

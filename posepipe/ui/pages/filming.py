@@ -7,10 +7,11 @@ import math
 import numpy as np
 import streamlit as st
 
+from posepipe.annotate import keypoints_at
 from posepipe.body.filming import WALK, Check, Shot, Verdict, Wanted, judge, light_of
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.filming import PLACES, best_views, place, wanted
-from posepipe.pipeline import Detection, keypoints_at
+from posepipe.pipeline import Detection
 from posepipe.record.recording import Person, Recording
 from posepipe.texts import Texts
 from posepipe.ui.session import keep_choices, kept_choice, say
