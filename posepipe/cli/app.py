@@ -25,8 +25,8 @@ _SHORTEST_PASSWORD = 8
 _SHUTDOWN_S = 3
 _BACKLOG = 2048
 _ANY_ADDRESS = ("0.0.0.0", "::")
-# Okabe and Ito's blue, as on the skeleton's left side, and a lighter one that stands out on black and under white.
-_BLUE, _SKY = "#0072b2", "#2f86c8"
+# Okabe and Ito's blue, as on the skeleton's left side, and their sky blue, which stands out on black.
+_BLUE, _SKY = "#0072b2", "#56b4e9"
 
 
 def app(

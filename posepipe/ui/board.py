@@ -122,7 +122,7 @@ def _advice(text: Texts, look: Look) -> tuple[str, str, bool]:
         return level, said, True
     if not look.seen:
         return "frame", text("live.step_in"), True
-    return level, text("live.good" if look.coach.label else "live.begin"), False
+    return level, text("live.good" if look.coach.label or now.phase == "work" else "live.begin"), False
 
 
 def _verdict(text: Texts, look: Look) -> str:

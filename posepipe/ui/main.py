@@ -12,7 +12,7 @@ import streamlit as st
 from posepipe.texts import Texts
 from posepipe.ui.assets import ICON, asset
 from posepipe.ui.notices import show_notices
-from posepipe.ui.session import guarded, job, language_choice, results, say, tell_of_reload
+from posepipe.ui.session import dark, guarded, job, language_choice, results, say, tell_of_reload
 
 __all__ = ["main"]
 
@@ -27,6 +27,11 @@ _PAGES = {
 """Modules of `posepipe.ui.pages`, and their signs."""
 
 
+# Streamlit's own captions are too pale (3.8 : 1); so would white words on the dark theme's sky blue be.
+_CONTRAST = """<style>
+[data-testid="stCaptionContainer"] { opacity: .8 !important; color: inherit !important; }
+</style>"""
+_DARK = """<style>[data-testid^="stBaseButton-primary"]:not(:disabled) { color: #0b1014 !important; }</style>"""
 # On paper stands what was found, not what can be pressed.
 _PRINT = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], button, [data-testid="stFileUploader"], .st-key-analyze_form,
@@ -46,7 +51,7 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
-    st.html(_PRINT)
+    st.html(_PRINT + _CONTRAST + (_DARK if dark() else ""))
     with st.sidebar:
         language_choice()
         _sample(text, pages)

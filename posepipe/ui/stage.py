@@ -21,6 +21,7 @@ from posepipe.body.filming import Light, Shot, light_of
 from posepipe.errors import PosePipeError
 from posepipe.exercise.analyse import result_of
 from posepipe.exercise.coach import Coach
+from posepipe.exercise.nameless import Nameless
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import Bout, CoachState, Repetition, SessionSummary
 from posepipe.live import LivePerson, LiveSession
@@ -144,6 +145,7 @@ class Stage:
         self._frame = threading.Lock()
         self._coach: Coach | None = None
         self._coached: str | None = None
+        self._nameless = Nameless()
         self._bouts: list[Bout] = []
         self._training = Training(exercise)
         self._showing = self._training.showing()
@@ -344,8 +346,16 @@ class Stage:
             else:
                 self._state = coach.step(frame.time_s, person.pose, person.angles, person.keypoints, frame.size_px)
             self._training.step(self._state, person is not None and propped(person.pose), self._reps_of)
+            self._count_nameless(frame.time_s, person)
             self._showing = self._training.showing()
         return person
+
+    def _count_nameless(self, time_s: float, person: LivePerson | None) -> None:
+        """What repeats is counted while nobody knows its name and none was chosen."""
+        if self._training.exercise is not None or self._state is None or self._state.label is not None:
+            self._nameless.reset()
+        elif person is not None:
+            self._training.nameless(self._nameless.step(time_s, person.pose, person.angles), self._reps_of)
 
     def _right_coach(self) -> Coach | None:
         """The coach, or a new one where another exercise is to be done now."""

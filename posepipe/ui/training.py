@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.exercise.catalogue import load_catalogue
+from posepipe.exercise.coach import COACH
+from posepipe.exercise.count import Cycle
 from posepipe.exercise.types import CoachState, Repetition
 from posepipe.record.session import PlanStep, TrainingSet
 from posepipe.settings import setting
@@ -24,6 +26,8 @@ __all__ = ["TRAINING", "Event", "Showing", "Training", "TrainingSettings", "prop
 
 Phase = Literal["idle", "work", "rest", "done"]
 RepsOf = Callable[[str], Sequence[Repetition]]
+_NAMELESS = ""
+"""The exercise of a set that nobody can name, as in session.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,43 @@ class Training:
         if self._reached(current) or (current.task is None and self._time_s - current.last_s > self._quiet_s(current)):
             self._end(reps_of)
 
+    def nameless(self, cycles: Sequence[Cycle], reps_of: RepsOf) -> None:
+        """Repetitions of a movement that nobody named; only where none was chosen or planned.
+
+        Args:
+            cycles: counted since the last call.
+            reps_of: as in `step`.
+        """
+        if not cycles or self._tasks or self.chosen is not None:
+            return
+        current = self._current
+        if current is None or current.over or current.exercise != _NAMELESS:
+            self._end(reps_of)
+            current = self._open(_NAMELESS, 0, 0)
+            current.start_s = cycles[0].start_s
+        current.reps += tuple(
+            Repetition(
+                cycle.start_s,
+                cycle.turn_s,
+                cycle.end_s,
+                tempo_s=(cycle.turn_s - cycle.start_s, cycle.end_s - cycle.turn_s),
+            )
+            for cycle in cycles
+        )
+        current.count, current.last_s = len(current.reps), self._time_s
+
+    def _named(self, since_s: float) -> None:
+        """The movement got a name, and the coach counts it anew from then on: nothing is counted twice."""
+        current = self._current
+        if current is None or current.over or current.exercise != _NAMELESS:
+            return
+        current.reps = tuple(rep for rep in current.reps if rep.end_s <= since_s)
+        current.count = len(current.reps)
+        if current.reps:
+            current.last_s = current.reps[-1].end_s
+        else:
+            self._current = None
+
     def skip(self, reps_of: RepsOf) -> None:
         """End the set, or the rest."""
         if self._resting_until_s is not None:
@@ -327,6 +368,8 @@ class Training:
             return
         if self._tasks and (task is None or self._resting_until_s is not None or task.exercise != label):
             return
+        told = reps_of(label)[before : before + new]
+        self._named(told[0].start_s if told else self._time_s - COACH.memory_s)
         self._end(reps_of)
         self._open(label, before, new)
 
@@ -394,7 +437,7 @@ class Training:
             self._current = None
 
     def _describe(self, current: _Current, reps_of: RepsOf) -> None:
-        if current.held_s is None:
+        if current.held_s is None and current.exercise != _NAMELESS:
             current.reps = tuple(reps_of(current.exercise))[current.first : current.first + current.count]
             if current.reps:
                 current.start_s = min(current.start_s, current.reps[0].start_s)

@@ -116,11 +116,13 @@ def test_two_videos_in_step_and_a_clip(open_page: OpenPage, tmp_path: Path) -> N
         page.wait_for_timeout(500)
         left_s, right_s = times(page)
         assert right_s == pytest.approx(1.9 + 0.75 * (left_s - 1.5), abs=0.03)
+        assert page.evaluate(f"{VIDEOS}.every(video => video.ariaLabel.includes('skeleton'))")
         # A clip of one result.
         tick(page, 1)
         page.locator("iframe[srcdoc]").wait_for()
         video = page.locator(".st-key-player video")
         video.wait_for()
+        page.wait_for_function("document.querySelector('.st-key-player video').ariaLabel?.includes('skeleton')")
         for time_s, name in ((1.0, "Clip from here"), (2.0, "to here: cut out")):
             video.evaluate(f"video => {{ video.currentTime = {time_s} }}")
             page.wait_for_timeout(400)

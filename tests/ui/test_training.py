@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posepipe.exercise.count import Cycle
 from posepipe.exercise.types import CoachState, Repetition
 from posepipe.record.session import PlanStep
 from posepipe.skeleton import H36M17
@@ -208,3 +209,46 @@ def test_who_is_propped_up(trunk_deg: float, arm_deg: float, held: bool) -> None
     pose = _pose(trunk_deg, arm_deg)
     assert propped(pose) is held
     assert not propped(replace(pose, valid=np.zeros_like(pose.valid)))
+
+
+def cycles(*starts_s: float) -> tuple[Cycle, ...]:
+    return tuple(Cycle(start_s, start_s + 0.8, start_s + 1.6) for start_s in starts_s)
+
+
+def test_a_movement_without_a_name_is_counted_as_one() -> None:
+    gym = Gym(Training())
+    gym.wait(10.0)
+    gym.training.nameless(cycles(1.0, 3.0, 5.0), gym.reps_of)
+    gym.wait(2.0)
+    gym.training.nameless(cycles(9.0), gym.reps_of)
+    now = gym.training.showing()
+    assert (now.exercise, now.count, now.phase) == ("", 4, "work")
+    gym.wait(20.0)
+    assert gym.training.showing().phase == "rest"
+    only = gym.training.sets(gym.reps_of)[0]
+    assert (only.exercise, only.count, len(only.reps), only.start_s) == ("", 4, 4, 1.0)
+    # Neither where an exercise was chosen nor where a plan says which.
+    for training in (Training("squat"), Training(plan=[PlanStep("squat", 1, reps=5)])):
+        training.nameless(cycles(1.0, 3.0, 5.0), gym.reps_of)
+        assert training.sets(gym.reps_of) == ()
+
+
+def test_a_name_that_comes_late_counts_nothing_twice() -> None:
+    gym = Gym(Training())
+    gym.wait(12.0)
+    gym.training.nameless(cycles(0.5, 3.0, 6.0, 9.0), gym.reps_of)
+    # The coach recognises it, and counts its memory anew: from 5.9 s on.
+    gym.recognised("squat")
+    gym.reps = [Repetition(5.9, 6.8, 7.6), Repetition(8.9, 9.8, 10.6)]
+    gym.step()
+    first, second = gym.training.sets(gym.reps_of)
+    assert (first.exercise, first.count, second.exercise, second.count) == ("", 2, "squat", 2)
+    assert first.end_s == pytest.approx(4.6)
+    # Nothing is left of the nameless set.
+    gym = Gym(Training())
+    gym.wait(8.0)
+    gym.training.nameless(cycles(0.5, 3.0, 5.5), gym.reps_of)
+    gym.recognised("squat")
+    gym.reps = [Repetition(start_s, start_s + 0.8, start_s + 1.6) for start_s in (0.4, 2.9, 5.4)]
+    gym.step()
+    assert [(one.exercise, one.count) for one in gym.training.sets(gym.reps_of)] == [("squat", 3)]

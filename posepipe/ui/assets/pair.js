@@ -34,7 +34,12 @@ function begin(left, right, root, data) {
   const place = root.querySelector(".tools"), words = data.words;
   place.replaceChildren();
   const state = { mode: data.anchors.length ? "phase" : "time", rate: 1 };
-  for (const video of [left, right]) { video.controls = false; video.muted = true; video.pause(); }
+  for (const video of [left, right]) {
+    video.ariaLabel = words.video;
+    video.controls = false;
+    video.muted = true;
+    video.pause();
+  }
 
   function step() {
     const [time_s, slope] = follow(state.mode, data.anchors, left.currentTime);

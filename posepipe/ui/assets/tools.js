@@ -35,6 +35,7 @@ function begin(video, root, data, setTriggerValue) {
   const state = { correcting: false, joint: "", start_s: null, drag: null };
 
   // A canvas over the picture: angles on demand, and joints to drag.
+  video.ariaLabel = words.video;
   const box = video.parentElement;
   box.style.position = "relative";
   box.querySelectorAll("canvas.posepipe").forEach(old => old.remove());

@@ -109,7 +109,9 @@ def summary(text: Texts, stage: Stage) -> None:
         st.markdown(text("summary.no_reps"))
     else:
         st.dataframe([_row(text, number, one) for number, one in enumerate(sets, 1)], hide_index=True, width="stretch")
-        result = ExerciseResult(tuple(Bout(one.exercise, 1.0, one.start_s, one.end_s, one.reps) for one in sets))
+        result = ExerciseResult(
+            tuple(Bout(one.exercise or "other", 1.0, one.start_s, one.end_s, one.reps) for one in sets)
+        )
         if rows := rep_rows(text, result):
             with st.expander(text("train.each")):
                 st.dataframe(rows, hide_index=True, width="stretch")

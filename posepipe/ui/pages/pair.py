@@ -17,7 +17,7 @@ from posepipe.ui.session import verbatim
 
 __all__ = ["anchors", "show_pair"]
 
-_WORDS = ("play", "pause", "back", "on", "speed", "moment", "together", "time", "first", "phase", "point")
+_WORDS = ("play", "pause", "back", "on", "speed", "moment", "together", "time", "first", "phase", "point", "video")
 _SHARED_S = 0.05
 """Anchors nearer than this are one."""
 

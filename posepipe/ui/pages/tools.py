@@ -34,6 +34,7 @@ _JOINTS = (
 _WORDS = (
     "at", "frame", "back", "on", "speed", "angle", "no_angle", "picture", "remove", "swap_from", "swap_to",
     "swap_begun", "correct", "drag", "undo", "undo_all", "point", "clip_from", "clip_to", "clip_begun",
+    "video",
 )  # fmt: skip
 
 
