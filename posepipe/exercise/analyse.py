@@ -156,6 +156,7 @@ def _stretched(bout: Bout, slower: float) -> Bout:
             turn_s=rep.turn_s * slower,
             end_s=rep.end_s * slower,
             tempo_s=(out_s * slower, back_s * slower),
+            speed_m_s=(rep.speed_m_s[0] / slower, rep.speed_m_s[1] / slower),
         )
 
     return replace(
@@ -277,6 +278,7 @@ def _given_rep(rep: Repetition) -> Repetition:
         rom_sigma_deg=round(float(rep.rom_sigma_deg), 1),
         tempo_s=(round(float(rep.tempo_s[0]), 2), round(float(rep.tempo_s[1]), 2)),
         left_right_deg=round(float(rep.left_right_deg), 1),
+        speed_m_s=(round(float(rep.speed_m_s[0]), 3), round(float(rep.speed_m_s[1]), 3)),
         score=round(rep.score, 3),
     )
 
