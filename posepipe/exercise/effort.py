@@ -49,7 +49,7 @@ EFFORT = EffortSettings()
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """A set as a whole; NaN where it isn't known.
+    """A set as a whole, in the digits that are given; NaN where it isn't known.
 
     Attributes:
         under_tension_s: time within repetitions, or of a hold.
@@ -79,7 +79,8 @@ def effort(reps: Sequence[Repetition], held_s: float | None = None, settings: Ef
     slope = (rom[b] - rom[a]) / (b - a)
     slope = slope[np.isfinite(slope)]
     known = int(np.isfinite(rom).sum()) >= settings.trend_reps
-    return Effort(float(tension_s), float(loss), float(np.median(slope)) if known else float("nan"))
+    trend_deg = float(np.median(slope)) if known else float("nan")
+    return Effort(round(float(tension_s), 2), round(float(loss), 3), round(trend_deg, 2))
 
 
 def lifted_joint(motion: Motion, name: str) -> Array:
