@@ -120,12 +120,14 @@ def reps_same(
     only: Annotated[list[str] | None, typer.Option(help="This change; several may follow.", show_default="all")] = None,
     clips: Annotated[int | None, typer.Option(min=1, help="So many clips, spread over the list.")] = None,
     limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
+    clip: Annotated[list[str] | None, typer.Option(help="This clip; several may follow.", show_default="all")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for poses, used again.", show_default="none")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Counted films in, share of unchanged counts for every change out; with --results poses are changed, not films."""
     from posepipe.lab.counter.same import evaluate_same
 
-    _show(evaluate_same(data, results, only or (), clips, limit_s), as_json)
+    _show(evaluate_same(data, results, only or (), clips, limit_s, clip or (), cache), as_json)
 
 
 @app.command("form", help="Whether faulty repetitions of a rehabilitation set stand out.")

@@ -9,14 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from posepipe.body.motion import Motion
-from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
+from posepipe.exercise.catalogue import MIN_RANGE_DEG, Catalogue, Exercise, load_catalogue
 from posepipe.exercise.count import Counted, count_exercise
 from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.form import MOVEMENTS, QualityModel, beyond_doubt, consistency, describe
 from posepipe.exercise.labels import OTHER, WALKING
 from posepipe.exercise.recognise import Segment, WindowScores, longest, segments
 from posepipe.exercise.repeats import Repeats, count_any, find_repeats
-from posepipe.exercise.signal import POSE_JOINTS, measure
+from posepipe.exercise.signal import POSE_JOINTS, measure, resampled
 from posepipe.exercise.types import SCORE, Bout, Consistency, ExerciseResult, Repetition
 from posepipe.reasons import Reason
 from posepipe.settings import setting
@@ -24,6 +24,8 @@ from posepipe.settings import setting
 __all__ = ["analyse_exercise", "bouts", "clip_label", "result_of"]
 
 _MADE = "chosen on 258 synthetic sets in no pool (seed 951 of `posepipe.lab.counter.measure.made_clips`)"
+_MOVED = ("knee_flexion", "hip_bend", "arm_raise", "elbow_flexion")
+"""What a repetition bends, that somebody who holds a posture doesn't."""
 LEAST_S = 1.0
 """A shorter clip isn't analysed."""
 _LEAST_SLOW = 2
@@ -115,6 +117,9 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
             if len(paced):
                 out.append(Bout(OTHER, item.confidence, *span, _plain(paced)))
             continue
+        if not exercise.counted and not _moves(motion, paced):
+            out.append(Bout(item.label, item.confidence, *span))
+            continue
         counted = count_exercise(motion, exercise, span)
         if _better_paced(len(counted), paced, repeats, motion, exercise):
             if len(counted) < ANALYSE.misnamed * len(paced):
@@ -128,6 +133,19 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
             rejected = tuple(sorted((*rejected, *doubtful), key=lambda one: one.start_s))
         out.append(Bout(item.label, item.confidence, *span, reps, rejected))
     return tuple(out)
+
+
+def _moves(motion: Motion, paced: Counted) -> bool:
+    """Whether what repeats bends some joint as far as a repetition does: who holds a posture sways."""
+    if not paced.reps:
+        return False
+    moments = np.array([(c.start_s, c.turn_s, c.end_s) for c in paced.reps])
+    size = [0.0]
+    for name in _MOVED:
+        start, turn, end = (resampled(motion.time_s, measure(motion, name).deg, at) for at in moments.T)
+        out = np.abs(turn - (start + end) / 2.0)
+        size += [float(np.median(side)) for side in out.T if np.isfinite(side).all()]
+    return max(size) >= MIN_RANGE_DEG
 
 
 def _slow(motion: Motion, recogniser: Recognises, catalogue: Catalogue) -> tuple[Bout, ...]:
@@ -156,6 +174,7 @@ def _stretched(bout: Bout, slower: float) -> Bout:
             turn_s=rep.turn_s * slower,
             end_s=rep.end_s * slower,
             tempo_s=(out_s * slower, back_s * slower),
+            speed_m_s=(rep.speed_m_s[0] / slower, rep.speed_m_s[1] / slower),
         )
 
     return replace(
@@ -277,6 +296,7 @@ def _given_rep(rep: Repetition) -> Repetition:
         rom_sigma_deg=round(float(rep.rom_sigma_deg), 1),
         tempo_s=(round(float(rep.tempo_s[0]), 2), round(float(rep.tempo_s[1]), 2)),
         left_right_deg=round(float(rep.left_right_deg), 1),
+        speed_m_s=(round(float(rep.speed_m_s[0]), 3), round(float(rep.speed_m_s[1]), 3)),
         score=round(rep.score, 3),
     )
 

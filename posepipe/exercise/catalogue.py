@@ -21,7 +21,7 @@ __all__ = ["Catalogue", "Exercise", "Rule", "load_catalogue"]
 
 _EXERCISE_KEYS = (
     *("words", "signal", "others", "sides", "start", "min_range_deg"),
-    *("tempo_s", "needs", "views", "counted", "rules"),
+    *("tempo_s", "needs", "lifts", "views", "counted", "rules"),
 )
 _RULE_KEYS = (
     *("code", "measure", "at", "take", "below_deg", "above_deg"),
@@ -30,6 +30,7 @@ _RULE_KEYS = (
 MIN_RANGE_DEG, TEMPO_S, MAX_SIGMA_DEG = 30.0, (0.4, 15.0), 20.0
 """Where a catalogue says nothing: least range of a repetition, its shortest and longest time in seconds, and the sigma
 from which a rule isn't judged. Convention."""
+_LIFTS = ("pelvis", "thorax", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _SIDES = ("together", "either", "most")
 _STARTS = ("low", "high")
 _TIMES = ("start", "turn", "end", "out", "back", "rep")
@@ -94,6 +95,7 @@ class Exercise:
         min_range_deg: less isn't a repetition.
         tempo_s: shortest and longest repetition.
         needs: joints that must be seen.
+        lifts: the joint whose speed up is told, without its side; empty for none.
         views: sides of the body from which it is best seen.
         counted: False for holds, which have no repetitions.
         rules: form.
@@ -108,6 +110,7 @@ class Exercise:
     min_range_deg: float = MIN_RANGE_DEG
     tempo_s: tuple[float, float] = TEMPO_S
     needs: tuple[str, ...] = ()
+    lifts: str = ""
     views: frozenset[str] = frozenset(VIEWS)
     counted: bool = True
     rules: tuple[Rule, ...] = ()
@@ -199,6 +202,7 @@ class _Reader:
             min_range_deg=self._number(data, "min_range_deg", MIN_RANGE_DEG, low=1.0),
             tempo_s=(float(tempo[0]), float(tempo[1])),
             needs=tuple(map(str, self._list(data, "needs"))),
+            lifts=self._one_of("lifts", data["lifts"], _LIFTS) if "lifts" in data else "",
             views=self._views("views", data.get("views", "any")),
             counted=bool(data.get("counted", True)),
             rules=tuple(self._rule(i, item) for i, item in enumerate(rules, 1)),

@@ -14,7 +14,7 @@ measured with motion capture: a repetition on film gets none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from posepipe.body.motion import Motion, facing, view_label
 from posepipe.errors import ModelError
 from posepipe.exercise.catalogue import Exercise, Rule
 from posepipe.exercise.count import Counted, Cycle
+from posepipe.exercise.effort import lift_speed, lifted_joint
 from posepipe.exercise.signal import Measure, difference_sigma, measure
 from posepipe.exercise.types import Consistency, Form, Rejected, Repetition
 from posepipe.inference import open_session
@@ -100,7 +101,12 @@ def describe(motion: Motion, exercise: Exercise, counted: Counted) -> tuple[Repe
     """
     yaw_deg, _ = facing(_pose(motion))
     judge = Judge(motion, exercise, yaw_deg)
-    return tuple(_one(motion, judge, exercise, cycle) for cycle in counted.reps)
+    reps = tuple(_one(motion, judge, exercise, cycle) for cycle in counted.reps)
+    if not exercise.lifts:
+        return reps
+    joint_m, up = lifted_joint(motion, exercise.lifts), motion.up.astype(np.float64)
+    speeds = (lift_speed(motion.time_s, joint_m, up, cycle) for cycle in counted.reps)
+    return tuple(replace(rep, speed_m_s=speed) for rep, speed in zip(reps, speeds, strict=True))
 
 
 def _one(motion: Motion, judge: Judge, exercise: Exercise, cycle: Cycle) -> Repetition:

@@ -47,6 +47,7 @@ class Repetition:
         tempo_s: seconds out (start to turn) and back (turn to end).
         side: "left", "right" or "both": the side that moved.
         left_right_deg: left range minus right range; NaN unless both sides moved and were seen.
+        speed_m_s: mean and peak speed of the way up, see `posepipe.exercise.effort`; as true as the body's height is.
         faults: codes of form rules that were broken beyond doubt.
         score: form score in [0, 1]; NaN without a model for the movement or where it is withheld.
         withheld: rule code -> reason, for rules that this view or its error bars can't judge; "score" -> reason.
@@ -62,6 +63,7 @@ class Repetition:
     tempo_s: tuple[float, float] = (float("nan"), float("nan"))
     side: str = "both"
     left_right_deg: float = float("nan")
+    speed_m_s: tuple[float, float] = (float("nan"), float("nan"))
     faults: tuple[str, ...] = ()
     score: float = float("nan")
     withheld: Mapping[str, Reason] = field(default_factory=dict)

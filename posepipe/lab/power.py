@@ -33,7 +33,7 @@ SEED = 931
 _REPS = 4
 _SIGMA_M = 0.001
 """Of exact joints: angles need one."""
-_SIZES_DEG = (10.0, 20.0, 30.0, 40.0, 50.0)
+_SIZES_DEG = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """Sizes of fault that are told."""
 _FOUND = 0.8
 """Share from which a rule finds faults of a size."""

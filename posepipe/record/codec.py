@@ -18,6 +18,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from posepipe.exercise.effort import effort
 from posepipe.exercise.types import Bout, Consistency, ExerciseResult, Form, Rejected, Repetition
 from posepipe.gait.findings import findings
 from posepipe.gait.types import DISCLAIMER, Abnormal, Deviation, Event, Finding, GaitResult, Measured, Value
@@ -162,6 +163,8 @@ def _bout_json(bout: Bout) -> dict[str, Any]:
         "rep_list": [_rep_json(rep) for rep in bout.reps],
         "rejected": [{"start_s": r.start_s, "end_s": r.end_s, "reason": str(r.reason)} for r in bout.rejected],
     }
+    if bout.reps:
+        row["effort"] = encode(effort(bout.reps))
     return row | ({} if bout.alike is None else {"consistency": asdict(bout.alike)})
 
 
@@ -190,6 +193,8 @@ def _rep_json(rep: Repetition) -> dict[str, Any]:
         "faults": list(rep.faults),
         "form": str(rep.form),
     }
+    if math.isfinite(rep.speed_m_s[0]):
+        row["speed_m_s"] = encode(rep.speed_m_s)
     if math.isfinite(rep.score):
         row["score"] = rep.score
     if rep.withheld:
@@ -199,6 +204,7 @@ def _rep_json(rep: Repetition) -> dict[str, Any]:
 
 def _rep_from(row: Mapping[str, Any]) -> Repetition:
     out_s, back_s = (decode(float, part) for part in row["tempo_s"])
+    mean_m_s, peak_m_s = (decode(float, part) for part in row.get("speed_m_s", (None, None)))
     return Repetition(
         start_s=row["start_s"],
         turn_s=row["turn_s"],
@@ -208,6 +214,7 @@ def _rep_from(row: Mapping[str, Any]) -> Repetition:
         tempo_s=(out_s, back_s),
         side=row["side"],
         left_right_deg=decode(float, row["left_right_deg"]),
+        speed_m_s=(mean_m_s, peak_m_s),
         faults=tuple(row["faults"]),
         score=decode(float, row.get("score")),
         withheld={code: Reason(reason) for code, reason in row.get("not_judged", {}).items()},

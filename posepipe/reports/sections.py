@@ -13,6 +13,7 @@ from posepipe._version import __version__
 from posepipe.body.angles import ANGLES
 from posepipe.body.motion import Motion
 from posepipe.exercise.catalogue import load_catalogue
+from posepipe.exercise.effort import effort
 from posepipe.exercise.form import advice
 from posepipe.exercise.signal import measure
 from posepipe.exercise.types import Bout, ExerciseResult, Form, Repetition
@@ -421,11 +422,11 @@ def exercise_blocks(person: Person, say: Texts = ENGLISH) -> tuple[Block, ...]:
     blocks: list[Block] = [Paragraph(say("Repetitions in all: {number}", number=total), strong=total)]
     motion = Motion.from_pose(person.pose, person.angles, person.keypoints) if len(person.pose) > 1 else None
     for bout in result.bouts:
-        blocks += _bout(bout, motion, say)
+        blocks += _bout(bout, motion, say, person.scale_source == "given")
     return tuple(blocks)
 
 
-def _bout(bout: Bout, motion: Motion | None, say: Texts) -> Iterator[Block]:
+def _bout(bout: Bout, motion: Motion | None, say: Texts, metres: bool) -> Iterator[Block]:
     name = say(exercise_name(bout.label))
     yield Paragraph(
         say(
@@ -454,10 +455,40 @@ def _bout(bout: Bout, motion: Motion | None, say: Texts) -> Iterator[Block]:
             tempo=f"{bout.alike.tempo_sd_s:.1f}",
         )
         yield Paragraph(spread, "soft")
+    if told := effort_words(bout, metres, say):
+        yield Paragraph(told, "soft")
     if bout.rejected:
         rows = [(say("{start} to {end} s", start=r.start_s, end=r.end_s), why(r.reason, say)) for r in bout.rejected]
         yield Table(tuple(rows), (0.3, 0.7), (say("When"), say("Why")), say("Movements not counted"))
     yield from _not_judged(bout, say)
+
+
+def effort_words(bout: Bout, metres: bool, say: Texts = ENGLISH) -> str:
+    """How long the muscles worked, how fast the lifts were, and what changed over the set; empty if nothing is known.
+
+    Args:
+        bout: a set or a hold.
+        metres: whether the body's height was given, so that speeds are in metres.
+        say: the language.
+    """
+    hold = _is_hold(bout.label)
+    if not (hold or bout.reps):
+        return ""
+    whole = effort(bout.reps, bout.end_s - bout.start_s if hold else None)
+    time = "Held for {seconds} s." if hold else "Time under tension: {seconds} s."
+    parts = [say(time, seconds=f"{whole.under_tension_s:.0f}")]
+    speed = np.array([rep.speed_m_s for rep in bout.reps]).reshape(-1, 2)
+    speed = speed[np.isfinite(speed[:, 0])]
+    if metres and len(speed):
+        mean, peak = f"{speed[:, 0].mean():.2f}", f"{speed[:, 1].max():.2f}"
+        parts.append(say("Lifting speed: {mean} m/s on average, {peak} m/s at its fastest.", mean=mean, peak=peak))
+    if np.isfinite(whole.speed_loss):
+        loss = f"{100 * whole.speed_loss:.0f}"
+        parts.append(say("The last lift was {loss} % slower than the fastest.", loss=loss))
+    if np.isfinite(whole.rom_trend_deg):
+        trend = f"{whole.rom_trend_deg:+.1f}"
+        parts.append(say("Range of motion: {trend}° from each repetition to the next.", trend=trend))
+    return " ".join(parts)
 
 
 def _timeline(bout: Bout, motion: Motion, say: Texts) -> Iterator[Block]:

@@ -56,6 +56,16 @@ def test_plank_has_no_repetitions() -> None:
     assert found.reps_total == 0 and found.bouts[0].label == "plank"
 
 
+def test_who_sways_in_a_plank_holds_it() -> None:
+    """Hips that bob by six degrees, over and over, are no repetitions; elbows that bend are."""
+    for seed in (2, 5):
+        motion = filmed(take_of("plank", seed, reps=5), seed)[1]
+        (bout,) = analyse_exercise(motion, Told("plank")).bouts
+        assert bout.label == "plank" and not bout.reps
+    motion = filmed(take_of("push_up", 3, reps=5), 3)[1]
+    assert analyse_exercise(motion, Told("plank")).reps_by_label == {"other": 5}
+
+
 def test_nobody_seen_clearly_is_not_counted() -> None:
     _, motion = filmed(take_of("squat", 55, reps=3))
     blind = replace(motion, valid=np.zeros_like(motion.valid))

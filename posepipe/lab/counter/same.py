@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from posepipe.exercise.analyse import analyse_exercise
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import ExerciseResult, Repetition
 from posepipe.lab.recogniser.measure import filmed_motion
+from posepipe.media.atomic import atomic_path
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
+from posepipe.skeleton import BODY21
 from posepipe.types import PoseTrack
 
 __all__ = ["CHANGES", "Change", "Pair", "changed_motion", "evaluate_same", "retimed"]
@@ -45,6 +48,8 @@ _ROLL_DEG = 15.0
 _LEAST_REPS = 3
 """A clip with fewer isn't cut."""
 _GREY = 110
+_KEPT = ("time_s", "xyz_m", "sigma_m", "root_m", "valid")
+"""Of a motion, in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,8 @@ def evaluate_same(
     only: Sequence[str] = (),
     clips: int | None = None,
     limit_s: float | None = None,
+    named: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Counts of every counted clip under every change.
 
@@ -235,14 +242,19 @@ def evaluate_same(
         only: names of changes; all if empty.
         clips: so many clips, evenly spread over the list; all if None.
         limit_s: after so long no further clip is begun.
+        named: of these clips only; all if empty.
+        cache: folder in which the poses of clips and changed films are kept, and taken from where they are there.
 
     Raises:
-        InputError: no such folder, nothing counted in it, or no such change.
+        InputError: no such folder, nothing counted in it, or no such change or clip.
     """
     wanted = [c for c in CHANGES if (not only or c.name in only) and (results is None or c.posed)]
     if unknown := set(only) - {change.name for change in CHANGES}:
         raise InputError(f"no change {sorted(unknown)[0]!r}", hint=f"Valid: {', '.join(c.name for c in CHANGES)}")
     listed = _counted(folder)
+    if unknown := set(named) - set(listed):
+        raise InputError(f"no counted clip {sorted(unknown)[0]!r}", where=str(folder))
+    listed = [name for name in listed if not named or name in named]
     if clips is not None:
         spread = np.linspace(0, len(listed) - 1, min(clips, len(listed))).round().astype(int)
         listed = [listed[i] for i in spread]
@@ -252,8 +264,10 @@ def evaluate_same(
     for name in listed:
         if limit_s is not None and time.monotonic() - begun > limit_s:
             break
-        find = _filmed if results is None else _posed
-        found = find(folder / name, results, wanted, recogniser)
+        if results is None:
+            found = _filmed(folder / name, wanted, recogniser, cache)
+        else:
+            found = _posed(folder / name, results, wanted, recogniser)
         pairs += [Pair(name, *row) for row in found]
         done += bool(found)
     return {
@@ -302,10 +316,8 @@ def _wanted(change: Change, reps: Reps) -> int:
     return len(reps) - 2 if change.event == "cut" else len(reps)
 
 
-def _posed(
-    video: Path, results: Path | None, changes: Sequence[Change], recogniser: Recogniser
-) -> list[tuple[str, int, int]]:
-    if results is not None and not (results / video.stem / "summary.json").is_file():
+def _posed(video: Path, results: Path, changes: Sequence[Change], recogniser: Recogniser) -> list[tuple[str, int, int]]:
+    if not (results / video.stem / "summary.json").is_file():
         return []
     motion = filmed_motion(results)(video)
     if motion is None:
@@ -320,22 +332,45 @@ def _posed(
 
 
 def _filmed(
-    video: Path, results: Path | None, changes: Sequence[Change], recogniser: Recogniser
+    video: Path, changes: Sequence[Change], recogniser: Recogniser, cache: Path | None
 ) -> list[tuple[str, int, int]]:
-    motion_of = filmed_motion(results)
-    whole = motion_of(video)
+    motion_of = filmed_motion()
+    whole = _kept(cache, video, "as it is", lambda: motion_of(video))
     reps = _reps(analyse_exercise(whole, recogniser)) if whole is not None else ()
-    found = []
-    for change in changes:
-        if not _applies(change, reps):
-            continue
+
+    def seen(change: Change) -> Motion | None:
         with tempfile.TemporaryDirectory() as folder:
             film = Path(folder) / "changed.mp4"
             _write(video, film, change, reps)
-            motion = motion_of(film)
-        counted = analyse_exercise(motion, recogniser).reps_total if motion is not None else 0
-        found.append((change.name, _wanted(change, reps), counted))
+            return motion_of(film)
+
+    found = []
+    for change in changes:
+        if _applies(change, reps):
+            motion = _kept(cache, video, change.name, partial(seen, change))
+            counted = analyse_exercise(motion, recogniser).reps_total if motion is not None else 0
+            found.append((change.name, _wanted(change, reps), counted))
     return found
+
+
+def _kept(cache: Path | None, video: Path, change: str, make: Callable[[], Motion | None]) -> Motion | None:
+    """A motion from the cache, or made now and put there; nobody is kept as no frames."""
+    if cache is None:
+        return make()
+    path = cache / f"{video.stem} {change}.npz"
+    if not path.is_file():
+        motion = make()
+        cache.mkdir(parents=True, exist_ok=True)
+        kept: dict[str, Any] = {name: getattr(motion, name) if motion is not None else np.zeros(0) for name in _KEPT}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **kept)
+    with np.load(path) as file:
+        data = {name: file[name] for name in _KEPT}
+    if not len(data["time_s"]):
+        return None
+    nowhere = np.full_like(data["root_m"], np.nan)
+    pose = PoseTrack(BODY21, **data, root_sigma_m=nowhere, interpolated=np.zeros_like(data["valid"]))
+    return Motion.from_pose(pose, joint_angles(pose))
 
 
 def _write(video: Path, film: Path, change: Change, reps: Reps) -> None:

@@ -15,7 +15,7 @@ from posepipe.errors import InputError, UsageError
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.types import Repetition
-from posepipe.lab.counter.same import AWAY_S, CHANGES, _write, changed_motion, evaluate_same, retimed
+from posepipe.lab.counter.same import AWAY_S, CHANGES, _kept, _write, changed_motion, evaluate_same, retimed
 from posepipe.lab.layouts import bare_pose
 from posepipe.lab.people.exercises.takes import make_exercise
 from posepipe.media.sources import open_source
@@ -87,3 +87,21 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         evaluate_same(tmp_path)
     with pytest.raises(InputError, match="no change 'sideways'"):
         evaluate_same(tmp_path, only=["sideways"])
+
+
+def test_poses_are_kept_and_taken_again(tmp_path: Path) -> None:
+    """What was seen once isn't looked at again; nobody is remembered as nobody."""
+    looked: list[str] = []
+
+    def seen(motion: Motion | None) -> Motion | None:
+        looked.append("again")
+        return motion
+
+    motion, video = _squats(), Path("squats.mp4")
+    for _ in range(2):
+        kept = _kept(tmp_path, video, "dark", lambda: seen(motion))
+        assert kept is not None
+        np.testing.assert_allclose(kept.xyz_m, motion.xyz_m)
+        assert _kept(tmp_path, video, "text over it", lambda: seen(None)) is None
+    assert len(looked) == 2
+    assert _kept(None, video, "dark", lambda: seen(None)) is None and len(looked) == 3

@@ -12,7 +12,7 @@ from posepipe.exercise.features import COLUMNS, FEATURES, SAMPLES, mirror
 from posepipe.exercise.labels import LABELS, OTHER, WALKING
 from posepipe.exercise.signal import difference_sigma
 from posepipe.lab.angles import by_change, measured, over_sigma
-from posepipe.lab.film import _camera, _hide, _looking_past, _out_of_picture, open_film
+from posepipe.lab.film import _hide, _looking_past, _out_of_picture, draw_camera, open_film
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.exercises.takes import make_exercise
 from posepipe.lab.people.gait import PATTERNS
@@ -221,7 +221,7 @@ def test_lying_people_are_filmed_from_their_ends_too() -> None:
     lying[:, BODY21.index("thorax")] = [0.5, 0.0, 0.05]
     ends = 0
     for seed in range(400):
-        camera = _camera(lying, np.random.default_rng(seed))
+        camera = draw_camera(lying, np.random.default_rng(seed))
         ends += abs(camera.position_m[1]) < 0.3 * abs(camera.position_m[0])
     # Of all directions a fifth lie that near to the body's line.
     assert 100 < ends < 200
