@@ -26,7 +26,10 @@ from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, EventType, S
 from posepipe.geometry import find_peaks
 from posepipe.settings import setting
 
-__all__ = ["EVENT", "SPREAD_PCT", "EventSettings", "coarse_strides", "events_in", "step_period", "strides_of"]
+__all__ = [
+    "EVENT", "SPREAD_PCT", "EventSettings", "coarse_strides", "events_in", "offs_against_other_foot", "step_period",
+    "strides_of",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -53,6 +56,12 @@ class EventSettings:
         unit="s",
         source="8 children on plates, straight walks (Dixon 2017): `posepipe evaluate gait-events`",
     )
+    plate_off_turning_s: float = setting(
+        0.035,
+        "and so long after it has begun to move against the other foot's heel, as it is found in turns",
+        unit="s",
+        source="the same straight walks, by that rule (SD 10 ms); walks with a turn had no say",
+    )
     plate_sd_s: float = setting(
         0.008,
         "standard deviation of these two from person to person; it lasts, so it takes no part in any spread",
@@ -63,7 +72,7 @@ class EventSettings:
         0.010,
         "standard deviation that comes on top in a turn, where the pelvis turns under the feet",
         unit="s",
-        source="children on plates: SD 9 and 17 ms in turns, `posepipe evaluate gait-events`",
+        source="children on plates: SD 9 and 14 ms in turns, `posepipe evaluate gait-events`",
     )
     landed_picture: float = setting(
         0.66, "share of its speed on the ground at which a foot has landed, in the picture", source=_RENDERED
@@ -197,6 +206,57 @@ def events_in(time_s: Array, forward: Forward, part: slice) -> tuple[list[Event]
         foot = _Foot(side, grid, heel, heel_speed, toe, toe_speed, sigma)
         found += [e for kind in (HEEL_STRIKE, TOE_OFF) for e in _events_of(foot, forward, period, kind)]
     return _edges_doubted(_alternating(found, period), period, (float(times[0]), float(times[-1]))), period
+
+
+def offs_against_other_foot(motion: Motion, found: Sequence[Event], period_s: float) -> list[Event]:
+    """Events with each toe off where the toe begins to move against the other foot, which stands then.
+
+    In a turn the pelvis turns under the feet, so a foot's movement against it says little. The other foot's heel has
+    just landed and lies still on the ground. The toe has left where its level speed against that heel is as high as
+    elsewhere the pelvis tells: the share of the ground speed that is then missing.
+
+    Args:
+        motion: with feet; events of a side whose joints weren't seen stay as they are.
+        found: events in order of time.
+        period_s: stride time.
+    """
+    up = motion.up.astype(np.float64)
+    pelvis = 0.5 * (joint_m(motion, "left_hip") + joint_m(motion, "right_hip"))
+    grid = np.arange(motion.time_s[0], motion.time_s[-1] + 1e-9, 1.0 / GRID_HZ)
+
+    def speed(a: Array, b: Array) -> Array:
+        apart = a - b
+        apart = apart - np.outer(apart @ up, up)
+        parts = np.stack([on_grid(motion.time_s, apart[:, k], grid)[1] for k in range(3)])
+        return np.asarray(np.linalg.norm(parts, axis=0))
+
+    out = list(found)
+    for side, other in (SIDES, SIDES[::-1]):
+        toe = joint_m(motion, f"{side}_foot_index")
+        moving, ground = speed(toe, joint_m(motion, f"{other}_heel")), speed(toe, pelvis)
+        if not (np.isfinite(moving).all() and np.isfinite(ground).all()):
+            continue
+        for i, event in enumerate(out):
+            if event.side == side and event.type == TOE_OFF:
+                moment = _left_ground(grid, moving, ground, event.time_s - EVENT.plate_off_s, period_s)
+                if moment is not None:
+                    out[i] = replace(event, time_s=moment + EVENT.plate_off_turning_s)
+    return out
+
+
+def _left_ground(grid_s: Array, moving: Array, ground: Array, about_s: float, period_s: float) -> float | None:
+    """The last time before a foot swings at which it is slow; None where it isn't slow near `about_s`."""
+    stood = (grid_s > about_s - EVENT.stands_to * period_s) & (grid_s < about_s - EVENT.stands_from * period_s)
+    near = np.flatnonzero(np.abs(grid_s - about_s) <= EVENT.search_s)
+    if not stood.any() or not len(near):
+        return None
+    level = (1.0 - EVENT.left_file) * float(np.median(ground[stood]))
+    slow = near[moving[near] <= level]
+    if not len(slow) or slow[-1] == near[-1]:
+        return None
+    i = int(slow[-1])
+    share = (level - moving[i]) / max(moving[i + 1] - moving[i], 1e-9)
+    return float(grid_s[i] + share * (grid_s[i + 1] - grid_s[i]))
 
 
 def _candidates(signal: Array, period_s: float) -> tuple[NDArray[np.intp], Array]:

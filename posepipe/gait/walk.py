@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion
-from posepipe.gait.events import EVENT, SPREAD_PCT, events_in, strides_of
+from posepipe.gait.events import EVENT, SPREAD_PCT, events_in, offs_against_other_foot, strides_of
 from posepipe.gait.signals import SIGNAL, Forward, Signals, joint_m, signals_of, view_of
 from posepipe.gait.turns import Run, count_steps, find_turns, straight_runs
 from posepipe.gait.types import SIDES, Event, Pass, PassKind, Stride, Turn, Walk
@@ -293,6 +293,8 @@ def _turned(
         elif not _walks(motion, signals, run, signals.body):
             continue
         found, period_s = events_in(motion.time_s, signals.body, run.part)
+        if signals.body.source == "file":
+            found = offs_against_other_foot(motion, found, period_s)
         for event in found:
             near = any(turn.start_s - RUN.shortest_s <= event.time_s <= turn.end_s + RUN.shortest_s for turn in mine)
             passed = any(first <= event.time_s <= last for first, last in walked)

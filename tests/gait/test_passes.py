@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posepipe.gait.signals import find_heading, view_of
+from posepipe.gait.types import TOE_OFF
 from posepipe.gait.walk import find_walk, pieces
 from posepipe.reasons import Reason
 from tests.gait.filmed import mirrored, remade, seen, walk_motion, walker, without
@@ -122,6 +123,18 @@ def test_a_turn_has_steps_time_and_angle(filmed: bool) -> None:
     inside = [e for e in found.events if turn.start_s < e.time_s < turn.end_s]
     assert all(e.turning for e in inside)
     assert not any(s.start_s < turn.end_s and s.end_s > turn.start_s for s in found.strides)
+
+
+def test_feet_leave_the_ground_in_a_turn_when_they_do() -> None:
+    away = []
+    for seed in range(30, 34):
+        walk = walker(seed, seconds=10.0, turn_m=4.0)
+        turning = [e for e in find_walk(walk_motion(walk)).events if e.turning and e.type == TOE_OFF]
+        true = [(e.side, e.time_s) for e in walk.events if e.kind == TOE_OFF]
+        away += [min(abs(t - e.time_s) for side, t in true if side == e.side) for e in turning]
+    assert len(away) >= 6
+    assert np.median(away) < 0.03
+    assert np.percentile(away, 90.0) < 0.1
 
 
 def test_which_way_it_turns() -> None:
