@@ -20,7 +20,17 @@ from posepipe.geometry import from_rotation_vector, rays_from_pixels, to_rotatio
 from posepipe.settings import setting
 from posepipe.types import BoolArray, Camera, FloatArray, Frame, Keypoints, PoseTrack
 
-__all__ = ["KINDS", "MOTION", "Background", "CameraMotion", "MotionSettings", "Shift", "camera_motion", "steadied"]
+__all__ = [
+    "KINDS",
+    "MOTION",
+    "Background",
+    "CameraMotion",
+    "MotionSettings",
+    "Shift",
+    "camera_motion",
+    "steadied",
+    "steady_pose",
+]
 
 Array = NDArray[np.float64]
 
@@ -317,6 +327,19 @@ def _chained(told: Sequence[_Told]) -> tuple[Array, Array]:
     return np.array(time_s), np.stack(turn)
 
 
+def steady_pose(pose: PoseTrack, motion: CameraMotion) -> PoseTrack:
+    """A pose in the camera frame of the middle of the camera's turn; as it is before any other camera."""
+    if motion.kind != "turning":
+        return pose
+    turn = motion.at(pose.time_s)
+    return replace(
+        pose,
+        xyz_m=np.einsum("fij,fnj->fni", turn, pose.xyz_m).astype(np.float32),
+        root_m=np.einsum("fij,fj->fi", turn, pose.root_m).astype(np.float32),
+        root_sigma_m=np.sqrt(np.einsum("fij,fj->fi", turn**2, pose.root_sigma_m**2)).astype(np.float32),
+    )
+
+
 def steadied(
     pose: PoseTrack, rays: Rays, camera: Camera, motion: CameraMotion, settings: MotionSettings = MOTION
 ) -> tuple[PoseTrack, Rays, Camera]:
@@ -341,13 +364,8 @@ def steadied(
     # Sigma of a ray grows with its slant.
     sigma = rays.sigma * np.where(ahead, 1.0 + (xy**2).sum(axis=-1), 1.0) / (1.0 + (rays.xy**2).sum(axis=-1))
     valid = rays.valid & ahead & inside
-    there = pose.valid & ahead
-    xyz = np.einsum("fij,fnj->fni", turn, pose.xyz_m)
-    root = np.einsum("fij,fj->fi", turn, pose.root_m)
-    placed = replace(
-        pose, xyz_m=xyz.astype(np.float32), root_m=root.astype(np.float32), valid=there,
-        root_sigma_m=np.sqrt(np.einsum("fij,fj->fi", turn**2, pose.root_sigma_m**2)).astype(np.float32),
-    )  # fmt: skip
+    placed = steady_pose(pose, motion)
+    placed = replace(placed, valid=placed.valid & ahead)
     wide = round(2.0 * camera.focal_px * math.tan(math.radians(settings.widest_deg)))
     return (
         placed,
