@@ -41,6 +41,7 @@ def analyze(
     task: str = "auto",
     subject: str = "largest",
     height_m: float | None = None,
+    camera_height_m: float | None = None,
     fov_deg: float | None = None,
     detector: str = "blazepose",
     refine: bool = False,
@@ -59,6 +60,7 @@ def analyze(
         task: "auto", "exercise", "gait" or "pose".
         subject: "largest", "center", "all", or a person's id.
         height_m: the person's height; without it lengths in metres rest on an assumed size.
+        camera_height_m: the camera's height over the floor; sets the scale where `height_m` isn't given.
         fov_deg: the camera's angle of view along the picture's longer side.
         detector: "blazepose", "blazepose:heavy", "blazepose:lite", "mediapipe", or the path of a model.
         refine: optimise the 3D pose at test time.
@@ -87,6 +89,7 @@ def analyze(
         capture_fps_hz=capture_fps_hz,
         anonymise=anonymise,
         quality=quality,
+        camera_height_m=camera_height_m,
     )
     names = [item.name for item in wanted]
     if out is not None:
@@ -113,6 +116,7 @@ def lift(
     task: str = "auto",
     subject: str = "largest",
     height_m: float | None = None,
+    camera_height_m: float | None = None,
     fov_deg: float | None = None,
     refine: bool = False,
 ) -> Recording:
@@ -127,6 +131,7 @@ def lift(
         task: as in `analyze`, like the rest.
         subject: whom to analyse.
         height_m: the person's height.
+        camera_height_m: of the camera over the floor, as in `analyze`.
         fov_deg: the camera's angle of view.
         refine: optimise the 3D pose at test time.
 
@@ -137,7 +142,14 @@ def lift(
     """
     from posepipe.formats.read import read_keypoints
 
-    config = Config(task=task, subject=subject, height_m=height_m, fov_deg=fov_deg, refine=refine)
+    config = Config(
+        task=task,
+        subject=subject,
+        height_m=height_m,
+        camera_height_m=camera_height_m,
+        fov_deg=fov_deg,
+        refine=refine,
+    )
     if isinstance(keypoints, str | Path):
         keypoints = read_keypoints(keypoints, source, fps_hz=fps_hz, width_px=width_px, height_px=height_px)
     if config.task != "pose" and _scattered(keypoints):

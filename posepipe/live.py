@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posepipe.body.angles import joint_angles
-from posepipe.body.lift import Lifter
+from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter
 from posepipe.body.motion import facing
 from posepipe.body.sides import SwapGuard
 from posepipe.body.smooth import OneEuro
+from posepipe.body.world_live import LiveRoom, LiveWorld
 from posepipe.keypoints import DetectorStream
 from posepipe.tracking.tracker import Tracker
 from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
@@ -33,6 +35,8 @@ class LivePerson:
         pose: 3D, smoothed by One-Euro.
         angles: of that pose.
         yaw_deg, yaw_sigma_deg: heading.
+        room: gravity and floor as known by now; None at first. Trunk lean is measured against that gravity.
+        place_m: (3,) the pelvis in world axes (`posepipe.body.world`); NaN where no floor is known.
     """
 
     id: int
@@ -41,12 +45,15 @@ class LivePerson:
     angles: Angles
     yaw_deg: float
     yaw_sigma_deg: float
+    room: LiveRoom | None = None
+    place_m: NDArray[np.float64] = field(default_factory=lambda: np.full(3, np.nan))
 
 
 @dataclass(slots=True)
 class _Memory:
     """What is remembered of one person."""
 
+    world: LiveWorld
     guard: SwapGuard = field(default_factory=SwapGuard)
     smooth_xyz: OneEuro = field(default_factory=OneEuro)
     smooth_root: OneEuro = field(default_factory=OneEuro)
@@ -85,7 +92,9 @@ class LiveSession:
         return seen
 
     def _person(self, person: int, frame: Frame, keypoints: Keypoints) -> LivePerson:
-        memory = self._people.setdefault(person, _Memory())
+        memory = self._people.get(person)
+        if memory is None:
+            memory = self._people[person] = _Memory(self._world())
         memory.last_s = frame.time_s
         keypoints = memory.guard.step(frame.time_s, keypoints)
         lifted = self._lifter.lift(_one_frame(person, frame, keypoints), self.camera)
@@ -96,7 +105,18 @@ class LiveSession:
             pose, xyz_m=xyz[None], sigma_m=sigma[None], root_m=root[:, 0][None], root_sigma_m=root_sigma[None]
         )
         yaw_deg, yaw_sigma_deg = facing(pose)
-        return LivePerson(person, keypoints, pose, joint_angles(pose), float(yaw_deg[0]), float(yaw_sigma_deg[0]))
+        room = memory.world.step(pose, lifted.rays)
+        angles, place_m = joint_angles(pose), np.full(3, np.nan)
+        if room is not None:
+            angles = joint_angles(pose, room.up.tolist(), up_sigma_deg=float(room.up_sigma_deg.max()))
+            if np.isfinite(room.camera_m):
+                place_m = room.place(pose.root_m[0])
+        return LivePerson(person, keypoints, pose, angles, float(yaw_deg[0]), float(yaw_sigma_deg[0]), room, place_m)
+
+    def _world(self) -> LiveWorld:
+        scale = STATURE_SIGMA if self._height_m is None else 0.0
+        focal = LIFT.focal_error if self.camera.focal_guessed else 0.0
+        return LiveWorld(self.camera, scale_sigma=scale, focal_sigma=focal)
 
     def _scaled(self, pose: PoseTrack, stature_m: float | None, memory: _Memory) -> PoseTrack:
         """Metres from the person's height; one frame's stature is too noisy, so the median of the last ones."""

@@ -11,12 +11,22 @@ from importlib import import_module
 from pathlib import Path
 
 from posepipe.annotate import key_frames, turned_picture, write_annotated
-from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steadied
+from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steady_pose
 from posepipe.body.lift import Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
-from posepipe.body.outcomes import Footfall, Outcomes, find_outcomes
+from posepipe.body.outcomes import Footfall, Outcomes, Scales, find_outcomes
 from posepipe.body.refine import RefineConfig, Refiner
-from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, scales_of, world_of
+from posepipe.body.room import (
+    STILL,
+    Shared,
+    angles_in,
+    heights_apart,
+    in_one_room,
+    onto,
+    scaled_by_camera,
+    scales_of,
+    world_of,
+)
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
@@ -34,6 +44,7 @@ from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.reasons import Reason
 from posepipe.record.recording import Person, Recording, VideoFacts
+from posepipe.reports.drawings import BAND
 from posepipe.system import cores
 from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
@@ -43,7 +54,17 @@ from posepipe.types import Camera, KeypointTrack, PoseTrack, Swap
 from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
 
-__all__ = ["Config", "Detection", "OnProgress", "Pipeline", "angles_in", "model_hashes", "program_versions", "world_of"]
+__all__ = [
+    "Config",
+    "Detection",
+    "OnProgress",
+    "Pipeline",
+    "angles_in",
+    "model_hashes",
+    "outcomes_of",
+    "program_versions",
+    "world_of",
+]
 
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
@@ -59,6 +80,7 @@ class Config:
         task: "auto", "exercise", "gait" or "pose".
         subject: "largest", "center", "all", or a person's id.
         height_m: the person's height; None leaves the scale assumed.
+        camera_height_m: the camera's height over the floor; sets the scale where the person's isn't known.
         fov_deg: angle of view along the picture's longer side; None takes it from metadata, or assumes it.
         detector: "blazepose", "blazepose:heavy", "blazepose:lite", "mediapipe", or a path.
         refine: whether to optimise the network's input at test time (UAO); steady bones and motion are always used.
@@ -87,6 +109,7 @@ class Config:
     capture_fps_hz: float | None = None
     anonymise: str = "no"
     quality: str = "auto"
+    camera_height_m: float | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -95,6 +118,9 @@ class Config:
             raise UsageError(f"subject {self.subject!r}", hint="Valid: largest, center, all, or a person's id")
         if self.height_m is not None and not 0.4 <= self.height_m <= 2.6:
             raise UsageError(f"a height of {self.height_m} m", hint="Give one in metres between 0.4 and 2.6")
+        if self.camera_height_m is not None and not 0.05 <= self.camera_height_m <= 20.0:
+            hint = "Give the metres between lens and floor, 0.05 to 20"
+            raise UsageError(f"a camera {self.camera_height_m} m high", hint=hint)
         if self.fov_deg is not None and not 5.0 <= self.fov_deg <= 170.0:
             raise UsageError(f"a field of view of {self.fov_deg} degrees", hint="Give one between 5 and 170")
         if self.capture_fps_hz is not None and not 0.1 <= self.capture_fps_hz <= 100_000.0:
@@ -311,7 +337,7 @@ class Pipeline:
             config=asdict(self.config) | {"quality": detection.quality},
             versions=program_versions(),
             models=model_hashes(),
-            warnings=detection.warnings + _others(detection.tracks, chosen),
+            warnings=detection.warnings + _others(detection.tracks, chosen) + self._heights(people),
             camera_motion=detection.motion,
         )
 
@@ -365,7 +391,29 @@ class Pipeline:
     def _placed(self, lifted: LiftResult, track: KeypointTrack, refiner: Refiner, motion: CameraMotion) -> _Lifted:
         """A lifted track in the room: `track` are the keypoints that are shown."""
         pose = without_unseen(smooth(refiner.refine(lifted).pose, self.config.cutoff_hz), track)
-        return _Lifted(track, pose, lifted, world_of(pose, lifted, motion))
+        world = world_of(pose, lifted, motion)
+        if self.config.camera_height_m is not None and lifted.scale.source == "assumed":
+            scaled = scaled_by_camera(pose, lifted, world, self.config.camera_height_m)
+            if scaled is not None:
+                return _Lifted(track, *scaled, world_of(*scaled, motion))
+        return _Lifted(track, pose, lifted, world)
+
+    def _heights(self, people: Sequence[Person]) -> tuple[str, ...]:
+        """What is to be said of a camera's height that was given."""
+        given_m = self.config.camera_height_m
+        if given_m is None:
+            return ()
+        if self.config.height_m is None:
+            unused = [person for person in people if person.scale_source == "assumed"]
+            said = "The camera's height wasn't used: the floor isn't known well enough, or it would make nobody's body."
+            return (said,) if unused else ()
+        for person in people:
+            world = person.world
+            if world is not None and heights_apart(world, given_m):
+                found = f"{world.camera_m:.2f} ± {BAND * world.camera_sigma_m:.2f} m"
+                said = f"By the body height given the camera stands {found} high, not {given_m:.2f} m"
+                return (f"{said}; body height counts.",)
+        return ()
 
     def again(
         self,
@@ -409,6 +457,9 @@ class Pipeline:
         angles = angles_in(one.world, pose, camera_moved)
         motion = Motion.from_pose(pose, angles, track, (camera.width_px, camera.height_px))
         gait = self._gait(motion, scale.source == "given", strikes)
+        found = outcomes_of(pose, one.world, gait, scales_of(one.lifted), camera_moved)
+        # One number in one place.
+        known = {name for name in found.items if gait.parameters.value(name) is not None}
         return Person(
             id=track.person,
             keypoints=track,
@@ -423,7 +474,7 @@ class Pipeline:
             height_m=scale.height_m,
             swaps=one.swaps,
             world=one.world,
-            outcomes=outcomes_of(one, gait, camera_moved),
+            outcomes=replace(found, items={name: item for name, item in found.items.items() if name not in known}),
         )
 
     def _exercise(self, motion: Motion) -> ExerciseResult:
@@ -453,18 +504,12 @@ class _Lifted:
     swaps: tuple[Swap, ...] = ()
 
 
-def outcomes_of(one: _Lifted, gait: GaitResult, moved: CameraMotion) -> Outcomes:
-    """What comes of somebody's world; nothing that the gait has already."""
-    lifted = one.lifted
-    pose = steadied(one.pose, lifted.rays, lifted.camera, moved)[0]
-    falls = [
-        Footfall(event.side, event.time_s, not event.turning) for event in gait.walk.events if event.type == HEEL_STRIKE
-    ]
-    found = find_outcomes(
-        one.world, pose, falls, not_walking=gait.withheld or Reason.NOT_WALKING, scales=scales_of(lifted)
-    )
-    known = {name for name in found.items if gait.parameters.value(name) is not None}
-    return replace(found, items={name: item for name, item in found.items.items() if name not in known})
+def outcomes_of(pose: PoseTrack, world: World, gait: GaitResult, scales: Scales, moved: CameraMotion) -> Outcomes:
+    """What comes of somebody's world, with the heel strikes of their gait."""
+    strikes = [event for event in gait.walk.events if event.type == HEEL_STRIKE]
+    falls = [Footfall(event.side, event.time_s, not event.turning) for event in strikes]
+    reason = gait.withheld or Reason.NOT_WALKING
+    return find_outcomes(world, steady_pose(pose, moved), falls, not_walking=reason, scales=scales)
 
 
 class _Followed:

@@ -17,6 +17,7 @@ from posepipe.keypoints import open_detector
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.pipeline import Config, Detection, Pipeline
+from posepipe.reasons import Reason
 from posepipe.record.codec import exercise_json
 from posepipe.record.recording import Recording
 from posepipe.reports.motion import render
@@ -89,6 +90,24 @@ def test_given_height_sets_the_scale(recording: Recording, detection: Detection)
     child = Pipeline(Config(height_m=SAMPLE_HEIGHT_M / 2)).describe(detection).people[0]
     ratio = np.nanmedian(np.abs(child.pose.xyz_m)) / np.nanmedian(np.abs(recording.people[0].pose.xyz_m))
     assert ratio == pytest.approx(0.5, rel=0.02)
+
+
+def test_a_camera_that_stands_is_said_to(recording: Recording, detection: Detection) -> None:
+    assert detection.motion.kind in ("still", "unknown") and recording.camera_motion is detection.motion
+    outcomes = recording.people[0].outcomes
+    assert outcomes is not None and outcomes.items["walking_speed_mps"] == Reason.NOT_WALKING
+
+
+def test_the_height_of_the_camera_is_used_or_said_not_to_be(recording: Recording, detection: Detection) -> None:
+    with pytest.raises(UsageError, match="high"):
+        Config(camera_height_m=0.0)
+    world = recording.people[0].world
+    assert world is not None and world.knows("floor")
+    absurd = Pipeline(Config(camera_height_m=15.0)).describe(detection)
+    assert absurd.people[0].scale_source == "assumed"
+    assert any("height wasn't used" in said for said in absurd.warnings)
+    both = Pipeline(Config(height_m=SAMPLE_HEIGHT_M, camera_height_m=15.0)).describe(detection)
+    assert both.people[0].scale_source == "given" and any("body height counts" in said for said in both.warnings)
 
 
 def test_squats_show_in_the_knees(recording: Recording, truth: dict[str, np.ndarray]) -> None:

@@ -36,6 +36,7 @@ _OPTIONS = {
     "task": ("task", str),
     "height_m": ("height_m", float),
     "height": ("height_m", float),
+    "camera_height_m": ("camera_height_m", float),
     "fov_deg": ("fov_deg", float),
     "detector": ("detector", str),
     "quality": ("quality", str),
@@ -83,7 +84,8 @@ def find_jobs(
     """Videos of a folder, of a list, or one file.
 
     A list is a ``.csv`` with a column ``file`` (or ``video``, ``path``) and any of ``name subject task height_m
-    fov_deg quality detector capture_fps_hz``, or a ``.txt`` with a path in each line. Paths are relative to the list.
+    camera_height_m fov_deg quality detector capture_fps_hz``, or a ``.txt`` with a path in each line. Paths are
+    relative to the list.
     Excel's ways are understood: ``;`` or tabs, decimal commas, any case, UTF-8, UTF-16 and Windows-1252.
 
     Args:

@@ -20,7 +20,17 @@ from posepipe.geometry import from_rotation_vector, rays_from_pixels, to_rotatio
 from posepipe.settings import setting
 from posepipe.types import BoolArray, Camera, FloatArray, Frame, Keypoints, PoseTrack
 
-__all__ = ["KINDS", "MOTION", "Background", "CameraMotion", "MotionSettings", "Shift", "camera_motion", "steadied"]
+__all__ = [
+    "KINDS",
+    "MOTION",
+    "Background",
+    "CameraMotion",
+    "MotionSettings",
+    "Shift",
+    "camera_motion",
+    "steadied",
+    "steady_pose",
+]
 
 Array = NDArray[np.float64]
 
@@ -49,6 +59,7 @@ class MotionSettings:
     stand_share: float = setting(0.5, "share of the corners that must stand", source="judgement: others may walk there")
     turn_share: float = setting(0.6, "share that one rotation must explain", source=_MADE)
     apart_s: float = setting(0.6, "pictures less apart don't tell walking from turning", unit="s", source=_MADE)
+    least_apart: int = setting(3, "comparisons of such that it takes", source="judgement")
     walks: float = setting(0.3, "share of the comparisons without one from which the camera walks", source=_MADE)
     known: float = setting(0.5, "share of the comparisons that must tell something", source="judgement")
     turns_deg: float = setting(0.7, "a camera that turns by less stands still", unit="deg", source=_MADE)
@@ -117,7 +128,7 @@ class Background:
                 self._follow(np.asarray(now[:, 0], np.float32), found[:, 0] > 0, free)
             shift = Shift(self._from_s, frame.time_s, self._before * small, self._now * small, small)
         self._last = grey
-        if len(self._now) < 2 * self._settings.least or frame.time_s - self._from_s > self._settings.keep_s - 1e-6:
+        if len(self._now) < self._settings.least or frame.time_s - self._from_s > self._settings.keep_s - 1e-6:
             found_px = cv2.goodFeaturesToTrack(grey, self._settings.corners, 0.01, 8.0, mask=free)
             self._now = np.zeros((0, 2), np.float32) if found_px is None else found_px[:, 0].astype(np.float32)
             column, row = self._now.astype(np.intp).T
@@ -250,9 +261,9 @@ def _explained(shift: Shift, camera: Camera, turned_deg: int, settings: MotionSe
 
 
 def _lost(told: Sequence[_Told], settings: MotionSettings) -> float:
-    """Share of the comparisons that no rotation explains, of those far enough apart."""
+    """Share of the comparisons that no rotation explains, of those far enough apart; 0 where those are too few."""
     lost = [rotation is None for from_s, to_s, rotation in told if to_s - from_s > settings.apart_s]
-    return sum(lost) / max(len(lost), 1)
+    return sum(lost) / len(lost) if len(lost) >= settings.least_apart else 0.0
 
 
 def _upright(xy_px: FloatArray, camera: Camera, turned_deg: int) -> FloatArray:
@@ -317,6 +328,19 @@ def _chained(told: Sequence[_Told]) -> tuple[Array, Array]:
     return np.array(time_s), np.stack(turn)
 
 
+def steady_pose(pose: PoseTrack, motion: CameraMotion) -> PoseTrack:
+    """A pose in the camera frame of the middle of the camera's turn; as it is before any other camera."""
+    if motion.kind != "turning":
+        return pose
+    turn = motion.at(pose.time_s)
+    return replace(
+        pose,
+        xyz_m=np.einsum("fij,fnj->fni", turn, pose.xyz_m).astype(np.float32),
+        root_m=np.einsum("fij,fj->fi", turn, pose.root_m).astype(np.float32),
+        root_sigma_m=np.sqrt(np.einsum("fij,fj->fi", turn**2, pose.root_sigma_m**2)).astype(np.float32),
+    )
+
+
 def steadied(
     pose: PoseTrack, rays: Rays, camera: Camera, motion: CameraMotion, settings: MotionSettings = MOTION
 ) -> tuple[PoseTrack, Rays, Camera]:
@@ -341,13 +365,8 @@ def steadied(
     # Sigma of a ray grows with its slant.
     sigma = rays.sigma * np.where(ahead, 1.0 + (xy**2).sum(axis=-1), 1.0) / (1.0 + (rays.xy**2).sum(axis=-1))
     valid = rays.valid & ahead & inside
-    there = pose.valid & ahead
-    xyz = np.einsum("fij,fnj->fni", turn, pose.xyz_m)
-    root = np.einsum("fij,fj->fi", turn, pose.root_m)
-    placed = replace(
-        pose, xyz_m=xyz.astype(np.float32), root_m=root.astype(np.float32), valid=there,
-        root_sigma_m=np.sqrt(np.einsum("fij,fj->fi", turn**2, pose.root_sigma_m**2)).astype(np.float32),
-    )  # fmt: skip
+    placed = steady_pose(pose, motion)
+    placed = replace(placed, valid=placed.valid & ahead)
     wide = round(2.0 * camera.focal_px * math.tan(math.radians(settings.widest_deg)))
     return (
         placed,

@@ -383,14 +383,17 @@ class Scale:
     """Where metres come from.
 
     Attributes:
-        source: "given" if the person's height was, else "assumed": the network's own idea of how large people are.
+        source: "given" if the person's height was, "camera" if the camera's height over the floor was, else "assumed":
+            the network's own idea of how large people are.
         factor: what the network's lengths were multiplied by.
-        height_m: stature: as given, or as measured on the unscaled pose; None if that was impossible.
+        height_m: stature: as given, or as measured on the scaled pose; None if that was impossible.
+        sigma: relative standard deviation of all lengths.
     """
 
     source: str
     factor: float
     height_m: float | None = None
+    sigma: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -486,7 +489,12 @@ class Lifter:
             valid=valid,
             interpolated=valid & (~seen | _convert_any(track.interpolated, track.layout)),
         )
-        scale = Scale("given" if given else "assumed", float(factor), height_m if given else stature)
+        scale = Scale(
+            "given" if given else "assumed",
+            float(factor),
+            height_m if given else stature,
+            0.0 if given else STATURE_SIGMA,
+        )
         return LiftResult(pose, scale, camera, rays)
 
     def lift_rays(

@@ -14,25 +14,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.angles import joint_angles
-from posepipe.body.camera_motion import CameraMotion, steadied
-from posepipe.body.lift import LIFT, STATURE_SIGMA, LiftResult
+from posepipe.body.camera_motion import CameraMotion, steadied, steady_pose
+from posepipe.body.lift import LIFT, LiftResult, Scale
 from posepipe.body.outcomes import Scales
 from posepipe.body.world import WORLD, World, find_world
 from posepipe.body.world_solve import tangents
 from posepipe.reasons import Reason
+from posepipe.settings import setting
 from posepipe.types import Angles, PoseTrack
 
-__all__ = ["STILL", "Shared", "angles_in", "in_one_room", "onto", "pooled", "scales_of", "world_of"]
+__all__ = [
+    "ROOM", "STILL", "RoomSettings", "Shared", "angles_in", "heights_apart", "in_one_room", "onto", "pooled",
+    "scaled_by_camera", "scales_of", "world_of",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """What a camera's height as given is taken for."""
+
+    camera_height_sigma: float = setting(0.02, "share that it is wrong by", source="judgement: 2 to 3 cm")
+    odd: float = setting(2.0, "standard deviations beyond which nobody is taken for an adult", source="judgement")
+    anybody_sigma: float = setting(0.3, "share by which children's size differs", source="judgement: 0.8 to 1.7 m")
+    least_weight: float = setting(0.2, "a floor that tells less of the scale isn't used", source="judgement")
+    shortest_m: float = setting(0.7, "it isn't used where people would be shorter", unit="m", source="judgement")
+    tallest_m: float = setting(2.3, "or taller", unit="m", source="judgement")
+
+
+ROOM = RoomSettings()
 
 STILL = CameraMotion("still", np.zeros(0), np.zeros((0, 3)))
 
 
 def scales_of(lifted: LiftResult) -> Scales:
     """What an assumed body size and focal length leave open."""
-    scale = 0.0 if lifted.scale.source == "given" else STATURE_SIGMA
-    return Scales(scale, LIFT.focal_error if lifted.camera.focal_guessed else 0.0)
+    return Scales(lifted.scale.sigma, LIFT.focal_error if lifted.camera.focal_guessed else 0.0)
+
+
+def scaled_by_camera(
+    pose: PoseTrack, lifted: LiftResult, world: World, camera_height_m: float, settings: RoomSettings = ROOM
+) -> tuple[PoseTrack, LiftResult] | None:
+    """Pose and what it was made of in metres, from how high the camera stands.
+
+    Args:
+        pose: the finished pose, its scale assumed.
+        lifted: what it was made of.
+        world: of that pose.
+        camera_height_m: over the floor.
+        settings: which bodies are believed.
+
+    Returns:
+        None where the floor isn't known or no surer than an assumed body, or where there is no such body.
+    """
+    if not world.knows("floor") or lifted.scale.height_m is None:
+        return None
+    assumed = lifted.scale.sigma
+    own = np.sqrt(max(world.camera_sigma_m**2 - (assumed * world.camera_m) ** 2, 0.0)) / world.camera_m
+    sigma = float(np.hypot(own, settings.camera_height_sigma))
+    ratio = camera_height_m / world.camera_m
+    if abs(np.log(ratio)) > settings.odd * np.hypot(assumed, sigma):
+        assumed = settings.anybody_sigma
+    # What is known of bodies counts on, as much as it is sure.
+    weight = assumed**2 / (assumed**2 + sigma**2)
+    factor = float(ratio**weight)
+    height_m = factor * lifted.scale.height_m
+    if weight < settings.least_weight or not settings.shortest_m < height_m < settings.tallest_m:
+        return None
+    scale = Scale("camera", factor * lifted.scale.factor, height_m, float(np.sqrt(weight)) * sigma)
+    return _times(pose, factor), replace(lifted, pose=_times(lifted.pose, factor), scale=scale)
+
+
+def _times(pose: PoseTrack, factor: float) -> PoseTrack:
+    parts = {name: getattr(pose, name) * np.float32(factor) for name in ("xyz_m", "sigma_m", "root_m", "root_sigma_m")}
+    return replace(pose, **parts)
+
+
+def heights_apart(world: World, camera_height_m: float, settings: RoomSettings = ROOM) -> bool:
+    """Whether the camera's height as given lies outside the 90 % interval of that found."""
+    sigma = np.hypot(world.camera_sigma_m, settings.camera_height_sigma * camera_height_m)
+    return world.knows("floor") and bool(abs(world.camera_m - camera_height_m) > 1.645 * sigma)
 
 
 def world_of(
@@ -79,9 +141,7 @@ def angles_in(world: World, pose: PoseTrack, motion: CameraMotion = STILL) -> An
     """Joint angles, the trunk's lean against gravity where it is known, else against the camera's own up."""
     if not world.knows("gravity"):
         return joint_angles(pose)
-    if motion.kind == "turning":
-        turned = np.einsum("fij,fnj->fni", motion.at(pose.time_s), pose.xyz_m)
-        pose = replace(pose, xyz_m=turned.astype(np.float32))
+    pose = steady_pose(pose, motion)
     return joint_angles(pose, world.up.tolist(), up_sigma_deg=float(np.max(world.up_sigma_deg)))
 
 

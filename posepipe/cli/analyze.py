@@ -64,6 +64,9 @@ def analyze(
     height_m: Annotated[
         float | None, typer.Option(help="The person's height; makes lengths measured, not assumed.")
     ] = None,
+    camera_height_m: Annotated[
+        float | None, typer.Option(help="The camera's height over the floor; sets the scale where nobody's is known.")
+    ] = None,
     fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
     capture_fps_hz: Annotated[
         float | None, typer.Option("--capture-fps", help="Slow motion: rate at which the pictures were taken.")
@@ -100,6 +103,7 @@ def analyze(
             task=task.value,
             subject=subject,
             height_m=height_m,
+            camera_height_m=camera_height_m,
             fov_deg=fov_deg,
             detector=detector,
             refine=refine,

@@ -33,6 +33,9 @@ def batch(
     task: Annotated[Task, typer.Option(help="What to look for.")] = Task.auto,
     subject: Annotated[str, typer.Option(help="Whom to analyse: largest, center, all, or an id.")] = "largest",
     height_m: Annotated[float | None, typer.Option(help="Everybody's height; a list can give each their own.")] = None,
+    camera_height_m: Annotated[
+        float | None, typer.Option(help="The camera's height over the floor; sets the scale where nobody's is known.")
+    ] = None,
     fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
     capture_fps_hz: Annotated[
         float | None, typer.Option("--capture-fps", help="Slow motion: rate at which the pictures were taken.")
@@ -59,6 +62,7 @@ def batch(
         task=task.value,
         subject=subject,
         height_m=height_m,
+        camera_height_m=camera_height_m,
         fov_deg=fov_deg,
         detector=detector,
         refine=refine,

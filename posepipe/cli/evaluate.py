@@ -286,6 +286,18 @@ def world(
     _show(merged(evaluate_filmed, paths) if paths else made(clips, keep=keep), as_json)
 
 
+@app.command("outcomes", help="Jumps, speed, steps and turning of rendered people, also before cameras that move.")
+def outcomes(
+    clips: Annotated[int, typer.Option(min=1, help="Rendered clips of each kind.")] = 2,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps their keypoints.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in, errors of each outcome out."""
+    from posepipe.lab.outcomes import evaluate_outcomes
+
+    _show(evaluate_outcomes(clips, keep=keep), as_json)
+
+
 @app.command("upright", help="Made films that would be turned wrongly, and those on their side that are found.")
 def upright(
     takes: Annotated[int, typer.Option(min=1, help="Made movements.")] = 500,

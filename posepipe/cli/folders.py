@@ -53,6 +53,9 @@ def lift(
     task: Annotated[Task, typer.Option(help="What to look for.")] = Task.auto,
     subject: Annotated[str, typer.Option(help="Whom to analyse: largest, center, all, or an id.")] = "largest",
     height_m: Annotated[float | None, typer.Option(help="The person's height.")] = None,
+    camera_height_m: Annotated[
+        float | None, typer.Option(help="The camera's height over the floor; sets the scale where nobody's is known.")
+    ] = None,
     fov_deg: Annotated[float | None, typer.Option(help="The camera's angle of view along the longer side.")] = None,
     formats: Annotated[list[str] | None, typer.Option("--format", help="Further formats: trc,bvh,coco …")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json as JSON.")] = False,
@@ -83,6 +86,7 @@ def lift(
         task=task.value,
         subject=subject,
         height_m=height_m,
+        camera_height_m=camera_height_m,
         fov_deg=fov_deg,
     )
     save(recording, folder, formats=names)

@@ -8,16 +8,27 @@ import numpy as np
 import pytest
 
 from posepipe.body.camera_motion import CameraMotion
-from posepipe.body.lift import LiftResult, Scale
-from posepipe.body.room import STILL, Shared, angles_in, in_one_room, onto, pooled, world_of
+from posepipe.body.lift import STATURE_SIGMA, LiftResult, Scale
+from posepipe.body.room import (
+    STILL,
+    Shared,
+    angles_in,
+    heights_apart,
+    in_one_room,
+    onto,
+    pooled,
+    scaled_by_camera,
+    world_of,
+)
 from posepipe.body.world import World, unknown_world
 from posepipe.lab.people.camera import SynthCamera
+from posepipe.lab.people.filmed import draw_clip
 from posepipe.lab.people.gait import make_walk
 from posepipe.reasons import Reason
 from posepipe.types import PoseTrack
 
 from .test_camera_motion import panned
-from .test_world import Seen, seen, tilt_deg
+from .test_world import Seen, filmed, seen, tilt_deg
 
 Person = tuple[PoseTrack, LiftResult]
 
@@ -141,3 +152,53 @@ def test_lean_is_told_against_gravity_while_the_camera_turns() -> None:
     lean = exact.names.index("trunk_lateral")
     np.testing.assert_allclose(found.deg[:, lean], exact.deg[:, lean], atol=0.05)
     assert np.abs(angles_in(world, turning[0], tilted).deg[:, lean] - exact.deg[:, lean]).max() > 0.4
+
+
+def shrunk(move: str, by: float = 0.9) -> tuple[PoseTrack, LiftResult, float]:
+    """A walker whom an assumed body makes smaller than they are, and how high the camera stands."""
+    clip = draw_clip(move, 3)
+    pose, lift = lifted(filmed(clip))
+    parts = {name: getattr(pose, name) * np.float32(by) for name in ("xyz_m", "sigma_m", "root_m", "root_sigma_m")}
+    pose = replace(pose, **parts)
+    scale = Scale("assumed", 1.0, by * 1.75, STATURE_SIGMA)
+    return pose, replace(lift, pose=pose, scale=scale), clip.camera.position_m[2]
+
+
+@pytest.mark.parametrize("move", ["walk towards", "walk turn"])
+def test_the_height_of_the_camera_sets_the_scale(move: str) -> None:
+    pose, lift, height_m = shrunk(move)
+    world = world_of(pose, lift)
+    scaled = scaled_by_camera(pose, lift, world, height_m)
+    assert scaled is not None
+    scale = scaled[1].scale
+    assert scale.source == "camera" and scale.height_m is not None
+    # Surer than an assumed body, and it holds the truth.
+    assert 0.02 < scale.sigma < STATURE_SIGMA and abs(scale.height_m / 1.75 - 1.0) < 1.645 * scale.sigma
+    assert abs(world_of(*scaled).camera_m - height_m) < 0.8 * abs(world.camera_m - height_m)
+    ratio = np.linalg.norm(scaled[0].xyz_m, axis=-1)[:, 1:] / np.linalg.norm(pose.xyz_m, axis=-1)[:, 1:]
+    np.testing.assert_allclose(ratio, scale.factor, rtol=1e-4)
+
+
+def test_a_child_is_no_adult_by_the_height_of_the_camera() -> None:
+    pose, lift, height_m = shrunk("walk turn", 1.75 / 1.1)
+    lift = replace(lift, scale=replace(lift.scale, height_m=1.75))
+    scaled = scaled_by_camera(pose, lift, world_of(pose, lift), height_m)
+    assert scaled is not None and scaled[1].scale.height_m is not None
+    assert scaled[1].scale.height_m == pytest.approx(1.1, rel=0.06)
+    assert abs(scaled[1].scale.height_m / 1.1 - 1.0) < 1.645 * scaled[1].scale.sigma
+
+
+def test_a_height_that_makes_nobody_or_tells_too_little_is_not_used() -> None:
+    pose, lift, height_m = shrunk("walk towards")
+    world = world_of(pose, lift)
+    assert scaled_by_camera(pose, lift, world, 9.0) is None and scaled_by_camera(pose, lift, world, 0.1) is None
+    vague = replace(world, camera_sigma_m=0.4 * world.camera_m)
+    assert scaled_by_camera(pose, lift, vague, height_m) is None
+    assert scaled_by_camera(pose, lift, unknown_world(len(pose), Reason.NO_GROUND), height_m) is None
+
+
+def test_heights_that_contradict_each_other_are_noticed() -> None:
+    pose, lift, height_m = shrunk("walk towards", 1.0)
+    world = world_of(pose, replace(lift, scale=Scale("given", 1.0, 1.75)))
+    assert heights_apart(world, 1.5 * height_m) and not heights_apart(world, height_m)
+    assert not heights_apart(unknown_world(3, Reason.NO_GROUND), 2.5)

@@ -18,7 +18,7 @@ from posepipe.lab.people.scene import Light, Room
 from posepipe.media.writer import VideoWriter
 from posepipe.skeleton import BODY21
 
-__all__ = ["FEET", "MOVES", "RoomClip", "draw_clip", "write_clip"]
+__all__ = ["FEET", "MOVES", "RoomClip", "draw_camera", "draw_clip", "write_clip"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -76,7 +76,7 @@ def draw_clip(move: str, seed: int, *, fps_hz: float = 30.0, roll_deg: float | N
     rng = np.random.default_rng([seed, MOVES.index(move)])
     time_s, xyz, shape = _movement(move, rng, fps_hz)
     for _ in range(200):
-        camera = _camera(move, xyz, rng, roll_deg)
+        camera = draw_camera(move, xyz, rng, roll_deg)
         if camera is not None:
             return RoomClip(move, time_s, xyz, shape, (camera,), seed)
     raise RuntimeError(f"no camera found for {move}, seed {seed}")
@@ -93,7 +93,7 @@ def _movement(move: str, rng: Rng, fps_hz: float) -> tuple[Array, Array, BodySha
     return take.time_s[:most], take.positions[:most], shape
 
 
-def _camera(move: str, xyz: Array, rng: Rng, roll_deg: float | None) -> SynthCamera | None:
+def draw_camera(move: str, xyz: Array, rng: Rng, roll_deg: float | None) -> SynthCamera | None:
     """One try; None if the body leaves the picture, or the camera leans more than cameras do."""
     width, height = _SIZES[rng.integers(len(_SIZES))]
     middle = 0.5 * (xyz.min(axis=(0, 1)) + xyz.max(axis=(0, 1)))
