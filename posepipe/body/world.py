@@ -60,7 +60,7 @@ class WorldSettings:
     least_s: float = setting(1.0, "a shorter track tells no world", unit="s", source="judgement")
     least_frames: int = setting(12, "nor does one of fewer frames", source="judgement")
     feet_share: float = setting(0.6, "share of frames in which both feet must be seen", source="judgement")
-    lean_deg: float = setting(
+    tilt_deg: float = setting(
         50.0, "a body further from the camera's own up isn't taken to stand", unit="deg", source="judgement"
     )
     bent_deg: float = setting(80.0, "knees bent by more for most of the time: seated", unit="deg", source="judgement")
@@ -74,10 +74,23 @@ class WorldSettings:
         2.0, "factor on gravity's sigma without standing feet: it rests on balance alone", source="judgement"
     )
     path_doubt: float = setting(1.35, "factor on the path's sigma that makes 90 % intervals true", source=_MADE)
+    pelvis_m: float = setting(0.015, "a detector's pelvis is so far off for good", unit="m", source=_MADE)
     sole_m: float = setting(0.025, "height of heel's and toe's joint over the floor", unit="m", source=_MADE)
-    axis_across_deg: float = setting(2.0, "how far a body's weight is off its feet across the picture", unit="deg",
-                                     source=_MADE)  # fmt: skip
-    axis_depth_deg: float = setting(4.0, "and in depth, where the lifter leans", unit="deg", source=_MADE)
+    axis_deg: tuple[float, float] = setting(
+        (2.0, 3.0),
+        "how far a walker's weight is off their feet, across the picture and in depth",
+        unit="deg",
+        source=_MADE,
+    )
+    lean_deg: tuple[float, float] = setting(
+        (1.5, 4.0), "how much more or less a walker leans than the lifter sees, the same all over the clip", unit="deg",
+        source=_MADE,
+    )  # fmt: skip
+    spot_axis_deg: tuple[float, float] = setting((2.0, 2.5), "the weight of who stays on the spot", unit="deg",
+                                                 source=_MADE)  # fmt: skip
+    spot_lean_deg: tuple[float, float] = setting((2.0, 7.0), "and their lean: few poses don't average out", unit="deg",
+                                                 source=_MADE)  # fmt: skip
+    goes_m: float = setting(0.9, "who stays within less is on the spot", unit="m", source="judgement")
     piece_frames: int = setting(1800, "frames solved at a time, to bound memory", source="judgement")
     overlap_frames: int = setting(60, "and on each side of them", source="judgement")
 
@@ -252,8 +265,9 @@ def _common(clips: list[Clip], firmness: SolveSettings, settings: WorldSettings)
     up = (firm[:, None] * np.stack([one.up for one in found])).sum(axis=0)
     best = found[int(np.argmax(firm))]
     return Solution(
-        best.root_m, best.root_sigma_m, up / np.linalg.norm(up), best.up_cov, height, best.camera_sigma_m, best.contact,
-        float(np.nanmedian([one.slide_mps for one in found])), float(np.nanmedian([one.off_floor_m for one in found])),
+        best.root_m, best.root_sigma_m, up / np.linalg.norm(up), best.up_cov, best.lean, height,
+        best.camera_sigma_m, best.contact, float(np.nanmedian([one.slide_mps for one in found])),
+        float(np.nanmedian([one.off_floor_m for one in found])),
     )  # fmt: skip
 
 
@@ -283,7 +297,7 @@ def _stands(pose: PoseTrack, rooted: BoolArray, settings: WorldSettings) -> bool
     line = at["thorax"] - 0.5 * (at["left_ankle"] + at["right_ankle"])
     length = np.linalg.norm(line, axis=1)
     cosine = -line[:, 1] / np.maximum(length, 1e-9)
-    if not np.nanmedian(cosine) > np.cos(np.radians(settings.lean_deg)):
+    if not np.nanmedian(cosine) > np.cos(np.radians(settings.tilt_deg)):
         return False
     bends = []
     for side in ("left", "right"):
@@ -309,12 +323,17 @@ def _clip(pose: PoseTrack, rays: Rays, part: slice, settings: WorldSettings) -> 
     stiff, pull = _normal(np.where(use[..., None], xyz, 0.0), np.where(use, sigma, 1.0), view, use, root[:, 2])
     seen = pose.valid[part][:, _FOOT] & view.valid[:, _FOOT]
     feet = np.where(seen[..., None], xyz[:, _FOOT], 0.0)
-    sigmas = np.radians([settings.axis_across_deg, settings.axis_depth_deg])
+    spread = np.ptp(np.percentile(root[:, [0, 2]], [5.0, 95.0], axis=0), axis=0)
+    goes = float(np.linalg.norm(spread)) > settings.goes_m
     stand = np.ones(len(xyz))
     center = _mass_center(xyz)
     axis = _axis(center - xyz[:, _FOOT].mean(axis=1))
-    firm = (float(sigmas[0]), float(sigmas[1]))
-    return Clip(pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, firm, root)
+    off, lean = (settings.axis_deg, settings.lean_deg) if goes else (settings.spot_axis_deg, settings.spot_lean_deg)
+    return Clip(pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, _radians(off), _radians(lean), root)
+
+
+def _radians(deg: tuple[float, float]) -> tuple[float, float]:
+    return float(np.radians(deg[0])), float(np.radians(deg[1]))
 
 
 def _bridged(root: Array) -> Array:
@@ -392,7 +411,7 @@ def _world(
         withheld = dict.fromkeys(("floor", "path"), Reason.NO_GROUND)
     doubt = np.sqrt(np.diag(found.up_cov)) * (settings.adrift if withheld else 1.0)
     floor_m = found.camera_m + settings.sole_m
-    spread = settings.path_doubt * np.sqrt(np.einsum("ij,fj->fi", axes**2, sigma**2))
+    spread = np.hypot(settings.path_doubt * np.sqrt(np.einsum("ij,fj->fi", axes**2, sigma**2)), settings.pelvis_m)
     # What every frame shares: body size moves all along the ray, focal length in depth.
     spread = np.hypot(spread, scale_sigma * np.abs(root @ axes.T))
     spread[:, 1] = np.hypot(spread[:, 1], focal_sigma * np.abs(root[:, 2]))

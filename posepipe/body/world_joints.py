@@ -73,7 +73,7 @@ _MADE = "chosen on made clips, docs/world.md"
 _TINY = 1e-9
 """No length is taken for less."""
 _MIN_SIGMA_M, _UNSEEN_SIGMA_M = 0.01, 0.5
-"""No lifted joint is taken for surer, and what a missing one gets."""
+"""No lifted joint is taken for surer, and what one that is never seen gets."""
 _MIN_RAY = 1e-4
 """No ray is taken for surer."""
 
@@ -82,22 +82,24 @@ _MIN_RAY = 1e-4
 class JointSettings:
     """What joints are held to, and how firmly."""
 
-    across: float = setting(0.3, "a lifted joint's error across the line of sight, in its sigmas", source=_MADE)
-    depth: float = setting(0.5, "and along it", source=_MADE)
-    lasting_s: float = setting(0.8, "how long a lifter's error stays the same", unit="s", source=_MADE)
-    seen_s: float = setting(1.7, "and a detector's", unit="s", source=_MADE)
+    across: float = setting(0.55, "a lifted joint's error across the line of sight, in its sigmas", source=_MADE)
+    depth: float = setting(0.55, "and along it", source=_MADE)
+    lasting_s: float = setting(0.2, "how long a lifter's error stays the same", unit="s", source=_MADE)
+    seen_s: float = setting(1.2, "and a detector's", unit="s", source=_MADE)
     freedom: float = setting(4.0, "degrees of freedom of Student's t: detectors jump", source="judgement")
     bone_m: float = setting(0.02, "how much a bone's length may differ", unit="m", source=_MADE)
     bone_s: float = setting(0.5, "how long it does", unit="s", source=_MADE)
-    length: float = setting(0.06, "relative doubt of a bone's length as the lifter has it", source=_MADE)
-    slide_mps: float = setting(0.1, "standard deviation of a standing foot's speed", unit="m/s", source=_MADE)
-    swing_mps: float = setting(0.175, "a foot faster than this by far isn't held", unit="m/s", source=_MADE)
-    floor_m: float = setting(0.03, "standard deviation of a standing foot's height", unit="m", source=_MADE)
+    length: float = setting(0.04, "relative doubt of a bone's length as the lifter has it", source=_MADE)
+    slide_mps: float = setting(0.12, "standard deviation of a standing foot's speed", unit="m/s", source=_MADE)
+    swing_mps: float = setting(0.17, "a foot faster than this by far isn't held", unit="m/s", source=_MADE)
+    floor_m: float = setting(0.02, "standard deviation of a standing foot's height", unit="m", source=_MADE)
     floor_s: float = setting(0.3, "how long it stays the same", unit="s", source="judgement")
-    lifted_m: float = setting(0.1, "a foot further off the floor than this by far isn't held", unit="m", source=_MADE)
-    trunk_mps2: float = setting(20.0, "standard deviation of the trunk's acceleration at 30 fps", unit="m/s²",
+    lifted_m: float = setting(0.03, "a foot further off the floor than this by far isn't held", unit="m", source=_MADE)
+    trunk_mps2: float = setting(5.0, "standard deviation of the trunk's acceleration at 30 fps", unit="m/s²",
                                 source=_MADE)  # fmt: skip
-    limb_mps2: float = setting(40.0, "and of the limbs'", unit="m/s²", source=_MADE)
+    limb_mps2: float = setting(
+        500.0, "and of the limbs', which are smoothed before: nearly free", unit="m/s²", source=_MADE
+    )
     rounds: int = setting(5, "steps of Gauss-Newton", source=_MADE)
     piece_frames: int = setting(600, "frames solved at a time, to bound memory", source="judgement")
     overlap_frames: int = setting(60, "and on each side of them", source="judgement")
@@ -198,8 +200,8 @@ class _Problem:
     ) -> None:  # fmt: skip
         self._settings, self._feet = settings, feet
         own, known = _filled(pose_m[:, _OWN].astype(np.float64))
-        sigma = np.where(known, np.nan_to_num(sigma_m[:, _OWN], nan=_UNSEEN_SIGMA_M), _UNSEEN_SIGMA_M)
-        sigma = np.maximum(sigma, _MIN_SIGMA_M).astype(np.float64)
+        sigma, sure = _filled(np.where(known, sigma_m[:, _OWN], np.nan)[..., None].astype(np.float64))
+        sigma = np.where(sure.any(axis=0), np.maximum(sigma[..., 0], _MIN_SIGMA_M), _UNSEEN_SIGMA_M)
         self._start = own + root_m[:, None]
         self._step_s = np.diff(time_s)
         self._usual_s = float(np.median(self._step_s))
@@ -374,14 +376,14 @@ class _Problem:
         return np.broadcast_to(out, (frames, len(BODY21)))
 
 
-def _filled(xyz_m: Array) -> tuple[Array, BoolArray]:
-    """Joints (F, 18, 3) without gaps, linear between what is known, and which were (F, 18)."""
-    known: BoolArray = np.all(np.isfinite(xyz_m), axis=-1)
-    out, frames = np.nan_to_num(xyz_m), np.arange(len(xyz_m))
+def _filled(values: Array) -> tuple[Array, BoolArray]:
+    """Values (F, 18, N) without gaps, linear between what is known, and which were (F, 18)."""
+    known: BoolArray = np.all(np.isfinite(values), axis=-1)
+    out, frames = np.nan_to_num(values), np.arange(len(values))
     for joint in np.flatnonzero(~known.all(axis=0) & known.any(axis=0)):
         rows = np.flatnonzero(known[:, joint])
-        for axis in range(3):
-            out[:, joint, axis] = np.interp(frames, rows, xyz_m[rows, joint, axis])
+        for axis in range(values.shape[2]):
+            out[:, joint, axis] = np.interp(frames, rows, values[rows, joint, axis])
     return out, known
 
 

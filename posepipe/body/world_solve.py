@@ -1,9 +1,10 @@
 """One least-squares problem over a clip: the pelvis' path, which way is up, and where the floor is.
 
-Unknown are the pelvis T (3 in each frame), the direction `up` and the camera's height over the floor. Known are the
-lifted joints and where the picture shows them. A foot that stands neither moves nor leaves the floor, a body has mass,
-and who stands keeps their weight over their feet. Everything but `up` is linear, so that a few Gauss-Newton steps
-suffice; each is a banded system (three neighbouring frames hang together) with a border of three columns.
+Unknown are the pelvis T (3 in each frame), the direction `up`, the camera's height over the floor, and by how much more
+the lifter sees the body lean than it does, the same all over the clip. Known are the lifted joints and where the
+picture shows them. A foot that stands neither moves nor leaves the floor, a body has mass, and who stands keeps their
+weight over their feet. Everything but `up` is linear, so that a few Gauss-Newton steps suffice; each is a banded system
+(three neighbouring frames hang together) with a border of five columns.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ BoolArray = NDArray[np.bool_]
 
 _BAND = 8
 """Unknowns of a frame reach those of the second next: three frames of three, less one."""
+_GLOBALS = 5
+"""Up (2), the camera's height, the lifter's lean (2)."""
 _TINY = 1e-9
 """No length or weight is taken for smaller."""
 _MADE = "chosen on made clips, docs/world.md"
@@ -36,7 +39,7 @@ class SolveSettings:
         0.1, "standard deviation of a standing foot's speed across the line of sight", unit="m/s", source=_MADE
     )
     slide_depth_mps: float = setting(4.0, "and along it, by the lifter's error", unit="m/s", source=_MADE)
-    floor_m: float = setting(0.05, "standard deviation of a standing foot's height", unit="m", source=_MADE)
+    floor_m: float = setting(0.03, "standard deviation of a standing foot's height", unit="m", source=_MADE)
     lasting_s: float = setting(0.3, "how long a lifter's error stays the same", unit="s", source="judgement")
     shared: float = setting(3.0, "joints that err as one", source="judgement")
     swing_mps: float = setting(0.25, "a foot faster than this by far isn't standing", unit="m/s", source=_MADE)
@@ -64,7 +67,8 @@ class Clip:
         stand: (F,) share in [0, 1] by which the body may be taken to stand on its feet.
         mass_m: (F, 3) centre of mass relative to the pelvis; NaN where a joint is missing.
         axis: (3,) unit vector from the middle of the feet to the centre of mass, over the clip.
-        axis_sigma: (2,) its standard deviation in radians across the picture and in depth.
+        axis_sigma: (2,) in radians, across the picture and in depth: how far that truly is off up.
+        lean_sigma: (2,) in radians: how much more or less the lifted body leans than the true one.
         start_m: (F, 3) first guess of the pelvis.
     """
 
@@ -77,6 +81,7 @@ class Clip:
     mass_m: Array
     axis: Array
     axis_sigma: tuple[float, float]
+    lean_sigma: tuple[float, float]
     start_m: Array
 
 
@@ -89,6 +94,7 @@ class Solution:
         root_sigma_m: (F, 3) its standard deviation, up and floor not known better than they are.
         up: (3,) unit vector against gravity, camera frame.
         up_cov: (2, 2) covariance in radians² along `tangents(up)`.
+        lean: (2,) in radians along `tangents(up)`: the lifted body leans so much more than the true one.
         camera_m: height of the camera over the plane of the standing feet's joints.
         camera_sigma_m: its standard deviation.
         contact: (F, C) in [0, 1] how surely each point stands.
@@ -100,6 +106,7 @@ class Solution:
     root_sigma_m: Array
     up: Array
     up_cov: Array
+    lean: Array
     camera_m: float
     camera_sigma_m: float
     contact: Array
@@ -124,8 +131,9 @@ def solve(clip: Clip, settings: SolveSettings = SOLVE, *, fixed: tuple[Array, fl
     """
     root = clip.start_m.copy()
     up = np.array(clip.axis if fixed is None else fixed[0], np.float64)
+    lean = np.zeros(2)
     nothing = np.zeros(clip.seen.shape)
-    root = root + _System(clip, root, up, 0.0, nothing, nothing, settings).step(True)[0]
+    root = root + _System(clip, root, up, lean, 0.0, nothing, nothing, settings).step(True)[0]
     # Speeds are taken before feet are held: what is held looks still.
     speed, off = _residuals(clip, root, up, None)
     contact = _contacts(clip, speed, off, settings)
@@ -133,20 +141,21 @@ def solve(clip: Clip, settings: SolveSettings = SOLVE, *, fixed: tuple[Array, fl
     system = None
     for _ in range(settings.rounds):
         places = _places(root[:, None] + clip.feet_m, contact, settings)
-        system = _System(clip, root, up, height, contact, places, settings)
-        step, turn, rise = system.step(fixed is not None)
+        system = _System(clip, root, up, lean, height, contact, places, settings)
+        step, turn = system.step(fixed is not None)
         root = root + step
         if fixed is None:
-            up = up + turn @ tangents(up)
+            up = up + turn[:2] @ tangents(up)
             up /= np.linalg.norm(up)
-            height += rise
-        contact = _contacts(clip, speed, _residuals(clip, root, up, height)[1], settings)
+            height += float(turn[2])
+            lean = lean + turn[3:]
+        contact = _contacts(clip, speed, _residuals(clip, root, up, height, lean)[1], settings)
     assert system is not None
     cov, sigma = system.doubt(fixed is not None)
-    speed, off = _residuals(clip, root, up, height)
+    speed, off = _residuals(clip, root, up, height, lean)
     firm = contact > 0.5
     return Solution(
-        root, sigma, up, cov[:2, :2], float(height), float(np.sqrt(cov[2, 2])), contact,
+        root, sigma, up, cov[:2, :2], lean, float(height), float(np.sqrt(cov[2, 2])), contact,
         _middle(speed[firm]), _middle(np.abs(off[firm])),
     )  # fmt: skip
 
@@ -161,7 +170,9 @@ def _height(clip: Clip, root: Array, up: Array, contact: Array) -> float:
     return float((weight * low).sum() / max(float(weight.sum()), _TINY)) if weight.sum() > 0 else float(-np.median(low))
 
 
-def _residuals(clip: Clip, root: Array, up: Array, height: float | None) -> tuple[Array, Array]:
+def _residuals(
+    clip: Clip, root: Array, up: Array, height: float | None, lean: Array | None = None
+) -> tuple[Array, Array]:
     """Speed (F, C) of the feet's points across the line of sight, and height over the floor (or the lowest one)."""
     place = root[:, None] + clip.feet_m
     width = max(1, round(0.05 / max(float(np.median(np.diff(clip.time_s))), 1e-3)))
@@ -176,6 +187,8 @@ def _residuals(clip: Clip, root: Array, up: Array, height: float | None) -> tupl
     if height is None:
         lowest = np.where(clip.seen, level, np.inf).min(axis=1, keepdims=True)
         return speed, np.where(np.isfinite(lowest), level - lowest, 0.0)
+    if lean is not None:
+        level = level + clip.feet_m @ (lean @ tangents(up))
     return speed, level + height
 
 
@@ -196,11 +209,12 @@ def _places(feet_m: Array, contact: Array, settings: SolveSettings) -> Array:
 
 
 class _System:
-    """Normal equations at one point: a band of 3 F, and a border of up (2) and height (1)."""
+    """Normal equations at one point: a band of 3 F, and a border of up (2), height (1) and lean (2)."""
 
     def __init__(
-        self, clip: Clip, root: Array, up: Array, height: float, contact: Array, places: Array, settings: SolveSettings
-    ) -> None:
+        self, clip: Clip, root: Array, up: Array, lean: Array, height: float, contact: Array, places: Array,
+        settings: SolveSettings,
+    ) -> None:  # fmt: skip
         frames = len(root)
         step_s = np.diff(clip.time_s)
         usual_s = float(np.median(step_s))
@@ -238,22 +252,15 @@ class _System:
         gradient[:-1] += moved
         # Nor do they leave the floor.
         hold = contact / settings.floor_m**2 / np.maximum(places, keep)
-        off = place @ up + height
+        across = tangents(up)
+        off = place @ up + height + clip.feet_m @ (lean @ across)
         diagonal += hold.sum(axis=1)[:, None, None] * np.outer(up, up)
         gradient -= (hold * off).sum(axis=1)[:, None] * up
-        across = tangents(up)
-        tilt = np.concatenate([place @ across.T, np.ones((*off.shape, 1))], axis=-1)
-        self._border = np.einsum("fc,fck,i->fik", hold, tilt, up).reshape(-1, 3)
+        tilt = np.concatenate([place @ across.T, np.ones((*off.shape, 1)), clip.feet_m @ across.T], axis=-1)
+        self._border = np.einsum("fc,fck,i->fik", hold, tilt, up).reshape(-1, _GLOBALS)
         corner = np.einsum("fc,fck,fcl->kl", hold, tilt, tilt)
         corner_gradient = -np.einsum("fc,fck->k", hold * off, tilt)
-        # Weight over the feet, and cameras are mostly level.
-        for told, sigma in (
-            (clip.axis, clip.axis_sigma),
-            (np.array([0.0, -1.0, 0.0]), tuple(np.radians([settings.roll_deg, settings.pitch_deg]))),
-        ):
-            firm = 1.0 / np.array(sigma) ** 2
-            corner[[0, 1], [0, 1]] += firm
-            corner_gradient[:2] += firm * (across @ told)
+        _balance(clip, up, lean, corner, corner_gradient, settings)
         corner[2, 2] += _TINY
         self._diagonal, self._near, self._far = diagonal, near, far
         self._gradient, self._corner, self._corner_gradient = gradient, corner, corner_gradient
@@ -275,27 +282,27 @@ class _System:
         factor: Array = cholesky_banded(band, lower=True, check_finite=False)
         return factor
 
-    def step(self, path_only: bool) -> tuple[Array, Array, float]:
-        """Change of the path (F, 3), of up along its tangents (2,), and of the height."""
+    def step(self, path_only: bool) -> tuple[Array, Array]:
+        """Change of the path (F, 3), and (5,) of up along its tangents, of the height and of the lean."""
         from scipy.linalg import cho_solve_banded
 
         factor = self._factor()
         right = np.concatenate([self._gradient.reshape(-1, 1), self._border], axis=1)
         solved = cho_solve_banded((factor, True), right, check_finite=False)
         if path_only:
-            return solved[:, 0].reshape(-1, 3), np.zeros(2), 0.0
+            return solved[:, 0].reshape(-1, 3), np.zeros(_GLOBALS)
         corner = self._corner - self._border.T @ solved[:, 1:]
         globals_ = np.linalg.solve(corner, self._corner_gradient - self._border.T @ solved[:, 0])
         path = solved[:, 0] - solved[:, 1:] @ globals_
-        return path.reshape(-1, 3), globals_[:2], float(globals_[2])
+        return path.reshape(-1, 3), globals_
 
     def doubt(self, path_only: bool) -> tuple[Array, Array]:
-        """Covariance (3, 3) of up and height, and sigma (F, 3) of the path; in frames between some by interpolation."""
+        """Covariance (5, 5) of what is common, and sigma (F, 3) of the path, between some frames by interpolation."""
         from scipy.linalg import cho_solve_banded
 
         factor = self._factor()
         solved = cho_solve_banded((factor, True), self._border, check_finite=False)
-        cov = np.linalg.inv(self._corner - self._border.T @ solved) if not path_only else np.zeros((3, 3))
+        cov = np.linalg.inv(self._corner - self._border.T @ solved) if not path_only else np.zeros((_GLOBALS, _GLOBALS))
         some = np.unique(np.linspace(0, self._frames - 1, min(self._frames, 12)).round().astype(int))
         rows = (3 * some[:, None] + np.arange(3)).ravel()
         unit = np.zeros((3 * self._frames, len(rows)))
@@ -305,3 +312,20 @@ class _System:
         sigma = np.sqrt(np.maximum(own + shared, 0.0)).reshape(-1, 3)
         every = np.arange(self._frames)
         return cov, np.stack([np.interp(every, some, sigma[:, axis]) for axis in range(3)], axis=1)
+
+
+def _balance(clip: Clip, up: Array, lean: Array, corner: Array, gradient: Array, settings: SolveSettings) -> None:
+    """Weight over the feet, but for the lifter's lean, and cameras that are mostly level; in place."""
+    across = tangents(up)
+    tipped, level = across @ clip.axis - lean, across @ np.array([0.0, -1.0, 0.0])
+    held = 1.0 / np.radians([settings.roll_deg, settings.pitch_deg]) ** 2
+    free = 1.0 / np.array(clip.lean_sigma) ** 2
+    for k in range(2):
+        firm = 1.0 / clip.axis_sigma[k] ** 2
+        both = [k, 3 + k]
+        corner[np.ix_(both, both)] += firm
+        gradient[both] += firm * tipped[k]
+        corner[k, k] += held[k]
+        gradient[k] += held[k] * level[k]
+        corner[3 + k, 3 + k] += free[k]
+        gradient[3 + k] -= free[k] * lean[k]

@@ -47,7 +47,7 @@ _WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, JointSettings | None]] =
     "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), JOINTS),
     "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF), JOINTS),
     "one floor": (WORLD, replace(SOLVE, floor_m=_OFF), JOINTS),
-    "balance": (replace(WORLD, axis_across_deg=_OFF, axis_depth_deg=_OFF), SOLVE, JOINTS),
+    "balance": (replace(WORLD, axis_deg=(_OFF, _OFF), spot_axis_deg=(_OFF, _OFF)), SOLVE, JOINTS),
     "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF), JOINTS),
     "moving joints": (WORLD, SOLVE, None),
     "joints' mass": (WORLD, SOLVE, replace(JOINTS, trunk_mps2=_OFF, limb_mps2=_OFF)),
