@@ -1,6 +1,7 @@
-"""The README's pictures of the app: ``python -m tests.ui.pictures [docs/pictures]``; needs chromium and ffmpeg.
+"""The README's pictures of the app: ``python -m tests.ui.pictures [docs/pictures [WORK]]``; needs chromium and ffmpeg.
 
-Everything in them is what the app makes of rendered people, at the time the script runs.
+Everything in them is what the app makes of rendered people, at the time the script runs. Films and
+analyses that already lie in the folder WORK are taken from there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +35,24 @@ from tests.ui.clips import fake_camera, squat_film
 from tests.ui.conftest import CHROMIUM, start_server
 from tests.ui.looking import panel, rtc
 
-SIZE = {"width": 1280, "height": 800}
-COLORS = 128
+SIZE = {"width": 1280, "height": 820}
+QUALITY = 84
 WEEKS = ((0.55, "2026-03-02"), (0.72, "2026-03-16"), (0.9, "2026-03-30"), (1.05, "2026-04-13"))
 """How deep the squats of each session are, 1 with the thighs level, and its day."""
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, root: Path) -> None:
     """Make all four."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="posepipe-pictures-") as made:
-        root = Path(made)
-        library = root / "library"
-        library.mkdir()
-        _sessions(root, library)
-        _walk(root, library)
-        camera = fake_camera(squat_film(root / "live.mp4", reps=6), root / "live.mjpeg", lead_s=2.0, still_s=60.0)
-        with _app(library, root) as url, _browser(camera) as page:
-            for name, take in (("live", _live), ("analysis", _analysis), ("follow-up", _follow), ("gait", _gait)):
-                take(page, url)
-                _keep(page, folder / f"{name}.png")
+    library = root / "library"
+    for one in (folder, library):
+        one.mkdir(parents=True, exist_ok=True)
+    _sessions(root, library)
+    _walk(root, library)
+    camera = fake_camera(squat_film(root / "live.mp4", reps=6), root / "live.mjpeg", lead_s=2.0, still_s=60.0)
+    with _app(library, root) as url, _browser(camera) as page:
+        for name, take in (("live", _live), ("analysis", _analysis), ("follow-up", _follow), ("gait", _gait)):
+            take(page, url)
+            _keep(page, folder / f"{name}.jpg")
 
 
 def _sessions(root: Path, library: Path) -> None:
@@ -64,22 +64,26 @@ def _sessions(root: Path, library: Path) -> None:
         motion = squat(
             shape, reps=4, depth=depth, fps_hz=20.0, lead_s=1.0, stance=Stance(heading_deg=-35.0, width_m=0.34)
         )
-        film = root / f"squats-{day}.mp4"
+        film, out = root / f"squats-{day}.mp4", library / f"squats {day}"
+        if out.exists():
+            continue
         with VideoWriter(film, 640, 480, 20.0) as writer:
             for frame in render_clip(motion, shape, camera, supersample=1):
                 writer.write(frame.image, frame.time_s)
-        out = library / f"squats {day}"
         _saved(film, out, day, shape.height_m)
         assign(out, "P-07", read_record(out).of)
 
 
 def _walk(root: Path, library: Path) -> None:
     """A walk past the camera, of somebody whose right knee is stiff."""
+    out = library / "walk 2026-04-13"
+    if out.exists():
+        return
     rng = np.random.default_rng(7)
-    walk = make_walk(rng, pattern="stiff_knee", severity=1.0, side="right", fps_hz=30.0, duration_s=6.0)
+    walk = make_walk(rng, pattern="stiff_knee", severity=1.0, side="right", fps_hz=30.0, duration_s=9.0)
     film = root / "walk.mp4"
-    write_film(film, walk, cameras_for(walk, kind="static", size_px=(960, 540)))
-    _saved(film, library / "walk 2026-04-13", "2026-04-13", 1.75)
+    write_film(film, walk, cameras_for(walk, kind="pan", size_px=(640, 480)))
+    _saved(film, out, "2026-04-13", 1.75)
 
 
 def _saved(film: Path, out: Path, day: str, height_m: float) -> Recording:
@@ -104,9 +108,7 @@ def _analysis(page: Any, url: str) -> None:
     page.get_by_role("button", name="Squat 2", exact=True).click()
     page.evaluate("document.querySelector('.st-key-player video').currentTime += 1")
     page.get_by_role("combobox", name="Angle in the picture").select_option("left_knee_flexion")
-    page.locator(".st-key-player").scroll_into_view_if_needed()
-    page.locator(".st-key-player").evaluate("one => one.scrollIntoView({ block: 'start' })")
-    page.wait_for_timeout(1500)
+    _top(page, ".st-key-player")
 
 
 def _follow(page: Any, url: str) -> None:
@@ -115,22 +117,31 @@ def _follow(page: Any, url: str) -> None:
     page.get_by_role("combobox", name="Show").click()
     page.get_by_role("option", name=re.compile("range of motion")).click()
     page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first.wait_for()
-    page.get_by_role("heading", name=re.compile("Sessions: 4")).evaluate("one => one.scrollIntoView()")
-    page.wait_for_timeout(1500)
+    page.set_viewport_size({**SIZE, "height": 1000})
+    _top(page, "h3")
 
 
 def _gait(page: Any, url: str) -> None:
     page.goto(f"{url}/gait")
     page.frame_locator("iframe[srcdoc]").get_by_text("A screening aid").first.wait_for(timeout=120_000)
-    page.locator("iframe[srcdoc]").evaluate("one => one.scrollIntoView({ block: 'start' })")
+    page.set_viewport_size({**SIZE, "height": 1000})
+    page.wait_for_function("document.querySelector('iframe[srcdoc]').clientHeight > 1000")
+    _top(page, "iframe[srcdoc]")
+
+
+def _top(page: Any, selector: str) -> None:
+    """Scroll it to the top, below the page's own bar."""
+    page.mouse.move(5, 5)
+    page.locator(selector).first.evaluate(
+        "one => { one.style.scrollMarginTop = '70px'; one.scrollIntoView({ block: 'start' }); }"
+    )
     page.wait_for_timeout(1500)
 
 
 def _keep(page: Any, path: Path) -> None:
-    """A picture of the window with few colours, so that it is small."""
-    page.screenshot(path=path)
-    with Image.open(path) as shot:
-        shot.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    """A small picture of the window."""
+    with Image.open(BytesIO(page.screenshot())) as shot:
+        shot.convert("RGB").save(path, quality=QUALITY, optimize=True)
     sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")
 
 
@@ -160,4 +171,6 @@ def _browser(camera: Path) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures"))
+    given = [Path(one) for one in sys.argv[1:]]
+    with tempfile.TemporaryDirectory(prefix="posepipe-pictures-") as temporary:
+        main(given[0] if given else Path("docs/pictures"), given[1].absolute() if len(given) > 1 else Path(temporary))

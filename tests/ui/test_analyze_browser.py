@@ -162,6 +162,8 @@ def test_walk_leads_to_its_gait_report(app: App, open_page: OpenPage) -> None:
     report = page.frame_locator("iframe[srcdoc]")
     report.get_by_text("A screening aid").first.wait_for()
     page.get_by_role("heading", name="Gait", exact=True).wait_for()
+    # All of it is in sight.
+    page.wait_for_function("document.querySelector('iframe[srcdoc]').clientHeight > 1000")
     # As dark as the page.
     body = report.locator("body")
     assert body.evaluate("body => getComputedStyle(body).backgroundColor") == "rgb(20, 23, 26)"

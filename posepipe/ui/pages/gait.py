@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +17,7 @@ from posepipe.reports.blocks_pdf import page_pdf
 from posepipe.reports.comparison import comparison_page
 from posepipe.reports.gait import gait_page
 from posepipe.texts import Texts
+from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose, chosen, remembered_box
 from posepipe.ui.pages.show import gait_name, walks, with_theme
 from posepipe.ui.session import dark, library, remembered, results, say
@@ -108,6 +111,12 @@ def _person(text: Texts, name: str, recording: Recording) -> Person:
     return chosen
 
 
+@cache
+def _fit() -> Any:
+    """Makes the report as high as what is in it."""
+    return st.components.v2.component("posepipe_fit", html="<span></span>", js=asset("fit.js"))
+
+
 def _show(text: Texts, name: str, page: Page) -> None:
     """A page, and a button for its PDF."""
     st.download_button(
@@ -120,3 +129,4 @@ def _show(text: Texts, name: str, page: Page) -> None:
         type="primary",
     )
     st.iframe(with_theme(page_html(page), dark=dark()), height="content")
+    _fit()(key="fit", height=1)
