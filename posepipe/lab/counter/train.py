@@ -161,8 +161,8 @@ def train_pace(
             group["lr"] = lr * warm
         image, *true = _batch(picked)
         net.train()
-        if start is not None and start.suffix == ".onnx":
-            _settled(net)
+        if start is not None:
+            _settle(net)
         loss = loss_of(net(image), *true)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -203,10 +203,10 @@ def _unfolded(net: PaceNet, path: Path) -> None:
     assert set(net.state_dict()) == set(state)
 
 
-def _settled(net: nn.Module) -> None:
-    """Norms keep the statistics that they have: those of a shipped file aren't a batch's."""
+def _settle(net: nn.Module) -> None:
+    """Norms that came folded from a shipped file keep doing nothing: no batch's statistics are theirs."""
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and not module.running_mean.any():  # type: ignore[union-attr]
             module.eval()
 
 
