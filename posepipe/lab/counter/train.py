@@ -12,8 +12,8 @@ How the shipped weights were made, each leg going on from the one before (--star
 5. 1500 of 1900 steps, lr 1.3e-3, seed 5; without the takes of what is held or only lifts the whole body (lying, wall
    sit, hang, calf raise, hop, skip, butterfly), which had been counted as repetitions until then
    and the mean of the weights after legs 3 and 5 (posepipe train average): the file before the next legs
-6. 400 steps, lr 4e-4, seed 6, from that file (--start models/reps.onnx, its norms folded away); pools web_41 (650 takes,
-   --web) and 44 (150)
+6. 400 steps, lr 4e-4, seed 6, from that file (--start models/reps.onnx, its norms folded away); pools web_41 (650
+   takes, --web) and 44 (150)
 7. 550 steps, lr 8e-4, seed 7; the same pools
 """
 
