@@ -89,6 +89,14 @@ class AnalyseSettings:
         4.0, "where next to nothing is counted, the clip is looked at so much faster, too",
         source="the slow motion that `posepipe evaluate reps-same` makes",
     )  # fmt: skip
+    before: float = setting(
+        0.5, "usual repetitions by which a clip begins before the first where it doesn't cut one: longer than a turn",
+        source="judgement",
+    )  # fmt: skip
+    bridged_s: float = setting(
+        2.0, "what lasts no longer between two stretches of one exercise doesn't part them", unit="s",
+        source="the window that recognition looks at",
+    )  # fmt: skip
     misnamed: float = setting(
         1.0 / 3.0, "share of its repetitions under which what was named is another movement", source="judgement"
     )
@@ -106,7 +114,7 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
     """
     out = []
     repeats: Repeats | None = None
-    for item in found:
+    for item in _bridged(found):
         span = (item.start_s, item.end_s)
         if item.label == WALKING or (item.label != OTHER and item.label not in catalogue):
             continue
@@ -133,6 +141,20 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
             rejected = tuple(sorted((*rejected, *doubtful), key=lambda one: one.start_s))
         out.append(Bout(item.label, item.confidence, *span, reps, rejected))
     return tuple(out)
+
+
+def _bridged(found: Sequence[Segment]) -> list[Segment]:
+    """Segments of one exercise with something short between them as one: a window that looks like something else."""
+    out: list[Segment] = []
+    for item in found:
+        if len(out) > 1 and item.label == out[-2].label != OTHER and out[-1].duration_s <= ANALYSE.bridged_s:
+            last = out[-2]
+            whole_s = last.duration_s + item.duration_s
+            mean = (last.confidence * last.duration_s + item.confidence * item.duration_s) / whole_s
+            out[-2:] = [Segment(item.label, mean, last.start_s, item.end_s)]
+        else:
+            out.append(item)
+    return out
 
 
 def _moves(motion: Motion, paced: Counted) -> bool:
@@ -196,7 +218,14 @@ def _better_paced(told: int, paced: Counted, repeats: Repeats, motion: Motion, e
     turns = {cycle.turn_s for cycle in paced.reps}
     mine = np.array([turn_s in turns for turn_s in repeats.time_s[repeats.cycle[:, 1]].tolist()], bool)
     sure = count > 1 and float(repeats.likeness[mine].mean()) >= ANALYSE.surely
-    return sure and _in_phase(motion, exercise, paced)
+    return sure and (_whole_reps(motion, paced) or _in_phase(motion, exercise, paced))
+
+
+def _whole_reps(motion: Motion, paced: Counted) -> bool:
+    """Whether the clip begins before the first repetition and ends after the last: none is cut in half."""
+    spare_s = ANALYSE.before * float(np.median([cycle.end_s - cycle.start_s for cycle in paced.reps]))
+    before_s = paced.reps[0].start_s - float(motion.time_s[0])
+    return min(before_s, float(motion.time_s[-1]) - paced.reps[-1].end_s) > spare_s
 
 
 def _in_phase(motion: Motion, exercise: Exercise, paced: Counted) -> bool:

@@ -18,6 +18,7 @@ from posepipe.body.motion import Motion, facing
 from posepipe.exercise.analyse import result_of
 from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
 from posepipe.exercise.count import Counted, Cycle, RepCounter, RepStep
+from posepipe.exercise.effort import UNKNOWN, lift_speed, lifted_joint
 from posepipe.exercise.form import advice, beyond_doubt, describe, view_of
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.signal import Measure, measure
@@ -212,7 +213,9 @@ class Coach:
             bout.rejected.append(step.rejected)
         if step.counted is None:
             return
-        rep = self._described(bout.counter.exercise, step.counted)
+        self._timed(bout)
+        # It counts half-way back: how fast the whole lift was is known once it is over.
+        rep = replace(self._described(bout.counter.exercise, step.counted), speed_m_s=UNKNOWN)
         bout.waiting.append(rep)
         bout.cycle_of.append(len(bout.counter.cycles) - 1)
         if beyond_doubt((*bout.reps, *bout.waiting))[1]:
@@ -221,6 +224,19 @@ class Coach:
         bout.waiting.clear()
         self._said = (self._last_s, _said_of(bout.counter.exercise, rep))
 
+    def _timed(self, bout: _Open) -> None:
+        """Tell the speed of the last repetition, which is over by now."""
+        if not bout.reps or not bout.counter.exercise.lifts:
+            return
+        cycle = bout.counter.cycles[bout.cycle_of[len(bout.reps) - 1]]
+        past = [item for item in self._past if cycle.start_s - COACH.before_s <= item[0].time_s[0] <= cycle.end_s]
+        if len(past) < 2 or past[0][0].time_s[0] > cycle.start_s:
+            return
+        motion = _motion(past)
+        joint_m = lifted_joint(motion, bout.counter.exercise.lifts)
+        speed_m_s = lift_speed(motion.time_s, joint_m, motion.up.astype(np.float64), cycle)
+        bout.reps[-1] = replace(bout.reps[-1], speed_m_s=speed_m_s)
+
     def _described(self, exercise: Exercise, cycle: Cycle) -> Repetition:
         past = [item for item in self._past if cycle.start_s - COACH.before_s <= item[0].time_s[0]]
         if len(past) < 2:
@@ -228,6 +244,7 @@ class Coach:
         return describe(_motion(past), exercise, Counted((cycle,)))[0]
 
     def _closed(self, bout: _Open, end_s: float) -> Bout:
+        self._timed(bout)
         # The counter learns of the other side and of the true end later than it counts.
         cycles = [bout.counter.cycles[i] for i in bout.cycle_of[: len(bout.reps)]]
         reps = [

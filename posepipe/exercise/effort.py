@@ -20,10 +20,11 @@ from posepipe.exercise.signal import resampled
 from posepipe.exercise.types import Repetition
 from posepipe.settings import setting
 
-__all__ = ["EFFORT", "Effort", "EffortSettings", "effort", "lift_speed", "lifted_joint"]
+__all__ = ["EFFORT", "UNKNOWN", "Effort", "EffortSettings", "effort", "lift_speed", "lifted_joint"]
 
 Array = NDArray[np.float64]
 UNKNOWN = (float("nan"), float("nan"))
+"""A speed that isn't known."""
 _FROM_CAMERA = 0.7
 """Where up lies so much along the second axis the axes are a camera's."""
 

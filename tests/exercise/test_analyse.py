@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exercise_kit import CATALOGUE, Told, filmed, keypoints_of, take_motion, take_of, without
 
-from posepipe.exercise.analyse import analyse_exercise, clip_label
+from posepipe.exercise.analyse import analyse_exercise, bouts, clip_label
 from posepipe.exercise.recognise import Recogniser, Segment
 from posepipe.exercise.types import ExerciseResult
 from posepipe.reasons import Reason
@@ -175,6 +175,19 @@ def test_a_clip_cut_at_the_turn_counts_whole_repetitions() -> None:
     angles = Angles(motion.angles.names, motion.angles.deg[inside], motion.angles.sigma_deg[inside])
     parts = {name: getattr(motion, name)[inside] for name in ("time_s", "xyz_m", "sigma_m", "valid", "root_m")}
     assert analyse_exercise(replace(motion, angles=angles, **parts), Told("squat")).reps_total == 3
+
+
+def test_a_moment_like_something_else_does_not_part_a_set() -> None:
+    """One window within a set that looks like walking: one bout with all five; a long one parts it."""
+    motion = take_motion(take_of("squat", 7, reps=5))
+    end_s = float(motion.time_s[-1])
+    for gap_s, bouts_found in ((1.5, 1), (3.0, 2)):
+        a, b = 0.5 * (end_s - gap_s), 0.5 * (end_s + gap_s)
+        found = [Segment("squat", 0.9, 0.0, a), Segment("walking", 0.6, a, b), Segment("squat", 0.7, b, end_s)]
+        done = bouts(motion, found, CATALOGUE)
+        assert len(done) == bouts_found
+        if bouts_found == 1:
+            assert len(done[0].reps) == 5 and 0.7 < done[0].confidence < 0.9
 
 
 def test_slow_motion_counts_the_same() -> None:

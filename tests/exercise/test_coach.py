@@ -14,6 +14,7 @@ from posepipe.body.motion import Motion
 from posepipe.errors import UsageError
 from posepipe.exercise.coach import Coach
 from posepipe.exercise.count import count_exercise
+from posepipe.exercise.form import describe
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.types import CoachState, ExerciseResult, Form, Level
 from posepipe.lab.people.exercises.takes import ExerciseTake
@@ -69,6 +70,19 @@ def test_live_and_afterwards_agree(label: str) -> None:
     states = _session(coach, pose, motion)
     assert states[-1].reps == len(count_exercise(motion, exercise(label)))
     assert all(b.reps >= a.reps for a, b in itertools.pairwise(states))
+
+
+@pytest.mark.parametrize("label", ["squat", "bicep_curl", "deadlift"])
+def test_lifts_are_as_fast_live_as_afterwards(label: str) -> None:
+    """A repetition counts half-way back; its speed is told once the lift is over, and is that of the whole clip."""
+    _, pose, motion = _take(label, 31)
+    coach = Coach(label)
+    _session(coach, pose, motion)
+    after = describe(motion, exercise(label), count_exercise(motion, exercise(label)))
+    (bout,) = coach.summary().exercise.bouts
+    live = [rep.speed_m_s[0] for rep in bout.reps]
+    assert len(live) == len(after)
+    np.testing.assert_allclose(live, [rep.speed_m_s[0] for rep in after], rtol=0.1)
 
 
 def test_recognised_late_still_counts_the_first() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from exercise_kit import CATALOGUE, exercise, filmed, take_motion, take_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from posepipe.exercise.types import Bout, Repetition
 from posepipe.record.codec import _rep_from, _rep_json
 from posepipe.reports.sections import effort_words
 from posepipe.texts import load
-from tests.exercise.exercise_kit import CATALOGUE, exercise, filmed, take_motion, take_of
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
 

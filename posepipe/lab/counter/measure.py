@@ -29,8 +29,10 @@ from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.repeats import REPEAT, Pace, PaceModel, RepeatSettings, count_any, paced_repeats
 from posepipe.lab.counter.data import counted_takes, ended
+from posepipe.lab.counter.web import WEB, web_poses
 from posepipe.lab.film import Film, centred, film, open_film
 from posepipe.lab.layouts import bare_pose, to_layout, to_metres, to_z_up, without_angles
+from posepipe.lab.metrics import bootstrap_ci
 from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
 from posepipe.lab.recogniser.measure import filmed_motion
 from posepipe.settings import settings_of
@@ -49,6 +51,8 @@ CHOSEN_SEED = 913
 """Of the sets that settings were chosen on."""
 NOTHING_SEED = 914
 """Of walks, everyday movement, dances and planks beside them."""
+WEB_SEED = 946
+"""Of sets as web videos show them."""
 _AROUND_SHARE = 0.5
 _LEAST_FRAMES = 30
 _MOST_REPS = 15.0
@@ -86,7 +90,11 @@ def evaluate_reps(path: Path, results: Path | None = None) -> dict[str, Any]:
     """
     clips = list(_filmed(path, results) if path.is_dir() else _posed(path))
     metrics, rows = count_metrics(clips)
-    return {"metrics": metrics, "rows": rows, "versions": package_versions(("posepipe", "numpy", "scipy"))}
+    return {
+        "metrics": metrics | intervals(clips),
+        "rows": rows,
+        "versions": package_versions(("posepipe", "numpy", "scipy")),
+    }
 
 
 def count_metrics(clips: Sequence[Counts]) -> tuple[dict[str, float], list[dict[str, Any]]]:
@@ -115,6 +123,20 @@ def _metrics(clips: Sequence[Counts]) -> dict[str, float]:
     some = true > 0
     out = {"rep_mae": float(np.mean(error[some] / (true[some] + 1e-9)))} if some.any() else {}
     return {**out, "rep_obo": float((error <= 1).mean()), "rep_exact": float((error == 0).mean())}
+
+
+def intervals(clips: Sequence[Counts]) -> dict[str, float]:
+    """95 % bootstrap intervals over clips with repetitions, ``…_low`` and ``…_high``; empty for one clip."""
+    some = [clip for clip in clips if clip.true]
+    if len(some) < 2:
+        return {}
+    true = np.array([clip.true for clip in some], float)
+    error = np.abs(np.array([clip.counted for clip in some]) - true)
+    names = np.array([str(k) for k in range(len(some))])
+    out = {}
+    for name, values in (("mae", error / true), ("obo", error <= 1), ("exact", error == 0)):
+        out[f"rep_{name}_low"], out[f"rep_{name}_high"] = bootstrap_ci(values.astype(float), names)
+    return out
 
 
 def _posed(path: Path) -> Iterator[Counts]:
@@ -209,6 +231,18 @@ def made_clips(sets: int, seed: int = SETS_SEED) -> Iterator[tuple[str, int, Mot
         yield f"{take.label}: {take.variant}", count, motion
 
 
+def web_clips(sets: int, seed: int = WEB_SEED) -> Iterator[tuple[str, int, Motion, tuple[str, ...]]]:
+    """Made sets as web videos show them: what, whole repetitions, motion, and which of `web.WEB` happened."""
+    stages = open_film()
+    for k, take in enumerate(counted_takes(sets, seed, web=True)):
+        rng = np.random.default_rng([seed, 12, k])
+        time_s, xyz, bounds = ended(take, rng)
+        seen = web_poses(stages, time_s, xyz, rng) if len(time_s) >= _LEAST_FRAMES else None
+        if seen is not None:
+            pose, told = seen
+            yield take.label, len(bounds), Motion.from_pose(pose, joint_angles(pose)), told
+
+
 def told_clips(sets: int) -> Iterator[Told]:
     """Known exercises in turn: label, whole repetitions, motion, and when the set begins and ends."""
     stages = open_film()
@@ -232,7 +266,7 @@ def told_clips(sets: int) -> Iterator[Told]:
 
 
 def evaluate_made(sets: int) -> dict[str, Any]:
-    """Metrics of every way of counting."""
+    """Metrics of every way of counting; of sets as web videos show them also by what happened to them."""
     recogniser, catalogue = Recogniser(), load_catalogue()
     found = [(name, true, len(count_any(m)), reps_counted(m, recogniser)) for name, true, m in made_clips(sets)]
     told = [(label, true, len(count_exercise(m, catalogue[label], span))) for label, true, m, span in told_clips(sets)]
@@ -241,9 +275,14 @@ def evaluate_made(sets: int) -> dict[str, Any]:
         "pipeline": [Counts(name, name, true, counted) for name, true, _, counted in found],
         "told": [Counts(name, name, true, counted) for name, true, counted in told],
     }
+    web = [(label, true, reps_counted(m, recogniser), names) for label, true, m, names in web_clips(sets)]
+    counts["web"] = [Counts(label, label, true, counted) for label, true, counted, _ in web]
+    for name in WEB:
+        mine = [Counts(label, label, true, counted) for label, true, counted, names in web if name in names]
+        counts[f"web, {name}"] = mine
     return {
         "metrics": {"without_repetitions": float(sum(true == 0 for _, true, _, _ in found))},
-        "rows": [{"counter": kind, **count_metrics(clips)[0]} for kind, clips in counts.items()],
+        "rows": [{"counter": kind, **count_metrics(clips)[0]} for kind, clips in counts.items() if clips],
         "versions": package_versions(("posepipe", "onnxruntime", "numpy")),
     }
 

@@ -11,7 +11,10 @@ How the shipped weights were made, each leg going on from the one before (--star
 4. 500 steps, lr 1.2e-3, seed 4; pools 13 to 16 and nothing_32 (300 takes) more
 5. 1500 of 1900 steps, lr 1.3e-3, seed 5; without the takes of what is held or only lifts the whole body (lying, wall
    sit, hang, calf raise, hop, skip, butterfly), which had been counted as repetitions until then
-and the mean of the weights after legs 3 and 5 (posepipe train average).
+   and the mean of the weights after legs 3 and 5 (posepipe train average): the file before the next legs
+6. 400 steps, lr 4e-4, seed 6, from that file (--start models/reps.onnx, its norms folded away); pools web_41 (650
+   takes, --web) and 44 (150)
+7. 550 steps, lr 8e-4, seed 7; the same pools
 """
 
 from __future__ import annotations
@@ -161,8 +164,8 @@ def train_pace(
             group["lr"] = lr * warm
         image, *true = _batch(picked)
         net.train()
-        if start is not None and start.suffix == ".onnx":
-            _settled(net)
+        if start is not None:
+            _settle(net)
         loss = loss_of(net(image), *true)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -203,10 +206,10 @@ def _unfolded(net: PaceNet, path: Path) -> None:
     assert set(net.state_dict()) == set(state)
 
 
-def _settled(net: nn.Module) -> None:
-    """Norms keep the statistics that they have: those of a shipped file aren't a batch's."""
+def _settle(net: nn.Module) -> None:
+    """Norms that came folded from a shipped file keep doing nothing: no batch's statistics are theirs."""
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and not module.running_mean.any():  # type: ignore[union-attr]
             module.eval()
 
 

@@ -9,7 +9,15 @@ import pytest
 
 from posepipe.errors import InputError
 from posepipe.exercise.signal import measure
-from posepipe.lab.counter.measure import Counts, count_metrics, evaluate_made, evaluate_reps, made_clips, pose_motions
+from posepipe.lab.counter.measure import (
+    Counts,
+    count_metrics,
+    evaluate_made,
+    evaluate_reps,
+    intervals,
+    made_clips,
+    pose_motions,
+)
 from posepipe.lab.recogniser.measure import evaluate_recognition
 from posepipe.record.folder import save
 from posepipe.skeleton import BLAZEPOSE33
@@ -25,6 +33,15 @@ def test_metrics_by_hand() -> None:
     assert metrics["rep_exact"] == pytest.approx(2 / 4)
     assert metrics["false_counts"] == pytest.approx(1 / 2)
     assert {row["label"] for row in rows if "clips" in row} == {"squat", "lunge", "other"}
+
+
+def test_intervals_hold_the_metric_and_narrow_with_clips() -> None:
+    few = [Counts(str(k), "squat", 10, 10 + 3 * (k % 2)) for k in range(10)]
+    wide, narrow = intervals(few), intervals(few * 10)
+    for found in (wide, narrow):
+        assert found["rep_mae_low"] < 0.15 < found["rep_mae_high"] and found["rep_obo_low"] < 0.5
+    assert narrow["rep_obo_high"] - narrow["rep_obo_low"] < 0.5 * (wide["rep_obo_high"] - wide["rep_obo_low"])
+    assert intervals(few[:1]) == {}
 
 
 def _poses(path: Path, count: int = 5) -> Path:
@@ -90,7 +107,7 @@ def test_says_what_a_file_lacks(tmp_path: Path) -> None:
 
 def test_made_sets_compare_ways_of_counting() -> None:
     result = evaluate_made(2)
-    assert [row["counter"] for row in result["rows"]] == ["any", "pipeline", "told"]
+    assert [row["counter"] for row in result["rows"]][:4] == ["any", "pipeline", "told", "web"]
     assert all(0.0 <= row["rep_obo"] <= 1.0 for row in result["rows"])
     again = [(name, count, len(motion)) for name, count, motion in made_clips(1)]
     assert again == [(name, count, len(motion)) for name, count, motion in made_clips(1)]
