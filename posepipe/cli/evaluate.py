@@ -255,12 +255,15 @@ def hard(
 def gait_same(
     data: Annotated[Path, typer.Option("--data", help="Folder of films, videos.csv if there is one.")],
     pattern: Annotated[list[str] | None, typer.Option(help="Only files like this.", show_default="all")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="This change; several may follow.", show_default="all")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
+    limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Films in; share of differences outside their 90 % interval, and verdicts that changed, out."""
     from posepipe.lab.gait.same import evaluate_same
 
-    _show(evaluate_same(data, pattern or ()), as_json)
+    _show(evaluate_same(data, pattern or (), only=only or (), results=results, limit_s=limit_s), as_json)
 
 
 @app.command("kuopio", help="Keypoints of OpenPose from the side against markers and force plates (Zenodo 10559504).")
