@@ -257,12 +257,45 @@ def hard(
 def gait_same(
     data: Annotated[Path, typer.Option("--data", help="Folder of films, videos.csv if there is one.")],
     pattern: Annotated[list[str] | None, typer.Option(help="Only files like this.", show_default="all")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="This change; several may follow.", show_default="all")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
+    limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Films in; share of differences outside their 90 % interval, and verdicts that changed, out."""
     from posepipe.lab.gait.same import evaluate_same
 
-    _show(evaluate_same(data, pattern or ()), as_json)
+    _show(evaluate_same(data, pattern or (), only=only or (), results=results, limit_s=limit_s), as_json)
+
+
+@app.command("kuopio", help="Keypoints of OpenPose from the side against markers and force plates (Zenodo 10559504).")
+def kuopio(
+    data: Annotated[Path, typer.Option("--data", help="The set, unpacked.")],
+    fps_hz: Annotated[float | None, typer.Option(help="Of the keypoints; the files don't tell.")] = None,
+    width_px: Annotated[int | None, typer.Option(help="Of the picture.")] = None,
+    height_px: Annotated[int | None, typer.Option(help="Of the picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The set in, errors of angles and events by joint out, people kept apart."""
+    from posepipe.lab.gait.protocols import Picture, evaluate_protocol
+
+    _show(evaluate_protocol("kuopio", data, Picture(fps_hz, width_px, height_px)), as_json)
+
+
+@app.command("vidimu", help="Films against angles from inertial sensors (Zenodo 8210563).")
+def vidimu(data: Annotated[Path, typer.Option("--data", help="The set, unpacked.")], as_json: AsJson = False) -> None:
+    """The set in, errors of angles by joint out, people kept apart."""
+    from posepipe.lab.gait.protocols import evaluate_protocol
+
+    _show(evaluate_protocol("vidimu", data), as_json)
+
+
+@app.command("rehab24", help="Films of exercises from two sides against markers (REHAB24-6, Zenodo 13305826).")
+def rehab24(data: Annotated[Path, typer.Option("--data", help="The set, unpacked.")], as_json: AsJson = False) -> None:
+    """The set in, errors of angles by view and joint out, people kept apart."""
+    from posepipe.lab.gait.protocols import evaluate_protocol
+
+    _show(evaluate_protocol("rehab24", data), as_json)
 
 
 @app.command(

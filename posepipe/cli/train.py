@@ -201,12 +201,15 @@ def gait(
         int, typer.Option(help="Walkers to render for the detector's habits; 0 keeps those known.")
     ] = 24,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 21,
+    remeasure: Annotated[bool, typer.Option(help="Measure films again that were measured before.")] = True,
 ) -> None:
     """Film, measure, write the norms, train, export; prints the metrics on held-out walks."""
     _need_training()
     from posepipe.lab.gait.train import make_gait
 
-    for name, value in make_gait(data, out, models, walks=walks, rendered=rendered, seed=seed).items():
+    for name, value in make_gait(
+        data, out, models, walks=walks, rendered=rendered, seed=seed, remeasure=remeasure
+    ).items():
         typer.echo(f"{name}: {value:.4g}")
 
 

@@ -26,6 +26,7 @@ from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.signals import signals_of
+from posepipe.gait.source import Source
 from posepipe.gait.types import SIDES, Abnormal, Deviation, GaitResult, Walk
 from posepipe.gait.walk import LEAST_FRAMES, find_walk
 from posepipe.reasons import Reason
@@ -40,6 +41,7 @@ def analyse(
     model: str | Path = "gait",
     least_strides: int = JUDGE.least_strides,
     dropped: Sequence[Strike] = (),
+    source: Source | None = None,
 ) -> GaitResult:
     """Look for walking and judge it.
 
@@ -50,6 +52,7 @@ def analyse(
         least_strides: clean strides a side for a judgement. Fewer than two are for measuring the classifier only; 0
             takes any stride of either side, and coarse ones where there is none.
         dropped: heel strikes that somebody took out by hand.
+        source: what many walks seen the same way have in common, see `posepipe.gait.source`.
 
     Raises:
         ModelError: the classifier is missing or damaged.
@@ -81,7 +84,7 @@ def analyse(
     if reason is not None:
         return replace(base, deviation=reason, abnormal=reason)
     score: Deviation | Reason = score_gate(curves, seen.view) or deviation(curves, seen.view) or Reason.JOINT_UNSEEN
-    answer: Abnormal | Reason = _classifier(str(model)).judge(features, seen.view, count)
+    answer: Abnormal | Reason = _classifier(str(model)).judge(features, seen.view, count, source)
     if isinstance(answer, Abnormal) and (answer.sigma > JUDGE.most_sigma or (least_strides and _undecided(answer))):
         answer = Reason.TOO_UNCERTAIN
     return replace(base, deviation=score, abnormal=answer)

@@ -20,7 +20,9 @@ from posepipe.gait.types import ANGLES, POINTS, Cycle, Feature
 from posepipe.geometry import mean_known
 from posepipe.skeleton import BODY21
 
-__all__ = ["FEATURES", "FeatureSpec", "MeanCycle", "gait_features", "mean_cycle"]
+__all__ = [
+    "ABSOLUTE", "ASYMMETRY", "FEATURES", "SIGNED", "FeatureSpec", "MeanCycle", "gait_features", "mean_cycle", "signed",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -157,6 +159,31 @@ FEATURES: tuple[FeatureSpec, ...] = (
                 "the legs move differently"),
 )  # fmt: skip
 """Every feature, in the order of the classifier's input."""
+
+ASYMMETRY = "_asymmetry_"
+"""In the name of features that compare the sides."""
+
+ABSOLUTE = frozenset(
+    (
+        *("hip_mean_deg", "hip_behind_deg", "hip_swing_deg", "knee_stance_deg", "knee_strike_deg", "knee_off_deg"),
+        *("ankle_swing_deg", "trunk_flexion_deg", "neck_flexion_deg", "elbow_mean_deg", "arm_out_deg"),
+        *("arm_forward_deg", "pelvis_drop_deg", "trunk_over_stance_deg", "foot_strike_deg"),
+    )
+)
+"""Features whose zero is the skeleton's own; all others are ranges, times, lengths or differences between sides."""
+
+SIGNED = frozenset(
+    spec.name
+    for spec in FEATURES
+    if spec.name == "trunk_tilt_deg"
+    or (ASYMMETRY in spec.name and spec.name not in ("step_time_asymmetry_pct", "leg_curves_asymmetry_deg"))
+)
+"""Sizes of something that has a side, the one that `posepipe.gait.types.Feature.side` names."""
+
+
+def signed(feature: Feature) -> float:
+    """A feature of `SIGNED` with its sign: negative where the right side stands out."""
+    return -feature.value if feature.side == "right" else feature.value
 
 
 def mean_cycle(cycles: Sequence[Cycle], side: str, everyone: Sequence[Cycle]) -> MeanCycle | None:

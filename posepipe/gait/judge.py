@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 from posepipe.body.motion import Motion
 from posepipe.errors import ModelError
 from posepipe.gait.curves import SAGITTAL, compare
-from posepipe.gait.features import FEATURES
-from posepipe.gait.norms import SEEN, Band, FeatureNorm, curve_bands, deviation_scale, feature_norms
-from posepipe.gait.types import SIDES, Abnormal, Deviation, Evidence, Feature, MeanCurve, Stride, Walk
+from posepipe.gait.features import ASYMMETRY, FEATURES
+from posepipe.gait.norms import SOURCED, WAYS, Band, FeatureNorm, curve_bands, deviation_scale, feature_norms
+from posepipe.gait.source import Source
+from posepipe.gait.types import GENERAL, SIDES, Abnormal, Deviation, Evidence, Feature, MeanCurve, Stride, Walk
 from posepipe.geometry import mean_known, median_known
 from posepipe.inference import open_session
 from posepipe.reasons import Reason
@@ -234,9 +235,6 @@ _TENTHS = 10
 _LIMIT_SD = 12.0
 """No feature is taken for further from normal; as in training."""
 
-ASYMMETRY = "_asymmetry_"
-"""In the name of features that compare the sides."""
-
 _SPECS = {spec.name: spec for spec in FEATURES}
 
 
@@ -257,17 +255,21 @@ class Classifier:
         if json.loads(metadata.get("features", "[]")) != [spec.name for spec in FEATURES]:
             raise ModelError("the gait network knows other features", where=str(path), hint="Train it again")
         self.patterns: tuple[str, ...] = tuple(json.loads(metadata["patterns"]))
+        self._ways: tuple[str, ...] = tuple(json.loads(metadata.get("seen", "[]"))) or WAYS
         self._calibrated: Mapping[str, Sequence[int]] = json.loads(metadata.get("calibrated", "{}"))
 
-    def judge(self, features: Mapping[str, Feature], seen: str, strides: int) -> Abnormal:
+    def judge(self, features: Mapping[str, Feature], seen: str, strides: int, source: Source | None = None) -> Abnormal:
         """Judge one walk.
 
         Args:
             features: of `posepipe.gait.features.gait_features`; missing ones count as unknown.
             seen: which normal walks to compare with, see `posepipe.gait.norms.curve_bands`.
             strides: on the side that has fewer.
+            source: what all walks of the same source share, to be taken off.
         """
         norms = feature_norms(seen)
+        if source is not None:
+            features = source.taken_off(features)
         z, known = z_scores(features, norms, strides)
         spread = np.array(
             [
@@ -279,8 +281,9 @@ class Classifier:
         draws = np.random.default_rng(0).standard_normal((_DRAWS, len(z))) * np.nan_to_num(spread, nan=0.0)
         batch = np.concatenate([z[None], z[None] + draws.astype(np.float32)]).astype(np.float32)
         mask = np.broadcast_to(known.astype(np.float32), batch.shape)
-        probability, share, pattern = self.run(np.clip(batch, -_LIMIT_SD, _LIMIT_SD), mask, seen)
-        sure, calibration_sigma = limited(float(probability[0]), self._calibrated.get(seen, ()))
+        way = SOURCED if source is not None and SOURCED in self._ways else seen
+        probability, share, pattern = self.run(np.clip(batch, -_LIMIT_SD, _LIMIT_SD), mask, way)
+        sure, calibration_sigma = limited(float(probability[0]), self._calibrated.get(way, ()))
         flagged = sure >= JUDGE.flagged
         best = int(pattern[0].argmax())
         weight = share[0] if flagged else np.where(np.abs(z) > JUDGE.clear_sd, np.abs(z), np.float32(0.0))
@@ -297,7 +300,7 @@ class Classifier:
     def _name(self, pattern: FloatArray, signs: Sequence[Evidence]) -> str:
         """The pattern that is clearly ahead; else only whether the sides differ."""
         best = int(pattern.argmax())
-        if pattern[best] >= JUDGE.named:
+        if pattern[best] >= JUDGE.named and self.patterns[best] != GENERAL:
             return self.patterns[best]
         uneven = any(ASYMMETRY in sign.feature and sign.sd_from_norm > JUDGE.clear_sd for sign in signs)
         return "asymmetric" if uneven else "unspecified"
@@ -308,13 +311,13 @@ class Classifier:
         Args:
             z: (B, F) distances in standard deviations; anything where not known.
             known: (B, F) 1 or 0.
-            seen: one of `posepipe.gait.norms.SEEN`.
+            seen: one of `posepipe.gait.norms.WAYS`.
 
         Returns:
             Probability (B,), what each feature adds to its logit (B, F), and pattern probabilities (B, P).
         """
         names = ["probability", "contribution", "pattern"]
-        ways = np.repeat(np.array([[way == seen for way in SEEN]], np.float32), len(z), axis=0)
+        ways = np.repeat(np.array([[way == seen for way in self._ways]], np.float32), len(z), axis=0)
         found = self._session.run(names, {"z": z, "known": np.ascontiguousarray(known), "seen": ways})
         return found[0], found[1], found[2]
 

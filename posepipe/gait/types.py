@@ -15,6 +15,7 @@ from posepipe.skeleton import BODY21
 __all__ = [
     "ANGLES",
     "DISCLAIMER",
+    "GENERAL",
     "HEEL_STRIKE",
     "POINTS",
     "SIDES",
@@ -69,6 +70,9 @@ ANGLES = (
     "neck_flexion",
 )
 """Angles of a cycle; those with a side are of the side whose heel strike begins it."""
+
+GENERAL = "general"
+"""The classifier's pattern of walks that differ by little and in everything; it's no name."""
 
 UNNAMED = ("asymmetric", "unspecified")
 """Patterns of walks that look abnormal without one of the known patterns being clearly ahead."""

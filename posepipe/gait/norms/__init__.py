@@ -22,8 +22,10 @@ __all__ = [
     "PUBLISHED_ADULTS",
     "PUBLISHED_CHILDREN",
     "SEEN",
+    "SOURCED",
     "SOURCES",
     "SPREAD",
+    "WAYS",
     "Band",
     "FeatureNorm",
     "Range",
@@ -45,6 +47,10 @@ PUBLISHED_ADULTS, PUBLISHED_CHILDREN = "pinzone2014", "schwartz2008"
 
 SEEN = ("side", "oblique", "front", "3d", "sensor")
 """Ways of seeing a walk, each with norms of its own: three views of a camera, motion capture, and depth sensors."""
+
+SOURCED = "sourced"
+WAYS = (*SEEN, SOURCED)
+"""Ways of seeing as the classifier tells them apart: in 3D with what a source's walks share taken off is its own."""
 
 SOURCES: Mapping[str, str] = {
     "schwartz2008": "Schwartz, Rozumalski, Trost 2008, J Biomech 41:1639-1650: typically developing children, free "

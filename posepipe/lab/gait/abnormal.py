@@ -27,6 +27,8 @@ from posepipe.errors import InputError, NobodyFoundError, UsageError
 from posepipe.gait.analyse import analyse
 from posepipe.gait.features import FEATURES
 from posepipe.gait.judge import JUDGE, count_of
+from posepipe.gait.norms import feature_norms
+from posepipe.gait.source import source_of
 from posepipe.gait.types import SIDES, Abnormal, GaitResult
 from posepipe.lab.gait.files import labelled_walks
 from posepipe.lab.metrics import auroc, balanced_accuracy, bootstrap_groups, macro_f1
@@ -65,9 +67,16 @@ def evaluate_gait_abnormal(path: Path, model: str | Path = "gait") -> dict[str, 
 
 
 def _file_rows(path: Path, model: str | Path) -> list[dict[str, Any]]:
+    walks = list(labelled_walks(path))
+    plain = [analyse(walk.motion, model=model, least_strides=0) for walk in walks]
+    sources = {
+        view: source_of([one.features for one in plain if one.view == view and one.features], feature_norms(view))
+        for view in {one.view for one in plain if one.features}
+    }
     rows = []
-    for walk in labelled_walks(path):
-        found = analyse(walk.motion, model=model, least_strides=0)
+    for walk, first in zip(walks, plain, strict=True):
+        source = sources.get(first.view)
+        found = first if source is None else analyse(walk.motion, model=model, least_strides=0, source=source)
         enough = min(count_of(found.walk.strides, side) for side in SIDES) >= JUDGE.least_strides
         row = _row(found, walk.abnormal, walk=walk.name, subject=walk.subject, label=walk.label)
         pace = {"pace": round(walk.pace, 4)} if np.isfinite(walk.pace) else {}

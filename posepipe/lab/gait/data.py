@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,32 +20,42 @@ from posepipe.errors import InputError, UsageError
 from posepipe.gait.curves import SAGITTAL, cut_cycles, mean_curves
 from posepipe.gait.features import FEATURES, gait_features
 from posepipe.gait.judge import choose_strides, count_of, z_scores
-from posepipe.gait.norms import SEEN, feature_norms
+from posepipe.gait.norms import SEEN, WAYS, feature_norms
 from posepipe.gait.picture_angles import from_picture
-from posepipe.gait.types import POINTS, SIDES, Feature
+from posepipe.gait.types import GENERAL, POINTS, SIDES, Event, Feature
 from posepipe.gait.walk import find_walk
+from posepipe.lab.gait.files import file_motion
+from posepipe.lab.gait.impair import Change, at_pace, changed, draw_impairment, draw_skeleton
 from posepipe.lab.gait.seen import VIEWS, Film, Studio, filmed, sensed
 from posepipe.lab.lifter.data import body21_from_h36m
 from posepipe.lab.people.gait import make_walk
+from posepipe.skeleton import BODY21
 
 __all__ = [
     "CURVES",
     "NORMAL",
+    "VARIED",
     "WalkTable",
     "Walks",
+    "WorldWalk",
     "captured_walks",
+    "events_of",
     "film_walks",
     "make_table",
     "measure_films",
+    "more_walks",
     "see",
     "straighten_captured",
     "synthetic_walks",
+    "varied_walks",
 ]
 
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.float32]
 
 NORMAL = "normal"
+VARIED = "varied"
+"""Source of walks changed by `posepipe.lab.gait.impair`; they take no part in the norms."""
 CURVES = tuple((side, angle) for angle in ("trunk_flexion", *SAGITTAL) for side in SIDES)
 """Order of the curves in `Walks.curves`."""
 
@@ -52,6 +63,9 @@ _TIERS = ("A", "B")
 _SPLITS = ("train", "train", "train", "calibrate", "test")
 _SEVERITY = (0.4, 1.0)
 _VIEW_SHARES = (0.45, 0.3, 0.25)
+_WORSE = 0.5
+_LONGEST_FRAMES = 400
+"""Longer takes aren't plain walks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +79,7 @@ class Walks:
         pattern: (N,) "normal" or the pattern that was put in.
         severity: (N,) 0 to 1.
         split: (N,) "train", "calibrate" or "test".
-        source: (N,) "cmu" or "synthetic".
+        source: (N,) "cmu", "synthetic" or `VARIED`.
         strides: (N,) on the side that has fewer.
         stride_sd: (N, F) spread of each feature from stride to stride; NaN where not worked out.
     """
@@ -103,7 +117,7 @@ class WalkTable:
     Attributes:
         z: (N, F) distances from normal walks seen the same way, in standard deviations; 0 where missing.
         known: (N, F) 1 or 0.
-        pattern, split, seen, severity: (N,) as in `Walks`.
+        pattern, split, seen, severity, source: (N,) as in `Walks`.
         patterns: names of the abnormal patterns.
     """
 
@@ -113,12 +127,13 @@ class WalkTable:
     split: NDArray[np.str_]
     seen: NDArray[np.str_]
     severity: FloatArray
+    source: NDArray[np.str_]
     patterns: tuple[str, ...]
 
     @property
     def seen_flags(self) -> FloatArray:
-        """(N, S) one where a walk was seen so, in the order of `posepipe.gait.norms.SEEN`."""
-        return np.asarray(self.seen[:, None] == np.array(SEEN), dtype=np.float32)
+        """(N, S) one where a walk was seen so, in the order of `posepipe.gait.norms.WAYS`."""
+        return np.asarray(self.seen[:, None] == np.array(WAYS), dtype=np.float32)
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -127,7 +142,17 @@ class WalkTable:
 
     def part(self, split: str) -> WalkTable:
         """The rows of one split."""
-        rows = self.split == split
+        return self.of(self.split == split)
+
+    def with_rows(self, other: WalkTable) -> WalkTable:
+        """The rows of both."""
+        every: dict[str, Any] = {
+            name: np.concatenate([getattr(t, name) for t in (self, other)]) for name in self.arrays
+        }
+        return replace(self, **every)
+
+    def of(self, rows: NDArray[np.bool_]) -> WalkTable:
+        """Some of the rows."""
         return replace(self, **{name: getattr(self, name)[rows] for name in self.arrays})
 
 
@@ -202,6 +227,69 @@ def synthetic_walks(count: int, seed: int, patterns: Sequence[str], normal_share
         except UsageError:  # Steps too long for these legs: another draw.
             continue
         yield WorldWalk(walk.time_s, walk.xyz_m, pattern, severity, side, _SPLITS[number % len(_SPLITS)], "synthetic")
+
+
+def varied_walks(folder: Path, count: int, seed: int) -> Iterator[WorldWalk]:
+    """Healthy walks at another pace, and every other one with a little of everything; each on another skeleton.
+
+    Motion-captured adults and children, and synthetic walkers, in turn.
+
+    Args:
+        folder: of the motion capture; of ``more.npz`` too, and of ``../gait/force_plate_walks.npz`` where it is there.
+        count: how many.
+        seed: of everything.
+    """
+    rng = np.random.default_rng(seed)
+    real = [*captured_walks(folder), *more_walks(folder)]
+    made = synthetic_walks(count, seed, (), normal_share=1.0)
+    for number in range(count):
+        base = next(made, None) if number % 2 else real[int(rng.integers(len(real)))]
+        if base is None:
+            return
+        worse = rng.random() < _WORSE
+        severity = float(rng.uniform(*_SEVERITY)) if worse else 0.0
+        change: Change = at_pace(rng)
+        change = draw_impairment(rng, severity, change) if worse else change
+        skeleton = draw_skeleton(rng, float(rng.uniform()))
+        xyz = changed(base.time_s, base.xyz_m, events_of(base), change, skeleton, rng)
+        if xyz is not None:
+            time_s = base.time_s[0] + float(np.median(np.diff(base.time_s))) * np.arange(len(xyz))
+            pattern = GENERAL if worse else NORMAL
+            yield WorldWalk(time_s, xyz, pattern, severity, "left", base.split, VARIED)
+
+
+def events_of(walk: WorldWalk) -> tuple[Event, ...]:
+    """Heel strikes and toe offs as they are found in the exact joints."""
+    fps_hz = 1.0 / float(np.median(np.diff(walk.time_s)))
+    return find_walk(file_motion(walk.xyz_m.astype(np.float32), BODY21.joints, fps_hz, "m", "z up")).events
+
+
+def more_walks(folder: Path) -> list[WorldWalk]:
+    """Normal walks of ``more.npz`` and of ``../gait/force_plate_walks.npz``, as far as they are there."""
+    paths = folder / "more.npz", folder.parent / "gait" / "force_plate_walks.npz"
+    return [walk for path in paths for walk in _more_walks(path)]
+
+
+def _more_walks(path: Path) -> list[WorldWalk]:
+    """Straight normal walks of a file in the form of ``mocap/``, split by person; none where it isn't there."""
+    if not path.is_file():
+        return []
+    with np.load(path) as data:
+        xyz = body21_from_h36m(data["positions"], data["extra"])
+        bounds, fps = data["seq_start"], data["fps"]
+        people = sorted({str(name) for name in data["subject"]})
+        known = data["also_in_train"] if "also_in_train" in data else np.full(len(fps), "")
+        walks = list(zip(data["walk"], data["subject"], known, strict=True))
+    found = []
+    for number, (walk, subject, copy) in enumerate(walks):
+        frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
+        straight = str(walk) == "straight" or (str(walk).startswith("normal") and "turning" not in str(walk))
+        if straight and not copy and len(frames) < _LONGEST_FRAMES:
+            split = _SPLITS[people.index(str(subject)) % len(_SPLITS)]
+            found.append(
+                WorldWalk(np.arange(len(frames)) / float(fps[number]), frames, NORMAL, 0.0, "left", split, "more")
+            )
+    return found
 
 
 def film_walks(
@@ -319,4 +407,4 @@ def make_table(walks: Walks, patterns: Sequence[str]) -> WalkTable:
             spec.name: Feature(float(v), np.nan) for spec, v in zip(FEATURES, values, strict=True) if np.isfinite(v)
         }
         z[row], known[row] = z_scores(found, feature_norms(str(seen)), int(walks.strides[row]))
-    return WalkTable(z, known, walks.pattern, walks.split, walks.seen, walks.severity, tuple(patterns))
+    return WalkTable(z, known, walks.pattern, walks.split, walks.seen, walks.severity, walks.source, tuple(patterns))

@@ -21,7 +21,7 @@ from posepipe.gait.features import FEATURES
 from posepipe.gait.norms import SEEN, SPREAD
 from posepipe.gait.picture_angles import PLACES, TERMS, from_picture, habit_terms
 from posepipe.gait.types import POINTS, SIDES
-from posepipe.lab.gait.data import CURVES, NORMAL, Walks
+from posepipe.lab.gait.data import CURVES, NORMAL, VARIED, Walks
 from posepipe.lab.people.gait import CAMERAS, PATTERNS, cameras_for, make_walk, write_film
 from posepipe.pipeline import Config, Pipeline
 
@@ -41,7 +41,7 @@ def write_norms(walks: Walks, folder: Path) -> None:
     """
     curves, features, deviations = [], [], []
     for seen in SEEN:
-        rows = (walks.seen == seen) & (walks.pattern == NORMAL) & (walks.split == "train")
+        rows = (walks.seen == seen) & (walks.pattern == NORMAL) & (walks.split == "train") & (walks.source != VARIED)
         if rows.sum() < 20:
             raise UsageError(f"only {rows.sum()} normal walks seen {seen!r}", hint="Make more")
         weight = _even(walks.source[rows])

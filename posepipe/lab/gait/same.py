@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -22,11 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe._version import __version__
-from posepipe.errors import InputError, NobodyFoundError
+from posepipe.body.lift import Lifter
+from posepipe.errors import InputError, NobodyFoundError, UsageError
+from posepipe.gait.analyse import analyse
 from posepipe.gait.types import Abnormal, Deviation, GaitResult, Value
+from posepipe.keypoints import Detector, open_detector
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.pipeline import Config, Pipeline
+from posepipe.record.folder import load, save
 from posepipe.record.recording import Recording
 from posepipe.types import KeypointTrack
 
@@ -238,57 +243,102 @@ def walking_clips(folder: Path, patterns: Sequence[str] = ()) -> list[Path]:
     return chosen
 
 
-def evaluate_same(folder: Path, patterns: Sequence[str] = (), *, progress: Any = None) -> dict[str, Any]:
+def evaluate_same(
+    folder: Path,
+    patterns: Sequence[str] = (),
+    *,
+    only: Sequence[str] = (),
+    results: Path | None = None,
+    limit_s: float | None = None,
+) -> dict[str, Any]:
     """Every walking clip against itself, changed in each way.
 
     Args:
         folder: of clips.
         patterns: only files like one of these; all if empty.
-        progress: called with every row.
+        only: names of changes; all if empty.
+        results: folder for what was seen of each changed film: there already, it is used again, and only gait is
+            analysed anew. None keeps nothing.
+        limit_s: after so long no further clip is begun; None for all.
 
     Returns:
         Metrics, a row for each clip and change, versions.
 
     Raises:
         InputError: there is no walking clip.
+        UsageError: no such change.
     """
+    if unknown := sorted(set(only) - {change.name for change in CHANGES}):
+        raise UsageError(f"no change {unknown[0]!r}", hint=f"Valid: {', '.join(change.name for change in CHANGES)}")
+    changes = [change for change in CHANGES if not only or change.name in only]
     rows: list[dict[str, Any]] = []
-    pipeline = Pipeline(Config(task="gait", workers=1))
+    eyes, began_s = _Eyes.open(), time.monotonic()
     for path in walking_clips(folder, patterns):
-        for row in _rows_of(path, pipeline):
+        if limit_s is not None and time.monotonic() - began_s > limit_s:
+            break
+        for row in _rows_of(path, eyes, changes, results):
             rows.append(row)
             _log.info("%s", row)
-            if progress is not None:
-                progress(row)
     return {"metrics": _metrics(rows), "rows": [_shown(row) for row in rows], "versions": {"posepipe": __version__}}
 
 
-def _rows_of(path: Path, pipeline: Pipeline) -> Iterator[dict[str, Any]]:
-    recording = _run(pipeline, path)
+@dataclass(frozen=True, slots=True)
+class _Eyes:
+    """Detector and lifter, opened once for all films."""
+
+    pipeline: Pipeline
+    detector: Detector
+    lifter: Lifter
+
+    @classmethod
+    def open(cls) -> _Eyes:
+        config = Config(task="gait", workers=1)
+        return cls(
+            Pipeline(config),
+            open_detector(config.detector_name(live=False), max_people=config.max_people, threads=1),
+            Lifter(threads=1),
+        )
+
+    def see(self, film: Path) -> Recording | None:
+        try:
+            return self.pipeline.describe(self.pipeline.detect(film, detector=self.detector), lifter=self.lifter)
+        except NobodyFoundError:
+            return None
+
+
+def _rows_of(path: Path, eyes: _Eyes, changes: Sequence[Change], results: Path | None) -> Iterator[dict[str, Any]]:
+    kept = None if results is None else results / path.stem
+    recording = _seen(eyes, path, None if kept is None else kept / "plain")
     if recording is None:
         return
     person = recording.people[0]
-    for change in CHANGES:
+    plain = analyse(recording.motion_of(person))
+    for change in changes:
+        place = None if kept is None else kept / change.name.replace(" ", "_")
         with tempfile.TemporaryDirectory() as name:
             film = Path(name) / "film.mp4"
-            changed_film(path, film, change, person.keypoints)
-            found = _run(pipeline, film)
-        result = GaitResult() if found is None else found.people[0].gait
-        away = differences(person.gait, result, mirrored=change.mirrored)
+            if place is None or not (place / "summary.json").is_file():
+                changed_film(path, film, change, person.keypoints)
+            found = _seen(eyes, film, place)
+        result = GaitResult() if found is None else analyse(found.motion_of(found.people[0]))
         yield {
             "clip": path.name,
             "change": change.name,
-            "away": away,
-            "verdict": verdict_of(person.gait),
+            "away": differences(plain, result, mirrored=change.mirrored),
+            "widths": {name: _NINETY * value.sigma for name, value in _numbers(result, change.mirrored).items()},
+            "verdict": verdict_of(plain),
             "changed": "nobody_found" if found is None else verdict_of(result),
         }
 
 
-def _run(pipeline: Pipeline, path: Path) -> Recording | None:
-    try:
-        return pipeline.run(path)
-    except NobodyFoundError:
-        return None
+def _seen(eyes: _Eyes, film: Path, kept: Path | None) -> Recording | None:
+    """What is seen of a film; read from a results folder where that is there, else written there."""
+    if kept is not None and (kept / "summary.json").is_file():
+        return load(kept)
+    recording = eyes.see(film)
+    if recording is not None and kept is not None:
+        save(recording, kept)
+    return recording
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -305,11 +355,25 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
     if len(away):
         out["outside_90_pct"] = float(100.0 * np.mean(away > _NINETY))
+    out |= _median_widths(rows)
     for change in CHANGES:
         mine = [abs(value) for row in rows if row["change"] == change.name for value in row["away"].values()]
         if mine:
             key = change.name.replace(" ", "_")
             out[f"outside_90_pct_{key}"] = float(100.0 * np.mean(np.array(mine) > _NINETY))
+    return out
+
+
+_WIDTHS = ("cadence_spm", "step_length_m", "walking_speed_mps", "stance_pct", "deviation_score")
+
+
+def _median_widths(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Half of a 90 % interval, the median over clips and changes; of a number of both sides, over these too."""
+    out = {}
+    for name in _WIDTHS:
+        known = [width for row in rows for key, width in row["widths"].items() if key.startswith(name)]
+        if known:
+            out[f"half_width_90_{name}"] = float(np.median(known))
     return out
 
 

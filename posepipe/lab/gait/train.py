@@ -3,10 +3,11 @@
     posepipe train gait --data ../shared/data/mocap --out runs/gait
 
 Every pattern has a logit of its own over the same distances from normal: it adds up, feature by feature, what a
-distance beyond half a standard deviation says, in four ramps, so that a feature may say little until it is far out.
-Abnormal is any of the patterns, so its odds are the sum of theirs. Weights can't be negative: being further from normal
-never lowers the probability; and each addend saturates, so that one feature that a strange camera upsets can't decide
-alone. Features are hidden at random in training: skeletons without feet or arms must work too.
+distance says, in five ramps, so that a feature may say little until it is far out. One pattern has no name: a little of
+everything, as patients have it. Abnormal is any of the patterns, so its odds are the sum of theirs. Weights can't be
+negative: being further from normal never lowers the probability; and each addend saturates, so that one feature that a
+strange camera upsets can't decide alone. Features are hidden at random in training: skeletons without feet or arms must
+work too.
 
 The problem has some thousand rows: solved, not trained. Torch only writes the ONNX file.
 """
@@ -17,7 +18,7 @@ import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -30,10 +31,12 @@ from scipy.optimize import minimize
 from torch import nn
 from torch.nn import functional
 
-from posepipe.gait.features import FEATURES
-from posepipe.gait.norms import SEEN, feature_norms
+from posepipe.gait.features import ABSOLUTE, FEATURES, SIGNED
+from posepipe.gait.norms import SEEN, SOURCED, WAYS, FeatureNorm, feature_norms
+from posepipe.gait.types import GENERAL
 from posepipe.lab.gait.data import (
     NORMAL,
+    VARIED,
     Walks,
     WalkTable,
     captured_walks,
@@ -42,9 +45,11 @@ from posepipe.lab.gait.data import (
     measure_films,
     straighten_captured,
     synthetic_walks,
+    varied_walks,
 )
 from posepipe.lab.gait.norms import fit_habits, fit_spread, load_rendered, render_walks, write_habits, write_norms
 from posepipe.lab.gait.seen import VIEWS, Film, Studio, load_films, save_films
+from posepipe.lab.gait.sources import MadeSource, make_source, source_table
 from posepipe.lab.metrics import auroc, balanced_accuracy, calibration_error
 from posepipe.lab.people.gait import PATTERNS
 from posepipe.weights import write_card
@@ -58,21 +63,13 @@ FloatArray = NDArray[np.float32]
 
 OPSET = 17
 _TENSORS = ("z", "known", "seen", "probability", "contribution", "pattern")
-_RAMPS_SD, _RAMP_SD = (0.5, 1.5, 2.5, 4.0), 1.5
+_RAMPS_SD, _RAMP_SD = (0.0, 0.75, 1.5, 2.5, 4.0), 1.0
 """Where the ramps begin and how long they are, in standard deviations."""
 _START_LOGIT, _BIAS_RIDGE = -4.0, 0.1
 _PRIOR = 0.4
 _MARKED = 0.6
 _MAY_ABOVE = np.array([bool(spec.high) for spec in FEATURES], dtype=np.float32)
 _MAY_BELOW = np.array([bool(spec.low) for spec in FEATURES], dtype=np.float32)
-ABSOLUTE = frozenset(
-    (
-        *("hip_mean_deg", "hip_behind_deg", "hip_swing_deg", "knee_stance_deg", "knee_strike_deg", "knee_off_deg"),
-        *("ankle_swing_deg", "trunk_flexion_deg", "neck_flexion_deg", "elbow_mean_deg", "arm_out_deg"),
-        *("arm_forward_deg", "pelvis_drop_deg", "trunk_over_stance_deg", "foot_strike_deg"),
-    )
-)
-"""Features whose zero is the skeleton's own; all others are ranges, times, lengths or differences between sides."""
 _ACKNOWLEDGEMENT = (
     "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from "
     "NSF EIA-0196217."
@@ -93,6 +90,7 @@ class TrainConfig:
             sensor and retargeted body puts its joints elsewhere.
         detector_deg: the same in films, where one detector is known and others come.
         skeleton_share: standard deviation of the logarithm of a body's size against what its legs say.
+        lopsided: part of these that differs between a skeleton's own sides.
         seed: of everything.
     """
 
@@ -104,6 +102,7 @@ class TrainConfig:
     skeleton_deg: float = 0.0
     detector_deg: float = 0.0
     skeleton_share: float = 0.0
+    lopsided: float = 0.0
     seed: int = 1
 
 
@@ -123,7 +122,7 @@ class GaitNetwork(nn.Module):
 
     def __init__(self, patterns: int) -> None:
         super().__init__()
-        count, ways, ramps = len(FEATURES), len(SEEN), len(_RAMPS_SD)
+        count, ways, ramps = len(FEATURES), len(WAYS), len(_RAMPS_SD)
         self.register_buffer("above", torch.zeros(ramps, count, patterns))
         self.register_buffer("below", torch.zeros(ramps, count, patterns))
         self.register_buffer("bias", torch.zeros(ways, patterns))
@@ -199,9 +198,9 @@ def _varied(part: WalkTable, config: TrainConfig) -> WalkTable:
 
 
 def _other_skeleton(part: WalkTable, config: TrainConfig, rng: np.random.Generator) -> Array:
-    """(N, F) what another skeleton adds to every walk's distances: angles shifted, lengths scaled.
+    """(N, F) what another skeleton adds to every walk's distances: angles shifted, lengths scaled, sides set apart.
 
-    Ranges, times, and differences between the sides stay: they survive a change of skeleton.
+    Ranges and times stay: they survive a change of skeleton.
     """
     out = np.zeros(part.z.shape)
     for way in SEEN:
@@ -214,9 +213,20 @@ def _other_skeleton(part: WalkTable, config: TrainConfig, rng: np.random.Generat
                 continue
             if spec.name in ABSOLUTE:
                 out[rows, column] = deg / norm.sd * rng.standard_normal(len(rows))
+            elif config.lopsided > 0.0 and spec.name in SIGNED and spec.name.endswith(("_deg", "_ll")):
+                apart = deg if spec.name.endswith("_deg") else config.skeleton_share
+                away = config.lopsided * apart * rng.standard_normal(len(rows))
+                out[rows, column] = _set_apart(part.z[rows, column], norm, away)
             elif spec.name.endswith(("_ll", "_llps")):
                 out[rows, column] = norm.mean / norm.sd * size
     return out
+
+
+def _set_apart(z: FloatArray, norm: FeatureNorm, away: Array) -> Array:
+    """What an offset between the sides, in the feature's unit, adds to distances (N,) of a difference's size."""
+    value = norm.mean + z * np.where(z > 0.0, norm.sd_high, norm.sd_low)
+    moved = np.abs(value + away) - norm.mean
+    return np.asarray(moved / np.where(moved > 0.0, norm.sd_high, norm.sd_low) - z)
 
 
 def _fit(network: GaitNetwork, part: WalkTable, config: TrainConfig) -> None:
@@ -278,8 +288,8 @@ def _calibrate(network: GaitNetwork, table: WalkTable) -> None:
     share = (truth[:, None] * seen).sum(dim=0) / seen.sum(dim=0).clamp(min=1.0)
     share = (seen @ share).clamp(0.02, 0.98)
     weight = torch.where(truth > 0, _PRIOR / share, (1.0 - _PRIOR) / (1.0 - share))
-    scale = torch.zeros(len(SEEN), requires_grad=True)
-    shift, heat = torch.zeros(len(SEEN), requires_grad=True), torch.zeros(1, requires_grad=True)
+    scale = torch.zeros(len(WAYS), requires_grad=True)
+    shift, heat = torch.zeros(len(WAYS), requires_grad=True), torch.zeros(1, requires_grad=True)
     index = torch.tensor([table.patterns.index(p) if p in table.patterns else 0 for p in part.pattern])
     some = truth > 0
     fit = torch.optim.LBFGS([scale, shift, heat], max_iter=100)
@@ -301,16 +311,16 @@ def _calibrate(network: GaitNetwork, table: WalkTable) -> None:
         network.pattern_heat.copy_(heat.exp()[0])
 
 
+_OTHER = {"skeleton_deg": 8.0, "detector_deg": 3.0, "skeleton_share": 0.08}
 _CANDIDATES: tuple[dict[str, float], ...] = (
     {},
-    {"shift_sd": 0.6},
-    {"skeleton_deg": 4.0, "detector_deg": 1.5, "skeleton_share": 0.04},
-    {"skeleton_deg": 8.0, "detector_deg": 3.0, "skeleton_share": 0.08},
-    {"skeleton_deg": 8.0, "detector_deg": 3.0, "skeleton_share": 0.08, "shift_sd": 0.6},
+    {**_OTHER, "shift_sd": 0.6},
+    {**_OTHER, "shift_sd": 0.6, "lopsided": 0.5},
 )
-_VARIED = ("shift_sd", "skeleton_deg", "detector_deg", "skeleton_share")
-_ELSEWHERE = TrainConfig(skeleton_deg=8.0, detector_deg=3.0, skeleton_share=0.06)
-"""Another skeleton to be judged on: CMU's standing knees alone read 11 to 15 degrees in several subjects."""
+_VARIED = ("shift_sd", "skeleton_deg", "detector_deg", "skeleton_share", "lopsided")
+_ELSEWHERE = TrainConfig(skeleton_deg=8.0, detector_deg=3.0, skeleton_share=0.06, lopsided=0.4)
+"""Another skeleton to be judged on: CMU's standing knees alone read 11 to 15 degrees in several subjects, and bodies
+that recordings were retargeted to have sides that differ."""
 
 
 def choose_config(table: WalkTable, seed: int) -> TrainConfig:
@@ -323,11 +333,28 @@ def choose_config(table: WalkTable, seed: int) -> TrainConfig:
     for number, candidate in enumerate(_CANDIDATES):
         config = replace(TrainConfig(seed=seed), **candidate)  # type: ignore[arg-type]
         network = train(table, config)
-        plain = evaluate_table(network, table, "calibrate")["auroc"]
-        other = _elsewhere(network, table, "calibrate", seed)["auroc"]
-        _log.info("%s: AUROC %.4f, on another skeleton %.4f", candidate, plain, other)
-        scores.append((plain + other, -number, config))
+        plain = evaluate_table(network, _marked(table), "calibrate")["auroc"]
+        other = _elsewhere(network, _marked(table), "calibrate", seed)["auroc"]
+        little = evaluate_table(network, _little(table), "calibrate")["auroc"]
+        source = evaluate_table(network, _sourced(table), "calibrate")["auroc"]
+        _log.info("%s: AUROC %.4f, other skeleton %.4f, %.4f, sources %.4f", candidate, plain, other, little, source)
+        scores.append((plain + other + little + source, -number, config))
     return max(scores, key=lambda score: score[:2])[2]
+
+
+def _marked(table: WalkTable) -> WalkTable:
+    """Walks with one marked sign, and normal ones, as they are."""
+    return table.of(table.source != VARIED)
+
+
+def _little(table: WalkTable) -> WalkTable:
+    """Walks with a little of everything, and normal ones at any pace, on other skeletons."""
+    return table.of((table.source == VARIED) & (table.seen != SOURCED))
+
+
+def _sourced(table: WalkTable) -> WalkTable:
+    """Walks of made sources."""
+    return table.of(table.seen == SOURCED)
 
 
 def _elsewhere(network: GaitNetwork, table: WalkTable, split: str, seed: int) -> dict[str, float]:
@@ -377,7 +404,7 @@ def export(network: GaitNetwork, table: WalkTable, out: Path, metrics: dict[str,
 
     out.mkdir(parents=True, exist_ok=True)
     path = out / "gait.onnx"
-    example = torch.zeros(2, len(FEATURES)), torch.ones(2, len(FEATURES)), torch.eye(len(SEEN))[:2]
+    example = torch.zeros(2, len(FEATURES)), torch.ones(2, len(FEATURES)), torch.eye(len(WAYS))[:2]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # The older exporter, whose graph is plain.
         torch.onnx.export(
@@ -403,7 +430,7 @@ def export(network: GaitNetwork, table: WalkTable, out: Path, metrics: dict[str,
 def _metadata(network: GaitNetwork, table: WalkTable) -> dict[str, Any]:
     return {
         "features": [spec.name for spec in FEATURES],
-        "seen": list(SEEN),
+        "seen": list(WAYS),
         "patterns": list(table.patterns),
         "calibrated": _calibrated(network, table),
     }
@@ -417,7 +444,7 @@ def _calibrated(network: GaitNetwork, table: WalkTable) -> dict[str, list[int]]:
             torch.from_numpy(part.z), torch.from_numpy(part.known), torch.from_numpy(part.seen_flags)
         )[0].numpy()
     tenth = np.minimum((probability * 10.0).astype(int), 9)
-    return {way: np.bincount(tenth[part.seen == way], minlength=10).tolist() for way in SEEN}
+    return {way: np.bincount(tenth[part.seen == way], minlength=10).tolist() for way in WAYS}
 
 
 def _check_parity(network: GaitNetwork, path: Path) -> None:
@@ -426,7 +453,7 @@ def _check_parity(network: GaitNetwork, path: Path) -> None:
     rng = np.random.default_rng(0)
     z = rng.normal(0.0, 3.0, (64, len(FEATURES))).astype(np.float32)
     known = (rng.random(z.shape) < 0.8).astype(np.float32)
-    seen = np.eye(len(SEEN), dtype=np.float32)[rng.integers(0, len(SEEN), len(z))]
+    seen = np.eye(len(WAYS), dtype=np.float32)[rng.integers(0, len(WAYS), len(z))]
     found = open_session(path, threads=1).run(None, {"z": z, "known": known, "seen": seen})
     with torch.no_grad():
         wanted = network(torch.from_numpy(z), torch.from_numpy(known), torch.from_numpy(seen))
@@ -446,7 +473,7 @@ def _write_card(path: Path, model: Path, metrics: dict[str, Any], command: str) 
         "source": f"{command}: CMU motion capture walks and synthetic ones, filmed by simulated cameras and lifted, or "
         f"taken by a simulated 3D sensor. {_ACKNOWLEDGEMENT}",
         "input": "z (B, F) distances of the features from normal in standard deviations, made by posepipe.gait.judge"
-        ".z_scores; known (B, F) 1 or 0; seen (B, S) which of posepipe.gait.norms.SEEN",
+        ".z_scores; known (B, F) 1 or 0; seen (B, S) which of posepipe.gait.norms.WAYS",
         "output": "probability (B,) of an abnormal walk, contribution (B, F) of each feature to its logit, pattern "
         "(B, P) probabilities; names of features and patterns in the file's metadata",
         "description": "Abnormal-gait screening: patterns as sums of interpretable signs, and whether any is there",
@@ -456,6 +483,8 @@ def _write_card(path: Path, model: Path, metrics: dict[str, Any], command: str) 
 
 # From motion capture and nothing to norms and classifier: render, film, measure, write norms, train, export.
 
+_SOURCES, _SOURCE_WALKS = 16, 60
+"""Made sources, and walks in each."""
 _SHARD = 150
 """Films in a file."""
 _RENDERED, _RENDERED_SEED = 24, 9100
@@ -484,7 +513,7 @@ def make_gait(
         seed: of everything.
         rendered: walkers to render to see what the detector does to legs; 0 keeps the table there is.
         norms: folder for the norms' tables, and for what the detector gets wrong about legs.
-        remeasure: measure the films again, as after a change of events or features.
+        remeasure: measure films again that were measured, as after a change of events or features.
 
     Returns:
         Metrics on walks that weren't trained on, as on the card.
@@ -496,28 +525,51 @@ def make_gait(
         habits = fit_habits(legs)
         write_habits(habits, fit_spread(legs, habits), len(seen), norms / "picture.csv")
     paths = sorted(out.glob("films_*.npz")) or make_films(data, out, walks=walks, seed=seed)
-    table_path = out / "walks.npz"
-    if remeasure or not table_path.is_file():
-        _log.info("measuring %d files of walks", len(paths))
-        measure_films(load_films(paths)).save(table_path)
-    found = straighten_captured(Walks.load(table_path))
+    found = straighten_captured(Walks.join([_measured(path, remeasure) for path in paths]))
     write_norms(found, norms)
-    patterns = tuple(name for name in PATTERNS if name != NORMAL)
-    table = make_table(found, patterns)
+    patterns = (*(name for name in PATTERNS if name != NORMAL), GENERAL)
+    made = _made_sources(data, out, seed + 300, patterns)
+    table = make_table(found, patterns).with_rows(source_table(made, patterns))
     config = choose_config(table, seed)
     _log.info("chosen: %s", config)
     network = train(table, config)
-    metrics = evaluate_table(network, table)
-    other = _elsewhere(network, table, "test", seed)
-    metrics |= {f"{name}_skeleton": other[name] for name in ("auroc", "balanced_accuracy")}
+    metrics = evaluate_table(network, _marked(table))
+    others = {
+        "skeleton": _elsewhere(network, _marked(table), "test", seed),
+        "little": evaluate_table(network, _little(table)),
+        "sources": evaluate_table(network, _sourced(table)),
+    }
+    for kind, scores in others.items():
+        metrics |= {f"{name}_{kind}": scores[name] for name in ("auroc", "balanced_accuracy")}
     metrics |= {f"chosen_{name}": float(getattr(config, name)) for name in _VARIED}
     command = f"posepipe train gait --data {data} --walks {walks} --rendered {rendered} --seed {seed}"
     export(network, table, models, {f"test_{name}": value for name, value in metrics.items()}, command)
     return metrics
 
 
+def _measured(films: Path, again: bool) -> Walks:
+    """Features of a file of films; kept beside it."""
+    path = films.with_name(films.name.replace("films_", "walks_"))
+    if again or not path.is_file():
+        _log.info("measuring %s", films)
+        measure_films(load_films([films])).save(path)
+    return Walks.load(path)
+
+
+def _made_sources(data: Path, out: Path, seed: int, patterns: Sequence[str]) -> list[MadeSource]:
+    """Made sources; those that are there already are used again."""
+    made = []
+    for number in range(_SOURCES):
+        path = out / f"source_{seed}_{number:03d}.npz"
+        if not path.is_file():
+            _log.info("%s", path)
+            make_source(data, number, _SOURCE_WALKS, seed, patterns).save(path)
+        made.append(MadeSource.load(path))
+    return made
+
+
 def make_films(data: Path, out: Path, *, walks: int, seed: int) -> list[Path]:
-    """Film motion-captured walks from every view, twice, and synthetic ones from one view each."""
+    """Film motion-captured walks from every view, twice, synthetic and changed ones from one view each."""
     studio = Studio.open()
     patterns = [name for name in PATTERNS if name != NORMAL]
     captured = chain(
@@ -525,7 +577,12 @@ def make_films(data: Path, out: Path, *, walks: int, seed: int) -> list[Path]:
         film_walks(captured_walks(data), seed + 1, studio, views=VIEWS),
     )
     synthetic = film_walks(synthetic_walks(walks, seed, patterns), seed + 100, studio)
-    return [*_shards(captured, out, "cmu"), *_shards(synthetic, out, "synthetic")]
+    varied = film_walks(varied_walks(data, walks, seed + 100), seed + 200, studio)
+    return [
+        *_shards(captured, out, "cmu"),
+        *_shards(synthetic, out, "synthetic"),
+        *_shards(varied, out, "varied"),
+    ]
 
 
 def _shards(films: Iterator[Film], out: Path, name: str) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 from posepipe.gait.features import FEATURES
 from posepipe.gait.judge import Classifier
-from posepipe.gait.norms import SEEN, curve_bands, feature_norms, picture_habits, picture_spread
-from posepipe.lab.gait.data import NORMAL, Walks, WalkTable, make_table, measure_films
+from posepipe.gait.norms import SEEN, SOURCED, WAYS, curve_bands, feature_norms, picture_habits, picture_spread
+from posepipe.gait.types import GENERAL
+from posepipe.lab.gait import sources
+from posepipe.lab.gait.data import NORMAL, Walks, WalkTable, WorldWalk, make_table, measure_films
 from posepipe.lab.gait.norms import Rendered, fit_habits, fit_spread, write_habits, write_norms
 from posepipe.lab.gait.seen import Film, load_films, save_films, sensed
 from posepipe.lab.people.gait import PATTERNS, make_walk
@@ -41,7 +44,8 @@ def table() -> WalkTable:
     split = rng.choice(np.array(["train", "train", "calibrate", "test"]), count)
     seen = rng.choice(np.array(SEEN), count)
     known = np.ones_like(z)
-    return WalkTable(z, known, pattern, split, seen, np.ones(count, np.float32), ("stiff_knee", "slouched"))
+    severity, source = np.ones(count, np.float32), np.full(count, "synthetic")
+    return WalkTable(z, known, pattern, split, seen, severity, source, ("stiff_knee", "slouched"))
 
 
 def test_training_finds_what_was_put_in_and_exports_the_same(table: WalkTable, tmp_path: Path) -> None:
@@ -81,6 +85,39 @@ def test_another_skeleton_moves_angles_and_lengths_only(table: WalkTable) -> Non
     film = np.std(moved[table.seen == "side", NAMES.index("knee_stance_deg")])
     assert wide * norms["3d"] == pytest.approx(6.0, rel=0.25)
     assert film * norms["side"] == pytest.approx(2.0, rel=0.25)
+
+
+def test_a_lopsided_skeleton_sets_the_sides_apart(table: WalkTable) -> None:
+    column = NAMES.index("knee_stance_asymmetry_deg")
+    sure = replace(table, z=np.abs(table.z))
+    moved = _other_skeleton(sure, TrainConfig(skeleton_deg=8.0, lopsided=0.5), np.random.default_rng(1))
+    norm = feature_norms("3d")["knee_stance_asymmetry_deg"]
+    at = table.seen == "3d"
+    before = norm.mean + sure.z[at, column] * norm.sd_high
+    after = norm.mean + (sure.z + moved)[at, column] * np.where(
+        (sure.z + moved)[at, column] > 0.0, norm.sd_high, norm.sd_low
+    )
+    assert (after > -1e-3).all()  # A size.
+    assert np.abs(np.abs(after) - np.abs(before)).max() < 20.0
+    assert np.std(after - before) > 2.0
+    assert not moved[:, NAMES.index("step_time_asymmetry_pct")].any()
+
+
+def test_a_made_source_holds_both_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_walk(np.random.default_rng(3), duration_s=4.0, fps_hz=30.0)
+    walk = WorldWalk(world.time_s, world.xyz_m, NORMAL, 0.0, "left", "train", "more")
+    monkeypatch.setattr(sources, "captured_walks", lambda _: [walk])
+    monkeypatch.setattr(sources, "more_walks", lambda _: [])
+    patterns = ("crouch", GENERAL)
+    made = sources.make_source(tmp_path, 0, 16, 31, patterns)
+    made.save(tmp_path / "source.npz")
+    found = sources.source_table([sources.MadeSource.load(tmp_path / "source.npz")], patterns)
+    assert set(found.seen) == {SOURCED}
+    assert {NORMAL, GENERAL} <= set(found.pattern) <= {NORMAL, *patterns}
+    # On a skeleton of its own, and yet no angle is far off in everybody.
+    normal = found.z[found.pattern == NORMAL][:, NAMES.index("knee_stance_deg")]
+    assert abs(np.median(normal)) < 2.0
+    assert len(found.with_rows(found).z) == 2 * len(found.z)
 
 
 def _films(count: int) -> list[Film]:
@@ -143,7 +180,7 @@ def test_the_table_is_in_the_classifiers_order() -> None:
     walks = measure_films(iter(_films(1)))
     table = make_table(walks, tuple(name for name in PATTERNS if name != NORMAL))
     assert table.z.shape == table.known.shape == (1, len(FEATURES))
-    assert table.seen_flags[0].tolist() == [float(seen == "3d") for seen in SEEN]
+    assert table.seen_flags[0].tolist() == [float(way == "3d") for way in WAYS]
     assert (np.abs(table.z) <= 12.0).all()
 
 

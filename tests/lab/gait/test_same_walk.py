@@ -7,14 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posepipe.errors import InputError
+from posepipe.errors import InputError, UsageError
 from posepipe.gait.types import Abnormal, GaitResult, Parameters, Value
-from posepipe.lab.gait.same import CHANGES, _metrics, changed_film, differences, verdict_of, walking_clips
+from posepipe.lab.gait import same
+from posepipe.lab.gait.same import (
+    CHANGES,
+    _metrics,
+    changed_film,
+    differences,
+    evaluate_same,
+    verdict_of,
+    walking_clips,
+)
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
+from posepipe.record.recording import Recording
 from posepipe.skeleton import BLAZEPOSE33
 from posepipe.types import KeypointTrack
+from tests.gait.walks import recording_of, straight_motion
 
 WIDTH, HEIGHT, FRAMES, RATE_HZ = 320, 240, 30, 30.0
 
@@ -106,11 +117,34 @@ def test_what_is_counted() -> None:
         {"clip": "a", "change": "crf 40", "away": {"x": 0.1, "y": -3.0}, "verdict": "normal", "changed": "abnormal"},
         {"clip": "a", "change": "shaken", "away": {}, "verdict": "normal", "changed": "not_walking"},
     ]
+    for row, width in zip(rows, (2.0, 4.0), strict=True):
+        row["widths"] = {"cadence_spm": width, "stance_pct_left": width}
     found = _metrics(rows)
+    assert found["half_width_90_cadence_spm"] == found["half_width_90_stance_pct"] == 3.0
     assert found["outside_90_pct"] == 50.0
     assert (found["judged_both"], found["verdicts_opposite"], found["judged_one_only"]) == (1.0, 1.0, 1.0)
     assert verdict_of(_result(60.0, 60.0)) == "abnormal"
     assert verdict_of(GaitResult(withheld=Reason.NOT_WALKING)) == "not_walking"
+
+
+def test_what_was_seen_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk, steps = recording_of(straight_motion(11)), []
+
+    def see(_: object, film: Path) -> Recording:
+        steps.append(film.name)
+        return walk
+
+    monkeypatch.setattr(same._Eyes, "see", see)
+    monkeypatch.setattr(same, "changed_film", lambda *_: None)
+    (tmp_path / "clip.mp4").touch()
+    for _ in range(2):
+        found = evaluate_same(tmp_path, only=["240 lines"], results=tmp_path / "seen")
+        assert found["metrics"]["outside_90_pct"] == 0.0
+        assert found["metrics"]["differences"] > 5.0
+    assert steps == ["clip.mp4", "film.mp4"]  # Once each, not twice.
+    with pytest.raises(UsageError, match="sideways"):
+        evaluate_same(tmp_path, only=["sideways"])
+    assert not evaluate_same(tmp_path, limit_s=-1.0)["rows"]
 
 
 def test_which_clips(tmp_path: Path) -> None:
