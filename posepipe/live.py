@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.angles import joint_angles
-from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter
+from posepipe.body.lift import Lifter, Rays
 from posepipe.body.motion import facing
 from posepipe.body.sides import SwapGuard
 from posepipe.body.smooth import OneEuro
-from posepipe.body.world_live import LiveRoom, LiveWorld
 from posepipe.keypoints import DetectorStream
 from posepipe.tracking.tracker import Tracker
 from posepipe.types import Angles, Camera, Frame, Keypoints, KeypointTrack, PoseTrack
 
-__all__ = ["LivePerson", "LiveSession"]
+__all__ = ["LivePerson", "LiveSession", "Room", "RoomFinder"]
 
 _FORGET_S = 5.0
 _STATURES = 90
+
+
+class Room(Protocol):
+    """Gravity and floor as known by now; see `posepipe.body.world_live.LiveRoom`."""
+
+    @property
+    def up(self) -> NDArray[np.float64]:
+        """(3,) against gravity in the camera frame."""
+
+    @property
+    def up_sigma_deg(self) -> NDArray[np.float64]:
+        """(2,) its standard deviation."""
+
+    @property
+    def camera_m(self) -> float:
+        """Height of the camera over the floor; NaN where no floor is known."""
+
+    def place(self, point_m: NDArray[np.floating]) -> NDArray[np.float64]:
+        """A point (3,) of the camera frame in world axes."""
+
+
+class RoomFinder(Protocol):
+    """Finds one person's room frame by frame; see `posepipe.body.world_live.LiveWorld`."""
+
+    def step(self, pose: PoseTrack, rays: Rays) -> Room | None:
+        """Take in a frame, and say what is known by now."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +72,7 @@ class LivePerson:
     angles: Angles
     yaw_deg: float
     yaw_sigma_deg: float
-    room: LiveRoom | None = None
+    room: Room | None = None
     place_m: NDArray[np.float64] = field(default_factory=lambda: np.full(3, np.nan))
 
 
@@ -53,7 +80,7 @@ class LivePerson:
 class _Memory:
     """What is remembered of one person."""
 
-    world: LiveWorld
+    room: RoomFinder | None
     guard: SwapGuard = field(default_factory=SwapGuard)
     smooth_xyz: OneEuro = field(default_factory=OneEuro)
     smooth_root: OneEuro = field(default_factory=OneEuro)
@@ -69,13 +96,22 @@ class LiveSession:
         lifter: 2D to 3D.
         camera: size and focal length of the pictures to come.
         height_m: the person's height; None leaves the scale assumed.
+        rooms: makes what finds one person's room; None leaves it unknown.
     """
 
-    def __init__(self, stream: DetectorStream, lifter: Lifter, camera: Camera, height_m: float | None = None) -> None:
+    def __init__(
+        self,
+        stream: DetectorStream,
+        lifter: Lifter,
+        camera: Camera,
+        height_m: float | None = None,
+        rooms: Callable[[], RoomFinder] | None = None,
+    ) -> None:
         self.camera = camera
         self._stream = stream
         self._lifter = lifter
         self._height_m = height_m
+        self._rooms = rooms
         self._tracker = Tracker()
         self._people: dict[int, _Memory] = {}
 
@@ -94,7 +130,7 @@ class LiveSession:
     def _person(self, person: int, frame: Frame, keypoints: Keypoints) -> LivePerson:
         memory = self._people.get(person)
         if memory is None:
-            memory = self._people[person] = _Memory(self._world())
+            memory = self._people[person] = _Memory(self._rooms() if self._rooms is not None else None)
         memory.last_s = frame.time_s
         keypoints = memory.guard.step(frame.time_s, keypoints)
         lifted = self._lifter.lift(_one_frame(person, frame, keypoints), self.camera)
@@ -105,18 +141,13 @@ class LiveSession:
             pose, xyz_m=xyz[None], sigma_m=sigma[None], root_m=root[:, 0][None], root_sigma_m=root_sigma[None]
         )
         yaw_deg, yaw_sigma_deg = facing(pose)
-        room = memory.world.step(pose, lifted.rays)
+        room = memory.room.step(pose, lifted.rays) if memory.room is not None else None
         angles, place_m = joint_angles(pose), np.full(3, np.nan)
         if room is not None:
             angles = joint_angles(pose, room.up.tolist(), up_sigma_deg=float(room.up_sigma_deg.max()))
             if np.isfinite(room.camera_m):
                 place_m = room.place(pose.root_m[0])
         return LivePerson(person, keypoints, pose, angles, float(yaw_deg[0]), float(yaw_sigma_deg[0]), room, place_m)
-
-    def _world(self) -> LiveWorld:
-        scale = STATURE_SIGMA if self._height_m is None else 0.0
-        focal = LIFT.focal_error if self.camera.focal_guessed else 0.0
-        return LiveWorld(self.camera, scale_sigma=scale, focal_sigma=focal)
 
     def _scaled(self, pose: PoseTrack, stature_m: float | None, memory: _Memory) -> PoseTrack:
         """Metres from the person's height; one frame's stature is too noisy, so the median of the last ones."""

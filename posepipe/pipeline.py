@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from posepipe.annotate import key_frames, turned_picture, write_annotated
 from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steady_pose
-from posepipe.body.lift import Lifter, LiftResult, assumed_camera
+from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
 from posepipe.body.outcomes import Footfall, Outcomes, Scales, find_outcomes
 from posepipe.body.refine import RefineConfig, Refiner
@@ -31,6 +32,7 @@ from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.body.world import World
+from posepipe.body.world_live import LiveWorld
 from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.exercise.types import ExerciseResult
@@ -354,7 +356,14 @@ class Pipeline:
             ModelError: a model is missing or damaged.
         """
         camera = self._camera(width_px, height_px, None)
-        return LiveSession(self._detector(threads, live=True).start(), Lifter(), camera, self.config.height_m)
+        height_m = self.config.height_m
+        rooms = partial(
+            LiveWorld,
+            camera,
+            scale_sigma=STATURE_SIGMA if height_m is None else 0.0,
+            focal_sigma=LIFT.focal_error if camera.focal_guessed else 0.0,
+        )
+        return LiveSession(self._detector(threads, live=True).start(), Lifter(), camera, height_m, rooms)
 
     def annotate(
         self,

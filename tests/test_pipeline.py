@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,12 @@ import pytest
 
 from posepipe.annotate import keypoints_at
 from posepipe.body.angles import joint_angles
+from posepipe.body.lift import Lifter
+from posepipe.body.world_live import LiveWorld
 from posepipe.errors import ModelError, UsageError
 from posepipe.geometry import align
 from posepipe.keypoints import open_detector
+from posepipe.live import LiveSession
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.pipeline import Config, Detection, Pipeline
@@ -373,6 +377,33 @@ class _Replay:
 
     def close(self) -> None:
         pass
+
+
+class _Again(_Replay):
+    """The same in pictures as they were."""
+
+    def step(self, frame: Frame) -> tuple[Keypoints, ...]:
+        found = keypoints_at(self.track, frame.index)
+        return () if found is None else (found,)
+
+
+def test_live_finds_the_room_that_the_clip_tells(recording: Recording, detection: Detection) -> None:
+    camera, world = detection.camera, recording.people[0].world
+    assert world is not None and world.knows("floor")
+    blank = np.zeros((8, 8, 3), np.uint8)
+    rooms = partial(LiveWorld, camera)
+    seen = []
+    with LiveSession(_Again(detection), Lifter(), camera, SAMPLE_HEIGHT_M, rooms) as session:
+        for index, time_s in zip(detection.tracks[0].frame, detection.tracks[0].time_s, strict=True):
+            seen += session.step(Frame(int(index), float(time_s), blank))
+    known = [person for person in seen if person.room is not None]
+    assert seen[0].room is None and len(known) > 0.7 * len(seen)
+    last = known[-1]
+    assert last.room is not None
+    off_deg = np.degrees(np.arccos(np.clip(last.room.up @ world.up, -1.0, 1.0)))
+    assert off_deg < 1.645 * np.hypot(*last.room.up_sigma_deg)
+    assert abs(last.room.camera_m - world.camera_m) < 1.645 * 2.0 * world.camera_sigma_m
+    assert np.isfinite(last.place_m).all() and 0.3 < last.place_m[2] < 1.3
 
 
 def test_a_film_on_its_side_is_turned_upright_and_said(detection: Detection, tmp_path: Path) -> None:

@@ -47,10 +47,12 @@ class MotionSettings:
     rate_hz: float = setting(6.0, "pictures a second that are compared", unit="Hz", source="judgement")
     longer_px: int = setting(320, "longer side of the small pictures", unit="px", source="judgement")
     keep_s: float = setting(1.0, "how long the same corners are followed", unit="s", source="judgement")
-    corners: int = setting(100, "at most", source="judgement")
+    corners: int = setting(80, "at most", source="judgement")
     strength: float = setting(
         1e-4, "least eigenvalue of a corner: weaker ones are noise in the dark", source="judgement"
     )
+    back_px: float = setting(0.5, "a corner followed there and back must come so near", unit="px",
+                             source="Kalal et al. 2010, Forward-Backward Error")  # fmt: skip
     least: int = setting(12, "fewer corners tell nothing", source="judgement")
     beside: float = setting(0.15, "a box is wider than its keypoints by this share of their extent", source="judgement")
     still_px: float = setting(0.75, "a corner that moved less in the small picture stood", unit="px", source=_MADE)
@@ -122,10 +124,11 @@ class Background:
         shift = None
         if self._last is not None and self._last.shape == grey.shape:
             if len(self._now):
-                now, found, _ = cv2.calcOpticalFlowPyrLK(
-                    self._last, grey, self._now[:, None], np.empty(0, np.float32), winSize=(15, 15), maxLevel=3
-                )
-                self._follow(np.asarray(now[:, 0], np.float32), found[:, 0] > 0, free)
+                there, found = _tracked(self._last, grey, self._now)
+                back, again = _tracked(grey, self._last, there)
+                # What isn't found back where it came from was lost.
+                kept = np.linalg.norm(back - self._now, axis=1) < self._settings.back_px
+                self._follow(there, kept & found & again, free)
             shift = Shift(self._from_s, frame.time_s, self._before * small, self._now * small, small)
         self._last = grey
         if len(self._now) < self._settings.least or frame.time_s - self._from_s > self._settings.keep_s - 1e-6:
@@ -143,6 +146,16 @@ class Background:
         inside = found & (cell >= 0).all(axis=1) & (cell[:, 0] < width) & (cell[:, 1] < height)
         inside[inside] = free[cell[inside, 1], cell[inside, 0]] > 0
         self._before, self._now = self._before[inside], now[inside]
+
+
+def _tracked(before: NDArray[np.uint8], after: NDArray[np.uint8], corners: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Where corners (N, 2) of one picture are in another, and which were found (Lucas and Kanade 1981)."""
+    import cv2
+
+    there, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners[:, None], np.empty(0, np.float32), winSize=(15, 15), maxLevel=3, criteria=(3, 15, 0.03)
+    )
+    return np.asarray(there[:, 0], np.float32), np.asarray(found[:, 0] > 0)
 
 
 def _small(frame: Frame, longer_px: int) -> tuple[NDArray[np.uint8], float]:

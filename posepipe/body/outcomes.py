@@ -57,8 +57,9 @@ class OutcomeSettings:
     flight_most_s: float = setting(1.0, "nor is a longer one", unit="s", source="judgement: a rise of 1.2 m")
     rise_m: float = setting(0.05, "a smaller rise of the pelvis is no jump", unit="m", source="judgement")
     instant: float = setting(0.5, "error of take-off and landing, in frames", source=_MADE)
-    flight_bias_s: float = setting(0.015, "what smoothing and the feet's own roll add to it", unit="s", source=_MADE)
-    rise_bias_m: float = setting(0.025, "what the rise gets wrong", unit="m", source=_MADE)
+    leaving_s: float = setting(0.1, "around take-off, in which the body is stretched", unit="s", source="judgement")
+    flight_bias_s: float = setting(0.02, "what smoothing and the feet's own roll add to it", unit="s", source=_MADE)
+    rise_bias_m: float = setting(0.03, "what the rise gets wrong", unit="m", source=_MADE)
     apart: float = setting(3.0, "standard deviations by which both heights may differ", source="judgement")
     stance_from: float = setting(0.12, "share of a stride after its strike from which the foot stands flat",
                                  source="Perry, Gait Analysis: loading response ends at 12 %")  # fmt: skip
@@ -193,19 +194,19 @@ def _jumps(world: World, pose: PoseTrack, scales: Scales, settings: OutcomeSetti
     time_s, pelvis, over = time_s[known], pelvis[known], over[known]
     stands = world.contact[known].any(axis=1)
     over = over - float(np.median(over[stands]))
-    frame_s = float(np.median(np.diff(time_s)))
     found = []
     for first, last in _runs(over > settings.off_m):
         if first == 0 or last == len(over) - 1:
             continue
-        up_s = _crossing(time_s, over, first - 1, settings.off_m)
-        down_s = _crossing(time_s, over, last, settings.off_m)
-        if not settings.flight_s < down_s - up_s < settings.flight_most_s:
+        # Half way up, where the feet are fast: what smoothing does to their leaving the floor doesn't matter there.
+        level = max(0.5 * float(over[first : last + 1].max()), settings.off_m)
+        high = first + np.flatnonzero(over[first : last + 1] > level)
+        up_s = _crossing(time_s, over, int(high[0]) - 1, level)
+        down_s = _crossing(time_s, over, int(high[-1]), level)
+        flight_s = float(np.sqrt((down_s - up_s) ** 2 + 8.0 * level / GRAVITY_MPS2))
+        if not settings.flight_s < flight_s < settings.flight_most_s:
             continue
-        # Feet that fly as the body does were off the floor before they were so high.
-        flight_s = float(np.sqrt((down_s - up_s) ** 2 + 8.0 * settings.off_m / GRAVITY_MPS2))
-        middle_s = 0.5 * (up_s + down_s)
-        jump = _jump(time_s, pelvis, middle_s, flight_s, frame_s, scales, settings)
+        jump = _jump(time_s, pelvis, over, 0.5 * (up_s + down_s), flight_s, scales, settings)
         if jump is not None:
             found.append(jump)
     return tuple(found)
@@ -214,18 +215,22 @@ def _jumps(world: World, pose: PoseTrack, scales: Scales, settings: OutcomeSetti
 def _jump(
     time_s: Array,
     pelvis: Array,
+    over: Array,
     middle_s: float,
     flight_s: float,
-    frame_s: float,
     scales: Scales,
     settings: OutcomeSettings,
 ) -> Jump | None:
     """A flight as a jump; None if time and rise contradict each other."""
     start_s, end_s = middle_s - 0.5 * flight_s, middle_s + 0.5 * flight_s
     inside = (time_s > start_s) & (time_s < end_s)
-    if inside.sum() < 3:
+    leaving = np.abs(time_s - start_s) < settings.leaving_s
+    if inside.sum() < 3 or not leaving.any():
         return None
-    rise = _top(time_s[inside], pelvis[inside]) - float(np.interp(start_s, time_s, pelvis))
+    # At take-off the pelvis is as far over the toes as it ever gets; the moment itself is too short to be met.
+    stretched = float((pelvis - over)[leaving].max())
+    rise = _top(time_s[inside], pelvis[inside]) - stretched
+    frame_s = float(np.median(np.diff(time_s)))
     sigma_s = float(np.hypot(settings.instant * frame_s, settings.flight_bias_s))
     by_time = Estimate(GRAVITY_MPS2 * flight_s**2 / 8.0, GRAVITY_MPS2 * flight_s / 4.0 * sigma_s)
     by_rise = Estimate(rise, float(np.hypot(settings.rise_bias_m, scales.metre * rise)))
