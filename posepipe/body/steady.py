@@ -7,6 +7,7 @@ mass. Both are used in closed form, weighted by each joint's sigma.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float32]
 Array = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 _TUNED = "tuned on training subjects"
 
@@ -220,12 +222,12 @@ def _banded(band: Array, precision: Array, xyz_m: FloatArray) -> Array:
 
 
 def hold_back(
-    first_m: FloatArray,
-    xyz_m: FloatArray,
-    sigma_m: FloatArray,
+    first_m: NDArray[Real],
+    xyz_m: NDArray[Real],
+    sigma_m: NDArray[Real],
     usable: NDArray[np.bool_],
     settings: SteadySettings = STEADY,
-) -> FloatArray:
+) -> NDArray[Real]:
     """Poses nearer to their first estimate the more sigmas a clip was moved, all frames by the same share.
 
     A few tenths of a sigma is what steadying does; more than one is a clip in which the detector often confuses front
@@ -242,7 +244,8 @@ def hold_back(
         return xyz_m
     moved = xyz_m - first_m
     square = float(np.mean((moved[usable] ** 2).sum(axis=-1) / (3.0 * sigma_m[usable] ** 2)))
-    return np.asarray(first_m + np.float32(1.0 / (1.0 + (square / settings.far_sigma**2) ** 2)) * moved)
+    share = 1.0 / (1.0 + (square / settings.far_sigma**2) ** 2)
+    return first_m + first_m.dtype.type(share) * moved
 
 
 def _rooted(xyz_m: Array) -> FloatArray:

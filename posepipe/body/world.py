@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
+from posepipe.body.steady import hold_back
 from posepipe.body.world_joints import JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
 from posepipe.errors import UsageError
@@ -215,7 +216,10 @@ def find_world(
 def _moved(
     pose: PoseTrack, rays: Rays, found: Solution, root: Array, contact: Array, part: slice, how: JointSettings | None
 ) -> Joints:
-    """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought."""
+    """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought.
+
+    They move by a tenth of a sigma or two; a clip that would move by more than one is held back.
+    """
     lifted, sigma = pose.xyz_m.astype(np.float64), pose.sigma_m.astype(np.float64)
     xyz = lifted + root[:, None]
     share = np.ones(xyz.shape[:2])
@@ -224,7 +228,10 @@ def _moved(
             pose.time_s[part], lifted[part], sigma[part], rays.part(part), root[part], found.up, found.camera_m,
             contact[part], how,
         )  # fmt: skip
-        xyz[part], share[part] = some.xyz_m, some.share
+        pelvis = some.xyz_m[:, [_PELVIS]]
+        usable: BoolArray = np.all(np.isfinite(lifted[part]), axis=(1, 2))
+        xyz[part] = pelvis + hold_back(lifted[part], some.xyz_m - pelvis, sigma[part], usable)
+        share[part] = some.share
     return Joints(np.where(pose.valid[..., None], xyz, np.nan), share)
 
 

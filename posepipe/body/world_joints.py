@@ -86,6 +86,10 @@ class JointSettings:
     depth: float = setting(0.55, "and along it", source=_MADE)
     lasting_s: float = setting(0.2, "how long a lifter's error stays the same", unit="s", source=_MADE)
     seen_s: float = setting(1.2, "and a detector's", unit="s", source=_MADE)
+    root_across_m: float = setting(0.02, "how far the pelvis may leave its path across the line of sight", unit="m",
+                                   source=_MADE)  # fmt: skip
+    root_depth_m: float = setting(0.03, "and along it", unit="m", source=_MADE)
+    root_s: float = setting(0.3, "how long it does", unit="s", source=_MADE)
     freedom: float = setting(4.0, "degrees of freedom of Student's t: detectors jump", source="judgement")
     bone_m: float = setting(0.02, "how much a bone's length may differ", unit="m", source=_MADE)
     bone_s: float = setting(0.5, "how long it does", unit="s", source=_MADE)
@@ -205,7 +209,12 @@ class _Problem:
         self._start = own + root_m[:, None]
         self._step_s = np.diff(time_s)
         self._usual_s = float(np.median(self._step_s))
-        self._lifted(sigma, root_m)
+        ahead = root_m / np.maximum(np.linalg.norm(root_m, axis=1, keepdims=True), _TINY)
+        across = np.cross([0.0, 1.0, 0.0], ahead)
+        across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), _TINY)
+        axes = np.stack([across, np.cross(ahead, across), ahead], axis=1)
+        self._lifted(sigma, axes)
+        self._path(root_m, axes)
         self._mass()
         seen = rays.valid[:, _OWN] & known
         self._ray = np.where(seen[..., None], rays.xy[:, _OWN], 0.0).astype(np.float64)
@@ -218,13 +227,20 @@ class _Problem:
         """How many frames count for one where errors last."""
         return max(1.0, lasting_s / self._usual_s)
 
-    def _lifted(self, sigma: Array, root_m: Array) -> None:
+    def _path(self, root_m: Array, axes: Array) -> None:
+        """The pelvis stays near the path that was found before."""
+        settings = self._settings
+        sigma = np.array([settings.root_across_m, settings.root_across_m, settings.root_depth_m])
+        firm = np.einsum("fai,a,faj->fij", axes, 1.0 / sigma**2 / self._times(settings.root_s), axes)
+        blocks = self._diagonal.reshape(len(root_m), _COUNT, 3, _COUNT, 3)
+        for one in _HIPS:
+            for other in _HIPS:
+                blocks[:, one, :, other, :] += 0.25 * firm
+            self._right[:, 3 * one : 3 * one + 3] += 0.5 * np.einsum("fij,fj->fi", firm, root_m)
+
+    def _lifted(self, sigma: Array, axes: Array) -> None:
         """The lifter's answer; whitened, its errors follow ``u[t] = rho u[t-1] + sqrt(1 - rho^2) noise``."""
-        settings, frames = self._settings, len(root_m)
-        ahead = root_m / np.maximum(np.linalg.norm(root_m, axis=1, keepdims=True), _TINY)
-        across = np.cross([0.0, 1.0, 0.0], ahead)
-        across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), _TINY)
-        axes = np.stack([across, np.cross(ahead, across), ahead], axis=1)
+        settings, frames = self._settings, len(sigma)
         scale = np.array([settings.across, settings.across, settings.depth])
         white = axes[:, None] / (sigma[:, :, None] * scale)[..., None]
         self._white = np.einsum("fjac,jk->fjakc", white, _TO_PELVIS).reshape(frames, _SIZE, _SIZE)[:, _ROWS]

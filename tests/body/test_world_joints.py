@@ -79,6 +79,10 @@ def test_feet_stand_and_legs_are_nearer_to_the_truth(move: str) -> None:
     error = _wrong(clip, 1)
     lifted = clip.camera.to_camera(clip.xyz_m) + error
     found = _solved(clip, error)
+    path = clip.camera.to_camera(clip.xyz_m)[:, 0]
+    if move.startswith("walk"):
+        way, true = (xyz[-1] - xyz[0] for xyz in (found.xyz_m[:, 0], path))
+        assert np.linalg.norm(way - true) < 0.04 * np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
     assert _slide_mps(clip, found.xyz_m) < 0.05 and _slide_mps(clip, found.xyz_m) < 0.5 * _slide_mps(clip, lifted)
     assert _off_m(clip, found.xyz_m, _LEGS) < 0.95 * _off_m(clip, lifted, _LEGS)
     assert _off_m(clip, found.xyz_m) < 0.95 * _off_m(clip, lifted)
@@ -88,6 +92,9 @@ def test_the_truth_stays_where_it_is() -> None:
     clip = draw_clip("walk oblique", 22)
     found = _solved(clip, np.zeros(clip.xyz_m.shape))
     assert _off_m(clip, found.xyz_m) < 0.006
+    # So does the path: feet that stand don't hold it back.
+    path = clip.camera.to_camera(clip.xyz_m)[:, 0]
+    assert np.linalg.norm(found.xyz_m[:, 0] - path, axis=-1).max() < 0.02
     own = BODY21.index("left_ankle")
     assert found.share[0, own] < 0.9 and (found.share > 0.0).all() and (found.share <= 1.0).all()
 
