@@ -16,6 +16,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from exporters.edge import graphs
 from exporters.edge.measure import calibration_frames
+from exporters.edge.rounding import equalised, unbiased
 from posepipe.body.lift import SigmaCalibration
 from posepipe.errors import ModelError, UsageError
 from posepipe.keypoints.blazepose_models import blazepose_files
@@ -37,9 +38,11 @@ _OURS = ("exercise", "form", "gait", "reps")
 _HALF = ("exercise", "reps", *OPTIONAL)
 _MEDIAPIPE_LICENCE = "Apache-2.0"
 _PICTURES = 64
+_MEASURED_ON = 4
+"""Every so many of them tell the size and mean of channels; more tell nothing more."""
 # Layers that stay float32 at the beginning, and the share of them at the end, where the picture has shrunk to a few
 # cells. Chosen on rendered pictures: the detector runs in few frames and can afford more.
-_KEPT = {"detector": (10, 3), "landmarks": (4, 6)}
+_KEPT = {"detector": (10, 3), "landmarks": (4, 4)}
 
 
 def half_weights(model: ModelProto) -> ModelProto:
@@ -251,8 +254,9 @@ def build(network: Network, variant: str) -> ModelProto:
         return half_weights(dynamic_int8(network.model))
     if network.name not in _KEPT:
         return named(network.model)
-    model = static_int8(network.model, _feeds(network.name), exclude=_kept_in_float(network))
-    return half_weights(model)
+    feeds, kept = _feeds(network.name), _kept_in_float(network)
+    even = equalised(network.model, feeds[::_MEASURED_ON])
+    return half_weights(static_int8(unbiased(even, feeds[::_MEASURED_ON], kept), feeds, exclude=kept))
 
 
 def _kept_in_float(network: Network) -> list[str]:
