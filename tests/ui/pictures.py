@@ -36,7 +36,7 @@ from tests.ui.conftest import CHROMIUM, start_server
 from tests.ui.looking import panel, rtc
 
 SIZE = {"width": 1280, "height": 820}
-QUALITY = 84
+QUALITY = 78
 WEEKS = ((0.55, "2026-03-02"), (0.72, "2026-03-16"), (0.9, "2026-03-30"), (1.05, "2026-04-13"))
 """How deep the squats of each session are, 1 with the thighs level, and its day."""
 
