@@ -84,6 +84,7 @@ COMMANDS: Mapping[str, str] = {
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
     "reps-made": "evaluate reps-made --sets 220",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
+    "lifts": "evaluate lifts --sets 60",
     "form-power": "evaluate form-power --sets 220",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
