@@ -130,6 +130,17 @@ def reps_same(
     _show(evaluate_same(data, results, only or (), clips, limit_s, clip or (), cache), as_json)
 
 
+@app.command("lifts", help="How true the speed of lifts is, on synthetic sets before a level camera.")
+def lifts(
+    sets: Annotated[int, typer.Option(min=1, help="Synthetic sets of four repetitions.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in; median errors of mean and peak speed and of the loss over a set out."""
+    from posepipe.lab.counter.lifts import evaluate_lifts
+
+    _show(evaluate_lifts(sets), as_json)
+
+
 @app.command("form", help="Whether faulty repetitions of a rehabilitation set stand out.")
 def form(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Correct and faulty repetitions in, AUROC of every movement out."""

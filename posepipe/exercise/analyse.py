@@ -89,10 +89,6 @@ class AnalyseSettings:
         4.0, "where next to nothing is counted, the clip is looked at so much faster, too",
         source="the slow motion that `posepipe evaluate reps-same` makes",
     )  # fmt: skip
-    before: float = setting(
-        0.5, "usual repetitions by which a clip begins before the first where it doesn't cut one: longer than a turn",
-        source="judgement",
-    )  # fmt: skip
     bridged_s: float = setting(
         2.0, "what lasts no longer between two stretches of one exercise doesn't part them", unit="s",
         source="the window that recognition looks at",
@@ -218,14 +214,7 @@ def _better_paced(told: int, paced: Counted, repeats: Repeats, motion: Motion, e
     turns = {cycle.turn_s for cycle in paced.reps}
     mine = np.array([turn_s in turns for turn_s in repeats.time_s[repeats.cycle[:, 1]].tolist()], bool)
     sure = count > 1 and float(repeats.likeness[mine].mean()) >= ANALYSE.surely
-    return sure and (_whole_reps(motion, paced) or _in_phase(motion, exercise, paced))
-
-
-def _whole_reps(motion: Motion, paced: Counted) -> bool:
-    """Whether the clip begins before the first repetition and ends after the last: none is cut in half."""
-    spare_s = ANALYSE.before * float(np.median([cycle.end_s - cycle.start_s for cycle in paced.reps]))
-    before_s = paced.reps[0].start_s - float(motion.time_s[0])
-    return min(before_s, float(motion.time_s[-1]) - paced.reps[-1].end_s) > spare_s
+    return sure and _in_phase(motion, exercise, paced)
 
 
 def _in_phase(motion: Motion, exercise: Exercise, paced: Counted) -> bool:

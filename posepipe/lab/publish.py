@@ -83,9 +83,15 @@ COMMANDS: Mapping[str, str] = {
     "recognition-penn": "evaluate folds --data ../shared/data/exercise/penn_action_train.npz --init exercise",
     "reps": f"evaluate reps --data {_CLIPS}",
     "reps-same": f"evaluate reps-same --data {_CLIPS}",
+    "reps-same-film": "evaluate reps-same --data ../shared/videos "
+    "--clip curl_06_phone_side.mp4 --clip curl_10_overlay_side.mp4 --clip jacks_02_front.mp4 "
+    "--clip press_07_seated_gif.mp4 --clip situp_02_overlay_side.mp4 --clip squat_06_barbell_front_1rep.mp4 "
+    "--only '240 lines' --only '160 lines' --only 'quality 40' --only dark --only 'text over it' "
+    "--only shaken --only letterboxed --only 'cropped to portrait' --only 'on its side' --cache runs/same",
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
     "reps-made": "evaluate reps-made --sets 220",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
+    "lifts": "evaluate lifts --sets 60",
     "form-power": "evaluate form-power --sets 220",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
