@@ -60,13 +60,18 @@ def evaluate_gait_abnormal(path: Path, model: str | Path = "gait") -> dict[str, 
     versions = installed(("posepipe", "onnxruntime", "numpy"))
     if path.is_dir() and gavd_files(path):
         return _evaluate_gavd(path, model) | {"versions": versions}
-    rows = _film_rows(path, model) if path.is_dir() else _file_rows(path, model)
+    rows, foreign = (_film_rows(path, model), 0) if path.is_dir() else _file_rows(path, model)
     if not rows:
         raise InputError("no walk is labelled normal or abnormal", where=str(path))
-    return {"metrics": metrics_of(rows), "rows": rows, "versions": versions}
+    metrics = metrics_of(rows) | ({"foreign_features": float(foreign)} if foreign else {})
+    return {"metrics": metrics, "rows": rows, "versions": versions}
 
 
-def _file_rows(path: Path, model: str | Path) -> list[dict[str, Any]]:
+def _file_rows(path: Path, model: str | Path) -> tuple[list[dict[str, Any]], int]:
+    """A row for each walk, and how many features are far from normal in everybody: the skeleton is another.
+
+    What the walks of the file share is taken off, if there are enough; `alone` is the probability without.
+    """
     walks = list(labelled_walks(path))
     plain = [analyse(walk.motion, model=model, least_strides=0) for walk in walks]
     sources = {
@@ -80,8 +85,9 @@ def _file_rows(path: Path, model: str | Path) -> list[dict[str, Any]]:
         enough = min(count_of(found.walk.strides, side) for side in SIDES) >= JUDGE.least_strides
         row = _row(found, walk.abnormal, walk=walk.name, subject=walk.subject, label=walk.label)
         pace = {"pace": round(walk.pace, 4)} if np.isfinite(walk.pace) else {}
-        rows.append(row | pace | {"reported": enough})
-    return rows
+        alone = {"alone": round(first.abnormal.probability, 3)} if isinstance(first.abnormal, Abnormal) else {}
+        rows.append(row | pace | {"reported": enough} | (alone if source is not None else {}))
+    return rows, sum(len(source.foreign) for source in sources.values() if source is not None)
 
 
 def _film_rows(folder: Path, model: str | Path) -> list[dict[str, Any]]:
@@ -141,6 +147,11 @@ def metrics_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         out["reported"] = float(len(reported))
         out |= _scores(reported, "_reported")
     out |= _pace_scores(judged)
+    if known := [row for row in judged if "alone" in row]:
+        one_by_one = [{**row, "probability": row["alone"], "flagged": row["alone"] >= JUDGE.flagged} for row in known]
+        out |= {
+            k: v for k, v in _scores(one_by_one, "_alone").items() if k in ("auroc_alone", "balanced_accuracy_alone")
+        }
     return {name: value for name, value in out.items() if np.isfinite(value)}
 
 
