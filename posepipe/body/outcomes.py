@@ -311,7 +311,7 @@ def _strides(
     world: World, time_s: Array, strikes: Sequence[Footfall], settings: OutcomeSettings
 ) -> tuple[Array, Array]:
     """Way of the pelvis (N, 2) over each stride, in order of their beginnings, and how long they take (N,)."""
-    found: list[Jump] = []
+    found: list[tuple[float, ...]] = []
     for side in ("left", "right"):
         for start_s, end_s in pairwise([fall.time_s for fall in strikes if fall.side == side]):
             move = _moved(world.root_m, time_s, start_s, end_s)
