@@ -21,9 +21,9 @@ from posepipe.body.room import (
     STILL,
     Shared,
     angles_in,
-    heights_apart,
     in_one_room,
     onto,
+    room_warnings,
     scaled_by_camera,
     scales_of,
     world_of,
@@ -46,7 +46,6 @@ from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.reasons import Reason
 from posepipe.record.recording import Person, Recording, VideoFacts
-from posepipe.reports.drawings import BAND
 from posepipe.system import cores
 from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
@@ -332,6 +331,8 @@ class Pipeline:
             )
             for one, world in zip(lifted, worlds, strict=True)
         )
+        given_m = self.config.camera_height_m
+        said = () if given_m is None else room_warnings(worlds, [person.scale_source for person in people], given_m)
         return Recording(
             video=detection.video,
             camera=detection.camera,
@@ -339,7 +340,7 @@ class Pipeline:
             config=asdict(self.config) | {"quality": detection.quality},
             versions=program_versions(),
             models=model_hashes(),
-            warnings=detection.warnings + _others(detection.tracks, chosen) + self._heights(people),
+            warnings=detection.warnings + _others(detection.tracks, chosen) + said,
             camera_motion=detection.motion,
         )
 
@@ -406,23 +407,6 @@ class Pipeline:
             if scaled is not None:
                 return _Lifted(track, *scaled, world_of(*scaled, motion))
         return _Lifted(track, pose, lifted, world)
-
-    def _heights(self, people: Sequence[Person]) -> tuple[str, ...]:
-        """What is to be said of a camera's height that was given."""
-        given_m = self.config.camera_height_m
-        if given_m is None:
-            return ()
-        if self.config.height_m is None:
-            unused = [person for person in people if person.scale_source == "assumed"]
-            said = "The camera's height wasn't used: the floor isn't known well enough, or it would make nobody's body."
-            return (said,) if unused else ()
-        for person in people:
-            world = person.world
-            if world is not None and heights_apart(world, given_m):
-                found = f"{world.camera_m:.2f} ± {BAND * world.camera_sigma_m:.2f} m"
-                said = f"By the body height given the camera stands {found} high, not {given_m:.2f} m"
-                return (f"{said}; body height counts.",)
-        return ()
 
     def again(
         self,

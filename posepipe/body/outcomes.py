@@ -55,7 +55,7 @@ class OutcomeSettings:
     off_m: float = setting(0.05, "feet higher over where they stand are off the floor", unit="m", source=_MADE)
     flight_s: float = setting(0.15, "a shorter flight is none", unit="s", source="judgement: a rise of 3 cm")
     flight_most_s: float = setting(1.0, "nor is a longer one", unit="s", source="judgement: a rise of 1.2 m")
-    rise_m: float = setting(0.05, "a smaller rise of the pelvis is no jump", unit="m", source="judgement")
+    rise_m: float = setting(0.08, "a smaller rise of the pelvis is no jump", unit="m", source="judgement")
     instant: float = setting(0.5, "error of take-off and landing, in frames", source=_MADE)
     leaving_s: float = setting(0.1, "around take-off, in which the body is stretched", unit="s", source="judgement")
     flight_bias_s: float = setting(0.02, "what smoothing and the feet's own roll add to it", unit="s", source=_MADE)
@@ -194,7 +194,7 @@ def _jumps(world: World, pose: PoseTrack, scales: Scales, settings: OutcomeSetti
     time_s, pelvis, over = time_s[known], pelvis[known], over[known]
     stands = world.contact[known].any(axis=1)
     over = over - float(np.median(over[stands]))
-    found = []
+    found: list[Jump] = []
     for first, last in _runs(over > settings.off_m):
         if first == 0 or last == len(over) - 1:
             continue
@@ -207,8 +207,12 @@ def _jumps(world: World, pose: PoseTrack, scales: Scales, settings: OutcomeSetti
         if not settings.flight_s < flight_s < settings.flight_most_s:
             continue
         jump = _jump(time_s, pelvis, over, 0.5 * (up_s + down_s), flight_s, scales, settings)
-        if jump is not None:
-            found.append(jump)
+        if jump is None:
+            continue
+        # What seems to be in the air before it has landed is one jump.
+        if found and jump.start_s < found[-1].end_s:
+            jump = max(found.pop(), jump, key=lambda one: one.height_m.value)
+        found.append(jump)
     return tuple(found)
 
 
@@ -307,7 +311,7 @@ def _strides(
     world: World, time_s: Array, strikes: Sequence[Footfall], settings: OutcomeSettings
 ) -> tuple[Array, Array]:
     """Way of the pelvis (N, 2) over each stride, in order of their beginnings, and how long they take (N,)."""
-    found = []
+    found: list[tuple[float, ...]] = []
     for side in ("left", "right"):
         for start_s, end_s in pairwise([fall.time_s for fall in strikes if fall.side == side]):
             move = _moved(world.root_m, time_s, start_s, end_s)

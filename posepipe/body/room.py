@@ -24,7 +24,7 @@ from posepipe.settings import setting
 from posepipe.types import Angles, PoseTrack
 
 __all__ = [
-    "ROOM", "STILL", "RoomSettings", "Shared", "angles_in", "heights_apart", "in_one_room", "onto", "pooled",
+    "ROOM", "STILL", "RoomSettings", "Shared", "angles_in", "in_one_room", "onto", "pooled", "room_warnings",
     "scaled_by_camera", "scales_of", "world_of",
 ]  # fmt: skip
 
@@ -44,6 +44,9 @@ class RoomSettings:
 
 
 ROOM = RoomSettings()
+
+_NINETY = 1.645
+"""Standard deviations on either side that hold 90 % of a normal distribution."""
 
 STILL = CameraMotion("still", np.zeros(0), np.zeros((0, 3)))
 
@@ -91,10 +94,26 @@ def _times(pose: PoseTrack, factor: float) -> PoseTrack:
     return replace(pose, **parts)
 
 
-def heights_apart(world: World, camera_height_m: float, settings: RoomSettings = ROOM) -> bool:
-    """Whether the camera's height as given lies outside the 90 % interval of that found."""
-    sigma = np.hypot(world.camera_sigma_m, settings.camera_height_sigma * camera_height_m)
-    return world.knows("floor") and bool(abs(world.camera_m - camera_height_m) > 1.645 * sigma)
+def room_warnings(
+    worlds: Sequence[World], sources: Sequence[str], camera_height_m: float, settings: RoomSettings = ROOM
+) -> tuple[str, ...]:
+    """What is to be said of a camera's height that was given.
+
+    Args:
+        worlds: of all people.
+        sources: where each one's scale comes from; see `posepipe.body.lift.Scale`.
+        camera_height_m: as given.
+        settings: how sure it is.
+    """
+    if "assumed" in sources:
+        return ("The camera's height wasn't used: the floor isn't known well enough, or it would make nobody's body.",)
+    for world, source in zip(worlds, sources, strict=True):
+        sigma = np.hypot(world.camera_sigma_m, settings.camera_height_sigma * camera_height_m)
+        if source == "given" and abs(world.camera_m - camera_height_m) > _NINETY * sigma:
+            found = f"{world.camera_m:.2f} ± {_NINETY * world.camera_sigma_m:.2f} m"
+            said = f"By the body height given the camera stands {found} high, not {camera_height_m:.2f} m"
+            return (f"{said}; body height counts.",)
+    return ()
 
 
 def world_of(

@@ -13,10 +13,10 @@ from posepipe.body.room import (
     STILL,
     Shared,
     angles_in,
-    heights_apart,
     in_one_room,
     onto,
     pooled,
+    room_warnings,
     scaled_by_camera,
     world_of,
 )
@@ -25,6 +25,7 @@ from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.filmed import draw_clip
 from posepipe.lab.people.gait import make_walk
 from posepipe.reasons import Reason
+from posepipe.texts import load
 from posepipe.types import PoseTrack
 
 from .test_camera_motion import panned
@@ -200,5 +201,10 @@ def test_a_height_that_makes_nobody_or_tells_too_little_is_not_used() -> None:
 def test_heights_that_contradict_each_other_are_noticed() -> None:
     pose, lift, height_m = shrunk("walk towards", 1.0)
     world = world_of(pose, replace(lift, scale=Scale("given", 1.0, 1.75)))
-    assert heights_apart(world, 1.5 * height_m) and not heights_apart(world, height_m)
-    assert not heights_apart(unknown_world(3, Reason.NO_GROUND), 2.5)
+    (said,) = room_warnings([world], ["given"], 1.5 * height_m)
+    assert "body height counts" in said and load("de").warning(said).startswith("Nach der")
+    assert room_warnings([world], ["given"], height_m) == ()
+    blank = unknown_world(3, Reason.NO_GROUND)
+    assert room_warnings([blank], ["given"], 2.5) == () and room_warnings([world], ["camera"], 2.5) == ()
+    (unused,) = room_warnings([blank], ["assumed"], 2.5)
+    assert "wasn't used" in unused and load("de").warning(unused) != unused
