@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.body.steady import hold_back
-from posepipe.body.world_joints import JOINTS, SPOT_JOINTS, Joints, JointSettings, solve_joints
+from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
 from posepipe.errors import UsageError
 from posepipe.reasons import Reason
@@ -177,7 +177,7 @@ def find_world(
     focal_sigma: float = 0.0,
     settings: WorldSettings = WORLD,
     firmness: SolveSettings = SOLVE,
-    joints: tuple[JointSettings, JointSettings] | None = (JOINTS, SPOT_JOINTS),
+    joints: tuple[JointSettings, JointSettings] | None = (JOINTS, GENTLE),
 ) -> World:
     """Gravity, floor and path of one person.
 
@@ -189,8 +189,8 @@ def find_world(
         focal_sigma: relative error of the focal length, where it is assumed.
         settings: when it is told.
         firmness: what the clip is held to.
-        joints: what joints are held to, of who goes somewhere and of who stays on the spot; None leaves them as the
-            lifter has them.
+        joints: what joints are held to, of who goes somewhere before a known lens and of all others; None leaves them
+            as the lifter has them.
     """
     frames = len(pose)
     why = _why_not(pose, rays, camera, settings)
@@ -204,7 +204,7 @@ def find_world(
         [solve(clip, firmness, fixed=(found.up, found.camera_m)) for clip in clips] if len(clips) > 1 else [found]
     )
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
-    how = None if joints is None else joints[0 if _goes(root[first:after], settings) else 1]
+    how = None if joints is None else joints[0 if _goes(root[first:after], settings) and focal_sigma == 0.0 else 1]
     moved = _moved(pose, rays, found, root, contact, slice(first, after), how)
     return _world(found, root, sigma, contact, pose, moved, scale_sigma, focal_sigma, settings)
 

@@ -21,7 +21,7 @@ from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21
 
-__all__ = ["JOINTS", "MEANS", "SPOT_JOINTS", "JointSettings", "Joints", "solve_joints"]
+__all__ = ["GENTLE", "JOINTS", "MEANS", "JointSettings", "Joints", "solve_joints"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -110,10 +110,11 @@ class JointSettings:
 
 
 JOINTS = JointSettings()
-"""Of who goes somewhere."""
+"""Of who goes somewhere before a lens that is known."""
 
-SPOT_JOINTS = JointSettings(across=0.55, depth=0.55, slide_mps=0.12, swing_mps=0.17)
-"""Of who stays on the spot: few steps, and what the lifter has wrong about a foot stays so; chosen on made clips."""
+GENTLE = JointSettings(across=0.55, depth=0.55, slide_mps=0.12, swing_mps=0.17)
+"""Of who stays on the spot, where what the lifter has wrong about a foot stays so, or whose path rests on an assumed
+lens; chosen on made clips, docs/world.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

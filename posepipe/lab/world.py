@@ -19,7 +19,7 @@ from posepipe.body.refine import RefineConfig, Refiner
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.world import FEET, WORLD, World, WorldSettings, find_world, level_axes
-from posepipe.body.world_joints import JOINTS, SPOT_JOINTS, JointSettings
+from posepipe.body.world_joints import GENTLE, JOINTS, JointSettings
 from posepipe.body.world_solve import SOLVE, SolveSettings, tangents
 from posepipe.geometry import align
 from posepipe.lab.lifter.multiview import LIMB12, detect_person, load_recording
@@ -45,10 +45,10 @@ _OFF = 1e4
 
 
 def _held(**changed: float) -> tuple[JointSettings, JointSettings]:
-    return replace(JOINTS, **changed), replace(SPOT_JOINTS, **changed)  # type: ignore[arg-type]
+    return replace(JOINTS, **changed), replace(GENTLE, **changed)  # type: ignore[arg-type]
 
 
-_BOTH = (JOINTS, SPOT_JOINTS)
+_BOTH = (JOINTS, GENTLE)
 _WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, tuple[JointSettings, JointSettings] | None]] = {
     "nothing": (WORLD, SOLVE, _BOTH),
     "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), _BOTH),
