@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.body.steady import hold_back
-from posepipe.body.world_joints import JOINTS, Joints, JointSettings, solve_joints
+from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
 from posepipe.errors import UsageError
 from posepipe.reasons import Reason
@@ -178,7 +178,7 @@ def find_world(
     fixed: tuple[Array, float] | None = None,
     settings: WorldSettings = WORLD,
     firmness: SolveSettings = SOLVE,
-    joints: JointSettings | None = JOINTS,
+    joints: tuple[JointSettings, JointSettings] | None = (JOINTS, GENTLE),
 ) -> World:
     """Gravity, floor and path of one person.
 
@@ -191,7 +191,8 @@ def find_world(
         fixed: up (3,) and the camera's height, where they are known already; their sigma is left out then.
         settings: when it is told.
         firmness: what the clip is held to.
-        joints: what joints are held to; None leaves them as the lifter has them.
+        joints: what joints are held to, of who goes somewhere before a known lens and of all others; None leaves them
+            as the lifter has them.
     """
     frames = len(pose)
     why = _why_not(pose, rays, camera, settings)
@@ -209,7 +210,8 @@ def find_world(
     solutions = [found] if alone else [solve(clip, firmness, fixed=held) for clip in clips]
     found = found if fixed is None else solutions[0]
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
-    moved = _moved(pose, rays, found, root, contact, slice(first, after), joints)
+    how = None if joints is None else joints[0 if _goes(root[first:after], settings) and focal_sigma == 0.0 else 1]
+    moved = _moved(pose, rays, found, root, contact, slice(first, after), how)
     return _world(found, root, sigma, contact, pose, moved, scale_sigma, focal_sigma, settings)
 
 
@@ -330,13 +332,21 @@ def _clip(pose: PoseTrack, rays: Rays, part: slice, settings: WorldSettings) -> 
     stiff, pull = _normal(np.where(use[..., None], xyz, 0.0), np.where(use, sigma, 1.0), view, use, root[:, 2])
     seen = pose.valid[part][:, _FOOT] & view.valid[:, _FOOT]
     feet = np.where(seen[..., None], xyz[:, _FOOT], 0.0)
-    spread = np.ptp(np.percentile(root[:, [0, 2]], [5.0, 95.0], axis=0), axis=0)
-    goes = float(np.linalg.norm(spread)) > settings.goes_m
     stand = np.ones(len(xyz))
     center = _mass_center(xyz)
     axis = _axis(center - xyz[:, _FOOT].mean(axis=1))
-    off, lean = (settings.axis_deg, settings.lean_deg) if goes else (settings.spot_axis_deg, settings.spot_lean_deg)
+    off, lean = (
+        (settings.axis_deg, settings.lean_deg)
+        if _goes(root, settings)
+        else (settings.spot_axis_deg, settings.spot_lean_deg)
+    )
     return Clip(pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, _radians(off), _radians(lean), root)
+
+
+def _goes(root: Array, settings: WorldSettings) -> bool:
+    """Whether a path (F, 3) leads anywhere."""
+    spread = np.ptp(np.percentile(root[:, [0, 2]], [5.0, 95.0], axis=0), axis=0)
+    return float(np.linalg.norm(spread)) > settings.goes_m
 
 
 def _radians(deg: tuple[float, float]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21
 
-__all__ = ["JOINTS", "MEANS", "JointSettings", "Joints", "solve_joints"]
+__all__ = ["GENTLE", "JOINTS", "MEANS", "JointSettings", "Joints", "solve_joints"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -82,8 +82,8 @@ _MIN_RAY = 1e-4
 class JointSettings:
     """What joints are held to, and how firmly."""
 
-    across: float = setting(0.55, "a lifted joint's error across the line of sight, in its sigmas", source=_MADE)
-    depth: float = setting(0.55, "and along it", source=_MADE)
+    across: float = setting(0.6, "a lifted joint's error across the line of sight, in its sigmas", source=_MADE)
+    depth: float = setting(0.8, "and along it", source=_MADE)
     lasting_s: float = setting(0.2, "how long a lifter's error stays the same", unit="s", source=_MADE)
     seen_s: float = setting(1.2, "and a detector's", unit="s", source=_MADE)
     root_across_m: float = setting(0.02, "how far the pelvis may leave its path across the line of sight", unit="m",
@@ -94,8 +94,8 @@ class JointSettings:
     bone_m: float = setting(0.02, "how much a bone's length may differ", unit="m", source=_MADE)
     bone_s: float = setting(0.5, "how long it does", unit="s", source=_MADE)
     length: float = setting(0.04, "relative doubt of a bone's length as the lifter has it", source=_MADE)
-    slide_mps: float = setting(0.12, "standard deviation of a standing foot's speed", unit="m/s", source=_MADE)
-    swing_mps: float = setting(0.17, "a foot faster than this by far isn't held", unit="m/s", source=_MADE)
+    slide_mps: float = setting(0.05, "standard deviation of a standing foot's speed", unit="m/s", source=_MADE)
+    swing_mps: float = setting(0.3, "a foot faster than this by far isn't held", unit="m/s", source=_MADE)
     floor_m: float = setting(0.02, "standard deviation of a standing foot's height", unit="m", source=_MADE)
     floor_s: float = setting(0.3, "how long it stays the same", unit="s", source="judgement")
     lifted_m: float = setting(0.03, "a foot further off the floor than this by far isn't held", unit="m", source=_MADE)
@@ -110,6 +110,11 @@ class JointSettings:
 
 
 JOINTS = JointSettings()
+"""Of who goes somewhere before a lens that is known."""
+
+GENTLE = JointSettings(across=0.55, depth=0.55, slide_mps=0.12, swing_mps=0.17)
+"""Of who stays on the spot, where what the lifter has wrong about a foot stays so, or whose path rests on an assumed
+lens; chosen on made clips, docs/world.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,8 +47,8 @@ class SolveSettings:
     place_m: float = setting(0.3, "a foot within so much of where it stood stands there again", unit="m",
                              source="judgement")  # fmt: skip
     rounds: int = setting(10, "steps of Gauss-Newton, contacts told anew before each", source="judgement")
-    pitch_deg: float = setting(12.0, "standard deviation of the camera's pitch", unit="deg", source=_MADE)
-    roll_deg: float = setting(15.0, "and of its roll", unit="deg", source=_MADE)
+    pitch_deg: float = setting(20.0, "standard deviation of the camera's pitch", unit="deg", source=_MADE)
+    roll_deg: float = setting(20.0, "and of its roll", unit="deg", source=_MADE)
 
 
 SOLVE = SolveSettings()

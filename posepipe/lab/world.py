@@ -19,7 +19,7 @@ from posepipe.body.refine import RefineConfig, Refiner
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.world import FEET, WORLD, World, WorldSettings, find_world, level_axes
-from posepipe.body.world_joints import JOINTS, JointSettings
+from posepipe.body.world_joints import GENTLE, JOINTS, JointSettings
 from posepipe.body.world_solve import SOLVE, SolveSettings, tangents
 from posepipe.geometry import align
 from posepipe.lab.lifter.multiview import LIMB12, detect_person, load_recording
@@ -42,18 +42,26 @@ _STILL_MPS, _LOW_M = 0.05, 0.06
 _FOOT = BODY21.indices(*FEET)
 _OFF = 1e4
 """A standard deviation that holds nothing."""
-_WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, JointSettings | None]] = {
-    "nothing": (WORLD, SOLVE, JOINTS),
-    "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), JOINTS),
-    "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF), JOINTS),
-    "one floor": (WORLD, replace(SOLVE, floor_m=_OFF), JOINTS),
-    "balance": (replace(WORLD, axis_deg=(_OFF, _OFF), spot_axis_deg=(_OFF, _OFF)), SOLVE, JOINTS),
-    "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF), JOINTS),
+
+
+def _held(**changed: float) -> tuple[JointSettings, JointSettings]:
+    return replace(JOINTS, **changed), replace(GENTLE, **changed)  # type: ignore[arg-type]
+
+
+_BOTH = (JOINTS, GENTLE)
+_WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, tuple[JointSettings, JointSettings] | None]] = {
+    "nothing": (WORLD, SOLVE, _BOTH),
+    "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), _BOTH),
+    "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF), _BOTH),
+    "one floor": (WORLD, replace(SOLVE, floor_m=_OFF), _BOTH),
+    "balance": (replace(WORLD, axis_deg=(_OFF, _OFF), spot_axis_deg=(_OFF, _OFF)), SOLVE, _BOTH),
+    "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF), _BOTH),
     "moving joints": (WORLD, SOLVE, None),
-    "joints' mass": (WORLD, SOLVE, replace(JOINTS, trunk_mps2=_OFF, limb_mps2=_OFF)),
-    "joints' standing feet": (WORLD, SOLVE, replace(JOINTS, slide_mps=_OFF)),
-    "joints' floor": (WORLD, SOLVE, replace(JOINTS, floor_m=_OFF)),
-    "joints' bones": (WORLD, SOLVE, replace(JOINTS, bone_m=_OFF)),
+    "joints' mass": (WORLD, SOLVE, _held(trunk_mps2=_OFF, limb_mps2=_OFF)),
+    "joints' standing feet": (WORLD, SOLVE, _held(slide_mps=_OFF)),
+    "joints' floor": (WORLD, SOLVE, _held(floor_m=_OFF)),
+    "joints' bones": (WORLD, SOLVE, _held(bone_m=_OFF)),
+    "joints' path": (WORLD, SOLVE, _held(root_across_m=_OFF, root_depth_m=_OFF)),
 }
 _SHOWN = (
     "gravity_median_deg", "gravity_p95_deg", "gravity_walk_median_deg", "gravity_coverage", "camera_height_median_m",
