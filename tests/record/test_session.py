@@ -14,7 +14,18 @@ from posepipe.record.seal import remove
 from posepipe.record.session import MARK, PlanStep, Session, TrainingSet, load_session, save_session
 
 REP = Repetition(
-    1.0, 1.8, 2.5, 91.5, 4.2, (0.8, 0.7), "both", 2.5, ("shallow",), 0.5, withheld={"knees_in": Reason.JOINT_UNSEEN}
+    1.0,
+    1.8,
+    2.5,
+    91.5,
+    4.2,
+    (0.8, 0.7),
+    "both",
+    2.5,
+    (0.4, 0.6),
+    ("shallow",),
+    0.5,
+    withheld={"knees_in": Reason.JOINT_UNSEEN},
 )
 SESSION = Session(
     created="2026-11-29T11:20:05+00:00",
