@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -134,6 +135,14 @@ def test_two_videos_in_step_and_a_clip(open_page: OpenPage, tmp_path: Path) -> N
         with open_source(tmp_path / "clip.mp4") as source:
             frames = list(source)
         assert len(frames) == pytest.approx(21, abs=1)
+        # The picture that is seen, in its full size.
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Save picture").click()
+        assert waiting.value.suggested_filename.endswith(".png")
+        waiting.value.save_as(tmp_path / "picture.png")
+        picture = cv2.imread(str(tmp_path / "picture.png"))
+        assert picture.shape == (720, 1280, 3)
+        assert picture.mean() > 50.0
         assert "Traceback" not in (tmp_path / "log").read_text()
     finally:
         process.terminate()
