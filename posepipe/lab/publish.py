@@ -89,7 +89,7 @@ COMMANDS: Mapping[str, str] = {
     "--only '240 lines' --only '160 lines' --only 'quality 40' --only dark --only 'text over it' "
     "--only shaken --only letterboxed --only 'cropped to portrait' --only 'on its side' --cache runs/same",
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
-    "reps-made": "evaluate reps-made --sets 220",
+    "reps-made": "evaluate reps-made --sets 60",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
     "form-power": "evaluate form-power --sets 220",
