@@ -28,7 +28,7 @@ from posepipe.gait.analyse import analyse
 from posepipe.gait.features import FEATURES
 from posepipe.gait.judge import JUDGE, count_of
 from posepipe.gait.norms import feature_norms
-from posepipe.gait.source import source_of
+from posepipe.gait.source import Source, source_of
 from posepipe.gait.types import SIDES, Abnormal, GaitResult
 from posepipe.lab.gait.files import labelled_walks
 from posepipe.lab.metrics import auroc, balanced_accuracy, bootstrap_groups, macro_f1
@@ -70,24 +70,33 @@ def evaluate_gait_abnormal(path: Path, model: str | Path = "gait") -> dict[str, 
 def _file_rows(path: Path, model: str | Path) -> tuple[list[dict[str, Any]], int]:
     """A row for each walk, and how many features are far from normal in everybody: the skeleton is another.
 
-    What the walks of the file share is taken off, if there are enough; `alone` is the probability without.
+    What the normal walks of the file's other people share is taken off, if there are enough of them; `alone` is the
+    probability without. Patients' walks don't tell what is normal in their source.
     """
     walks = list(labelled_walks(path))
     plain = [analyse(walk.motion, model=model, least_strides=0) for walk in walks]
+
+    def source_for(view: str, subject: str) -> Source | None:
+        usual = [
+            one.features
+            for walk, one in zip(walks, plain, strict=True)
+            if not walk.abnormal and walk.subject != subject and one.view == view and one.features
+        ]
+        return source_of(usual, feature_norms(view))
+
     sources = {
-        view: source_of([one.features for one in plain if one.view == view and one.features], feature_norms(view))
-        for view in {one.view for one in plain if one.features}
+        key: source_for(*key) for key in {(b.view, a.subject) for a, b in zip(walks, plain, strict=True)} if key[0]
     }
     rows = []
     for walk, first in zip(walks, plain, strict=True):
-        source = sources.get(first.view)
+        source = sources.get((first.view, walk.subject))
         found = first if source is None else analyse(walk.motion, model=model, least_strides=0, source=source)
         enough = min(count_of(found.walk.strides, side) for side in SIDES) >= JUDGE.least_strides
         row = _row(found, walk.abnormal, walk=walk.name, subject=walk.subject, label=walk.label)
         pace = {"pace": round(walk.pace, 4)} if np.isfinite(walk.pace) else {}
         alone = {"alone": round(first.abnormal.probability, 3)} if isinstance(first.abnormal, Abnormal) else {}
         rows.append(row | pace | {"reported": enough} | (alone if source is not None else {}))
-    return rows, sum(len(source.foreign) for source in sources.values() if source is not None)
+    return rows, max((len(source.foreign) for source in sources.values() if source is not None), default=0)
 
 
 def _film_rows(folder: Path, model: str | Path) -> list[dict[str, Any]]:
