@@ -14,7 +14,7 @@ from posepipe.media.hide import faces_at, hide
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.record.recording import KeyFrame, Person, Recording
-from posepipe.reports.sections import exercise_caption
+from posepipe.reports.exercise import exercise_caption
 from posepipe.texts import Texts
 from posepipe.texts import load as load_texts
 from posepipe.types import Camera, Frame, Keypoints, KeypointTrack

@@ -17,7 +17,8 @@ from posepipe.gait.types import ANGLES, SIDES, Measured, Value
 from posepipe.reasons import Reason
 from posepipe.record.recording import Person, Recording
 from posepipe.reports.drawings import BAND
-from posepipe.reports.sections import exercise_name, footer, form_words, verdict, why, words
+from posepipe.reports.exercise import exercise_name, form_words
+from posepipe.reports.sections import footer, verdict, why, words
 from posepipe.system import need
 from posepipe.texts import ENGLISH, Texts
 

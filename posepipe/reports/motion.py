@@ -29,11 +29,11 @@ from posepipe.reports.blocks import (
     page_html,
 )
 from posepipe.reports.drawings import BAND, Curve, time_plot
+from posepipe.reports.exercise import exercise_blocks
 from posepipe.reports.numbers import in_language
 from posepipe.reports.room import room_blocks, standing
 from posepipe.reports.sections import (
     angle_label,
-    exercise_blocks,
     footer,
     gait_blocks,
     quality_table,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from posepipe.record.session import TrainingSet
-from posepipe.reports.sections import form_words, with_error
+from posepipe.reports.exercise import form_words
+from posepipe.reports.sections import with_error
 from posepipe.texts import Texts
 from posepipe.ui.stage import Look
 from posepipe.ui.training import Showing

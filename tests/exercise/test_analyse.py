@@ -14,7 +14,7 @@ from posepipe.exercise.recognise import Recogniser, Segment
 from posepipe.exercise.types import ExerciseResult
 from posepipe.reasons import Reason
 from posepipe.record.codec import exercise_from, exercise_json, plain
-from posepipe.reports.sections import exercise_caption
+from posepipe.reports.exercise import exercise_caption
 from posepipe.types import Angles, KeypointTrack
 
 

@@ -17,7 +17,7 @@ from posepipe.exercise.effort import effort, lift_speed, lifted_joint
 from posepipe.exercise.form import describe
 from posepipe.exercise.types import Bout, Repetition
 from posepipe.record.codec import _rep_from, _rep_json
-from posepipe.reports.sections import effort_words
+from posepipe.reports.exercise import effort_words
 from posepipe.texts import load
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])

@@ -12,7 +12,8 @@ from posepipe.exercise.types import ExerciseResult, Repetition
 from posepipe.gait.types import Value
 from posepipe.record.recording import Person, Recording
 from posepipe.reports.comparison import comparable, difference, gait_values
-from posepipe.reports.sections import exercise_name, with_error
+from posepipe.reports.exercise import exercise_name
+from posepipe.reports.sections import with_error
 from posepipe.texts import Texts
 from posepipe.ui.session import verbatim
 

@@ -14,7 +14,7 @@ from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.types import Bout, ExerciseResult
 from posepipe.media.atomic import expanded
 from posepipe.record.session import PlanStep, Session, TrainingSet, save_session, session_json
-from posepipe.reports.sections import form_words
+from posepipe.reports.exercise import form_words
 from posepipe.texts import Texts
 from posepipe.ui.board import clock
 from posepipe.ui.pages.show import rep_rows

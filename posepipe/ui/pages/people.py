@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from posepipe.record.people import Client, Session, Trend, clients, save_client, sessions, trends
-from posepipe.reports.sections import exercise_name, with_error, words
+from posepipe.reports.exercise import exercise_name
+from posepipe.reports.sections import with_error, words
 from posepipe.texts import Texts
 from posepipe.ui.chosen import choose, remembered_box
 from posepipe.ui.notices import note

@@ -23,8 +23,9 @@ from posepipe.record.recording import Recording
 from posepipe.record.sheets import SHEETS, write_csv_tables, write_xlsx
 from posepipe.reports.about import about
 from posepipe.reports.blocks_pdf import page_pdf
+from posepipe.reports.exercise import form_words, score_words
 from posepipe.reports.motion import motion_page, render
-from posepipe.reports.sections import form_words, score_words, verdict, with_error
+from posepipe.reports.sections import verdict, with_error
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose

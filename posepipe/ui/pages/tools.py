@@ -16,7 +16,7 @@ from posepipe.body.angles import ANGLES
 from posepipe.edits import Edit
 from posepipe.record.recording import Person, Recording
 from posepipe.reports.drawings import BAND
-from posepipe.reports.sections import exercise_name
+from posepipe.reports.exercise import exercise_name
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.session import remembered
