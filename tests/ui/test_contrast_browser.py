@@ -52,6 +52,9 @@ def test_every_text_stands_out(app: App, open_page: OpenPage, scheme: str) -> No
 
     def look(what: str) -> None:
         nonlocal seen
+        # A report that is about to go has no words any more.
+        page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-stale=true]')")
+        page.wait_for_timeout(500)
         count, found = faint(page)
         seen += count
         pale[what] = found
