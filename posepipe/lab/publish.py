@@ -104,6 +104,7 @@ COMMANDS: Mapping[str, str] = {
     "world": "evaluate world --clips 1 --keep runs/world",
     "world-ablation": "evaluate world --clips 1 --keep runs/world --ablation",
     "world-filmed": "evaluate world --data ../shared/videos/multiview/pose2sim_single",
+    "outcomes": "evaluate outcomes --clips 1 --keep runs/outcomes",
     "fuzz": "evaluate fuzz --cases 10000 --seed 1 --log runs/fuzz.jsonl",
     "soak": "evaluate soak --minutes 12",
     "scale": "evaluate scale ../shared/videos --pattern 'squat_*' --workers 1,2 --repeats 2",
