@@ -75,6 +75,9 @@ class BlazePoseSettings:
     sure_score: float = setting(0.7, "and the mean score of the joints", source="judgement")
     same_place: float = setting(0.1, "two regions whose hips are nearer stand on one body", source="judgement")
     same_person: float = setting(0.05, "two answers whose trunks are nearer mean one body", source="judgement")
+    nobody_new: float = setting(
+        0.1, "who is found nearer to somebody followed is nobody new", source="set on a filmed squat with two answers"
+    )
 
 
 BLAZEPOSE = BlazePoseSettings()
@@ -419,9 +422,16 @@ class BlazePoseStream:
             now = _Followed(person, steady(before, frame.time_s, person.body_px))
             if not (now.next_roi.usable and now.next_roi.inside(*frame.size_px)):
                 continue
-            if any(self._same_person(person, other.person) for other in known):
+            if any(self._same_person(person, other.person, self._settings.nobody_new) for other in known):
                 continue
-            twin = next((i for i, other in enumerate(people) if self._same_person(person, other.person)), None)
+            twin = next(
+                (
+                    i
+                    for i, other in enumerate(people)
+                    if self._same_person(person, other.person, self._settings.same_person)
+                ),
+                None,
+            )
             if twin is None:
                 people.append(now)
             elif person.keypoints.presence > people[twin].person.keypoints.presence:
@@ -441,6 +451,6 @@ class BlazePoseStream:
         side = max(a.size_px, b.size_px)
         return float(np.hypot(a.x_px - b.x_px, a.y_px - b.y_px)) < self._settings.same_place * side
 
-    def _same_person(self, a: Person, b: Person) -> bool:
+    def _same_person(self, a: Person, b: Person, nearness: float) -> bool:
         gap = np.linalg.norm(a.keypoints.xy_px[_TORSO] - b.keypoints.xy_px[_TORSO], axis=1).mean()
-        return bool(gap < self._settings.same_person * max(a.roi.size_px, b.roi.size_px))
+        return bool(gap < nearness * max(a.roi.size_px, b.roi.size_px))
