@@ -98,6 +98,25 @@ class Motion:
             size_px=size_px,
         )
 
+    @classmethod
+    def from_frames(cls, frames: Sequence[tuple[PoseTrack, Angles]]) -> Motion:
+        """Parts that follow one another, as single frames of a live session, as one; without keypoints."""
+        poses = [pose for pose, _ in frames]
+        return cls(
+            time_s=np.concatenate([pose.time_s for pose in poses]),
+            layout=poses[0].layout,
+            xyz_m=np.concatenate([pose.xyz_m for pose in poses]),
+            sigma_m=np.concatenate([pose.sigma_m for pose in poses]),
+            valid=np.concatenate([pose.valid for pose in poses]),
+            root_m=np.concatenate([pose.root_m for pose in poses]),
+            up=np.array([0.0, -1.0, 0.0], np.float32),
+            angles=Angles(
+                frames[0][1].names,
+                np.concatenate([angles.deg for _, angles in frames]),
+                np.concatenate([angles.sigma_deg for _, angles in frames]),
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class View:

@@ -137,7 +137,7 @@ class Coach:
         self._follow(time_s, label, confidence)
         if self._open is None:
             return self._state(time_s, None, self._feedback(time_s, pose, None, keypoints, size_px))
-        seen = measure(_motion([(pose, angles)]), self._open.counter.exercise.signal)
+        seen = measure(Motion.from_frames([(pose, angles)]), self._open.counter.exercise.signal)
         step = self._open.counter.step(time_s, seen.deg[0])
         self._noted(self._open, step)
         return self._state(time_s, step, self._feedback(time_s, pose, seen, keypoints, size_px))
@@ -203,7 +203,7 @@ class Coach:
         self._open.confidences.append(confidence)
 
     def _replay(self, bout: _Open, past: Sequence[tuple[PoseTrack, Angles]]) -> None:
-        motion = _motion(past)
+        motion = Motion.from_frames(past)
         deg = measure(motion, bout.counter.exercise.signal).deg
         for time_s, row in zip(motion.time_s, deg, strict=True):
             self._noted(bout, bout.counter.step(float(time_s), row))
@@ -232,7 +232,7 @@ class Coach:
         past = [item for item in self._past if cycle.start_s - COACH.before_s <= item[0].time_s[0] <= cycle.end_s]
         if len(past) < 2 or past[0][0].time_s[0] > cycle.start_s:
             return
-        motion = _motion(past)
+        motion = Motion.from_frames(past)
         joint_m = lifted_joint(motion, bout.counter.exercise.lifts)
         speed_m_s = lift_speed(motion.time_s, joint_m, motion.up.astype(np.float64), cycle)
         bout.reps[-1] = replace(bout.reps[-1], speed_m_s=speed_m_s)
@@ -241,7 +241,7 @@ class Coach:
         past = [item for item in self._past if cycle.start_s - COACH.before_s <= item[0].time_s[0]]
         if len(past) < 2:
             return Repetition(cycle.start_s, cycle.turn_s, cycle.end_s)
-        return describe(_motion(past), exercise, Counted((cycle,)))[0]
+        return describe(Motion.from_frames(past), exercise, Counted((cycle,)))[0]
 
     def _closed(self, bout: _Open, end_s: float) -> Bout:
         self._timed(bout)
@@ -302,25 +302,6 @@ class Coach:
             last_rep=bout.reps[-1] if bout.reps else None,
             feedback=feedback,
         )
-
-
-def _motion(frames: Sequence[tuple[PoseTrack, Angles]]) -> Motion:
-    """Single frames as one motion."""
-    poses = [pose for pose, _ in frames]
-    return Motion(
-        time_s=np.concatenate([pose.time_s for pose in poses]),
-        layout=poses[0].layout,
-        xyz_m=np.concatenate([pose.xyz_m for pose in poses]),
-        sigma_m=np.concatenate([pose.sigma_m for pose in poses]),
-        valid=np.concatenate([pose.valid for pose in poses]),
-        root_m=np.concatenate([pose.root_m for pose in poses]),
-        up=np.array([0.0, -1.0, 0.0], np.float32),
-        angles=Angles(
-            frames[0][1].names,
-            np.concatenate([angles.deg for _, angles in frames]),
-            np.concatenate([angles.sigma_deg for _, angles in frames]),
-        ),
-    )
 
 
 def _cropped(keypoints: Keypoints, needs: Sequence[str], size_px: tuple[int, int]) -> bool:

@@ -83,7 +83,7 @@ class Nameless:
         if time_s - self._look_s < settings.every_s:
             return ()
         self._look_s = time_s
-        motion = _motion(self._past)
+        motion = Motion.from_frames(self._past)
         if motion.time_s[-1] - motion.time_s[0] < settings.window_s / 2.0:
             return ()
         self._model = self._model or PaceModel()  # Loaded when first needed.
@@ -113,22 +113,3 @@ class Nameless:
             self._last_s = cycle.end_s
             self._turns = [*self._turns[-_TURNS:], cycle.turn_s]
         return tuple(out)
-
-
-def _motion(frames: Sequence[tuple[PoseTrack, Angles]]) -> Motion:
-    """Single frames as one motion; the camera is taken to stand level."""
-    poses = [pose for pose, _ in frames]
-    return Motion(
-        time_s=np.concatenate([pose.time_s for pose in poses]),
-        layout=poses[0].layout,
-        xyz_m=np.concatenate([pose.xyz_m for pose in poses]),
-        sigma_m=np.concatenate([pose.sigma_m for pose in poses]),
-        valid=np.concatenate([pose.valid for pose in poses]),
-        root_m=np.concatenate([pose.root_m for pose in poses]),
-        up=np.array([0.0, -1.0, 0.0], np.float32),
-        angles=Angles(
-            frames[0][1].names,
-            np.concatenate([angles.deg for _, angles in frames]),
-            np.concatenate([angles.sigma_deg for _, angles in frames]),
-        ),
-    )
