@@ -16,7 +16,7 @@ from posepipe.exercise.types import Bout, ExerciseResult, Form, Repetition
 from posepipe.record.recording import Person
 from posepipe.reports.blocks import Block, Figures, Paragraph, Table
 from posepipe.reports.drawings import Curve, Span, time_plot
-from posepipe.reports.sections import why, with_error, words
+from posepipe.reports.sections import MINUS, why, with_error, words
 from posepipe.texts import ENGLISH, Texts
 
 __all__ = [
@@ -159,7 +159,8 @@ def _rep_table(bout: Bout, say: Texts) -> Table:
         rom = with_error(rep.rom_deg, rep.rom_sigma_deg, "°", 0) if np.isfinite(rep.rom_deg) else say("not known")
         row = [str(number), str(rep.start_s), str(rep.end_s), rom, _tempo(rep, say)]
         if apart:
-            row.append(f"{rep.left_right_deg:+.0f}°" if np.isfinite(rep.left_right_deg) else say("not known"))
+            known = np.isfinite(rep.left_right_deg)
+            row.append(f"{round(rep.left_right_deg):+d}°".replace("-", MINUS) if known else say("not known"))
         if scored:
             row.append(score_words(rep, say))
         rows.append((*row, form_words(bout.label, rep, say)))
