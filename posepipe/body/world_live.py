@@ -125,7 +125,7 @@ class LiveWorld:
         pose = PoseTrack(BODY21, *(np.concatenate([getattr(one, name) for one in poses]) for name in names))
         seen = Rays(*(np.concatenate(part) for part in zip(*rays, strict=True)))
         scale, focal = self._sigmas
-        return _room(find_world(pose, seen, self._camera, scale_sigma=scale, focal_sigma=focal))
+        return _room(find_world(pose, seen, self._camera, scale_sigma=scale, focal_sigma=focal, joints=None))
 
 
 def _room(world: World) -> LiveRoom | None:
