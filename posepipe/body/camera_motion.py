@@ -59,6 +59,10 @@ class MotionSettings:
     miss_px: float = setting(0.8, "a corner further from where a rotation brings it isn't explained", unit="px",
                              source=_MADE)  # fmt: skip
     stand_share: float = setting(0.5, "share of the corners that must stand", source="judgement: others may walk there")
+    doubt_share: float = setting(
+        0.25, "where so many stand and no rotation explains the rest, shadows or people move, and nothing is told",
+        source="judgement, after a filmed walk beside its shadow",
+    )  # fmt: skip
     turn_share: float = setting(0.6, "share that one rotation must explain", source=_MADE)
     apart_s: float = setting(0.6, "pictures less apart don't tell walking from turning", unit="s", source=_MADE)
     least_apart: int = setting(3, "comparisons of such that it takes", source="judgement")
@@ -266,11 +270,14 @@ def _explained(shift: Shift, camera: Camera, turned_deg: int, settings: MotionSe
     if len(shift.before_px) < settings.least:
         return None
     moved = np.linalg.norm(shift.after_px - shift.before_px, axis=1)
-    if (moved < settings.still_px * shift.small).mean() > settings.stand_share:
+    stood = float((moved < settings.still_px * shift.small).mean())
+    if stood > settings.stand_share:
         return shift.from_s, shift.to_s, np.eye(3)
     before, after = (_directions(_upright(px, camera, turned_deg), camera) for px in (shift.before_px, shift.after_px))
     rotation, share = _rotation(before, after, settings.miss_px * shift.small / camera.focal_px)
-    return shift.from_s, shift.to_s, rotation if share > settings.turn_share else None
+    if share > settings.turn_share:
+        return shift.from_s, shift.to_s, rotation
+    return None if stood > settings.doubt_share else (shift.from_s, shift.to_s, None)
 
 
 def _lost(told: Sequence[_Told], settings: MotionSettings) -> float:
