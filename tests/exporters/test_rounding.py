@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from exporters.edge.rounding import equalised, unbiased
+from posepipe.inference import open_session
 
 ODD = np.array([1.0, 30.0, 0.2, 5.0], np.float32)
 """Sizes of the channels of the stream."""
@@ -50,7 +50,7 @@ def network(rng: np.random.Generator) -> ModelProto:
 def outputs(model: ModelProto, feeds: Sequence[dict[str, np.ndarray]], *more: str) -> list[list[np.ndarray]]:
     model = ModelProto.FromString(model.SerializeToString())
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in more)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     return [session.run(None, feed) for feed in feeds]
 
 
