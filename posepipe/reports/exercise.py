@@ -121,7 +121,7 @@ def effort_words(bout: Bout, metres: bool, say: Texts = ENGLISH) -> str:
         loss = f"{100 * whole.speed_loss:.0f}"
         parts.append(say("The last lift was {loss} % slower than the fastest.", loss=loss))
     if np.isfinite(whole.rom_trend_deg):
-        trend = f"{whole.rom_trend_deg:+.1f}"
+        trend = f"{whole.rom_trend_deg:+.1f}".replace("-", MINUS)
         parts.append(say("Range of motion: {trend}° from each repetition to the next.", trend=trend))
     return " ".join(parts)
 

@@ -90,6 +90,10 @@ def test_probability_grows_with_severity(pattern: str) -> None:
 def test_noise_never_looks_healthier(pattern: str) -> None:
     motion = straight_motion(11, pattern, 0.0 if pattern == "normal" else 0.8)
     assert _probability(noisy(motion, 0.010)) >= _probability(motion) - 0.05
+    loud = analyse(noisy(motion, 0.010)).abnormal
+    if pattern == "normal" or loud is not Reason.TOO_UNCERTAIN:
+        assert isinstance(loud, Abnormal)
+        assert loud.label == ("normal" if pattern == "normal" else "abnormal")
 
 
 def test_sides_and_directions_do_not_matter() -> None:
