@@ -117,10 +117,10 @@ def reps(data: Data, more: More = None, results: Results = None, as_json: AsJson
 def reps_same(
     data: Annotated[Path, typer.Option(help="Folder of videos with videos.csv.")],
     results: Results = None,
-    only: Annotated[list[str] | None, typer.Option(help="This change; several may follow.", show_default="all")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="This change; may be repeated.", show_default="all")] = None,
     clips: Annotated[int | None, typer.Option(min=1, help="So many clips, spread over the list.")] = None,
     limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
-    clip: Annotated[list[str] | None, typer.Option(help="This clip; several may follow.", show_default="all")] = None,
+    clip: Annotated[list[str] | None, typer.Option(help="This clip; may be repeated.", show_default="all")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for poses, used again.", show_default="none")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -268,7 +268,7 @@ def hard(
 def gait_same(
     data: Annotated[Path, typer.Option("--data", help="Folder of films, videos.csv if there is one.")],
     pattern: Annotated[list[str] | None, typer.Option(help="Only files like this.", show_default="all")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="This change; several may follow.", show_default="all")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="This change; may be repeated.", show_default="all")] = None,
     results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
     limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
     as_json: AsJson = False,

@@ -243,7 +243,7 @@ def pairs(
     cmu_share: Annotated[float, typer.Option(help="Share of runs from CMU; the rest from UI-PRMD.")] = 0.65,
     lengths: Annotated[tuple[int, int], typer.Option(help="Fewest and most frames of a run.")] = (8, 16),
     wide_share: Annotated[float, typer.Option(help="Share of runs drawn widely, to learn from.")] = 0.0,
-    leave_out: Annotated[list[str] | None, typer.Option(help="Subject not to take; several may follow.")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="Subject not to take; may be repeated.")] = None,
     shard: Annotated[int, typer.Option(min=0, help="Frames in each file; one file if 0.")] = 0,
     network: Network = "full",
 ) -> None:
@@ -283,7 +283,7 @@ def angle_sigma(
     data: Annotated[Path, typer.Option(help="Folder with train.npz.")],
     pairs: Loop = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help="Held out from training; several may follow.", show_default="the lifter's")
+        list[str] | None, typer.Option(help="Held out from training; may be repeated.", show_default="the lifter's")
     ] = None,
 ) -> None:
     """Motion capture in, factors of posepipe.body.angles out."""

@@ -26,7 +26,7 @@ from posepipe.skeleton import BODY21, H36M17
 
 __all__ = [
     "AugmentConfig", "Batch", "Mocap", "Simulation", "body21_from_h36m", "camera_poses", "load_mocap", "make_batch",
-    "simulate", "stature_factor",
+    "simulate", "stature_factor", "training_mocap",
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
@@ -95,25 +95,19 @@ def heel_point(knee: FloatArray, ankle: FloatArray, toe: FloatArray) -> FloatArr
     return np.asarray(ankle + _HEEL[0] * foot + _HEEL[1] * length * shank, dtype=np.float32)
 
 
-def load_mocap(path: Path, *, cmu_share: float = 0.63) -> Mocap:
-    """Read an npz of motion capture.
+def load_mocap(*paths: Path, cmu_share: float = 0.63) -> Mocap:
+    """Read npz files of motion capture as one.
 
     Args:
-        path: file with `positions extra seq_start seq_name subject`.
+        paths: files with ``positions extra seq_start seq_name subject``. Of one that also has ``split`` and
+            ``also_in_train``, only sequences to train on that no other file holds.
         cmu_share: part of the samples drawn from the varied CMU sequences; UI-PRMD's repetitions make up the rest.
 
     Raises:
-        InputError: the file is missing or lacks a key.
+        InputError: a file is missing or lacks a key.
     """
-    if not path.is_file():
-        raise InputError("no such file", where=str(path), hint="Give the folder that holds train.npz and val.npz")
-    with np.load(path) as data:
-        missing = {"positions", "extra", "seq_start", "seq_name", "subject"} - set(data.files)
-        if missing:
-            raise InputError(f"lacks {', '.join(sorted(missing))}", where=str(path))
-        xyz = body21_from_h36m(data["positions"], data["extra"])
-        length = np.diff(data["seq_start"])
-        name, subject = data["seq_name"], data["subject"]
+    parts = [_sequences(path) for path in paths]
+    xyz, length, name, subject = (np.concatenate(column) for column in zip(*parts, strict=True))
     source = np.where(np.char.startswith(name, "ui_"), "ui", "cmu")
     # Long takes repeat themselves: a sequence counts as the 0.7th power of its length.
     per_frame = length**0.7 / length
@@ -126,6 +120,33 @@ def load_mocap(path: Path, *, cmu_share: float = 0.63) -> Mocap:
     weight /= weight.sum()
     xyz[..., :2] -= xyz[:, :1, :2].copy()
     return Mocap(xyz, np.repeat(subject, length), np.repeat(source, length), weight)
+
+
+def training_mocap(folder: Path, *, cmu_share: float = 0.63) -> Mocap:
+    """``train.npz`` of a folder, and ``more.npz`` where it is there.
+
+    Raises:
+        InputError: no train.npz, or a file lacks a key.
+    """
+    more = folder / "more.npz"
+    return load_mocap(folder / "train.npz", *([more] if more.is_file() else []), cmu_share=cmu_share)
+
+
+def _sequences(path: Path) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.str_], NDArray[np.str_]]:
+    """Poses (N, 21, 3) of a file, and length, name and subject of each sequence."""
+    if not path.is_file():
+        raise InputError("no such file", where=str(path), hint="Give the folder that holds train.npz and val.npz")
+    with np.load(path) as data:
+        missing = {"positions", "extra", "seq_start", "seq_name", "subject"} - set(data.files)
+        if missing:
+            raise InputError(f"lacks {', '.join(sorted(missing))}", where=str(path))
+        xyz = body21_from_h36m(data["positions"], data["extra"])
+        length = np.diff(data["seq_start"])
+        name, subject = data["seq_name"], data["subject"]
+        if {"split", "also_in_train"} <= set(data.files):
+            new = (data["split"] == "train") & (data["also_in_train"] == "")
+            xyz, length, name, subject = xyz[np.repeat(new, length)], length[new], name[new], subject[new]
+    return xyz, length, name, subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ def load_clips(files: Sequence[Path], min_presence: float = 0.5) -> list[LoopCli
         raise InputError("no detector-in-the-loop clips", hint="Make them: posepipe train pairs")
     clips = []
     for file in files:
+        if not file.is_file():
+            raise InputError("no such file", where=str(file), hint="Make it: posepipe train pairs")
         with np.load(file) as data:
             if missing := _KEYS - set(data.files):
                 raise InputError(f"lacks {', '.join(sorted(missing))}", where=str(file))

@@ -23,7 +23,16 @@ from torch import Tensor, nn
 from posepipe.body.lift import encode
 from posepipe.errors import InputError, UsageError
 from posepipe.lab.lifter.baselines import BaselineConfig, build_baseline
-from posepipe.lab.lifter.data import AugmentConfig, Batch, Mocap, Simulation, load_mocap, make_batch, simulate
+from posepipe.lab.lifter.data import (
+    AugmentConfig,
+    Batch,
+    Mocap,
+    Simulation,
+    load_mocap,
+    make_batch,
+    simulate,
+    training_mocap,
+)
 from posepipe.lab.lifter.network import HopFIR, NetworkConfig
 from posepipe.lab.lifter.pairs import Pairs, exchanged, load_pairs, pair_batch, transfer_batch
 from posepipe.media.atomic import move_into_place
@@ -339,7 +348,7 @@ def train_lifter(
 
     Args:
         config: the run.
-        data: folder with train.npz and, for the learning curve, val.npz.
+        data: folder with train.npz, more.npz if wanted and, for the learning curve, val.npz.
         out: folder for checkpoint, weights and log.jsonl.
         resume: go on from the checkpoint in `out`, under this config.
         minutes: stop after so many minutes of this call.
@@ -348,7 +357,7 @@ def train_lifter(
     """
     torch.set_num_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
-    mocap = load_mocap(data / "train.npz", cmu_share=config.cmu_share)
+    mocap = training_mocap(data, cmu_share=config.cmu_share)
     mocap = mocap.select(~np.isin(mocap.subject, config.holdout))
     simulations = validation_sets(data, 1500, config.seed)
     loop = _loop(config, pairs) if pairs is not None and config.pairs_share > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,17 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from posepipe.lab.lifter.baselines import BASELINES, BaselineConfig, build_baseline  # noqa: E402
-from posepipe.lab.lifter.data import AugmentConfig, body21_from_h36m, heel_point, load_mocap, make_batch  # noqa: E402  # noqa: E402  # noqa: E402
+from posepipe.lab.lifter.data import (  # noqa: E402
+    AugmentConfig,
+    body21_from_h36m,
+    heel_point,
+    load_mocap,
+    make_batch,
+    training_mocap,
+)
 from posepipe.lab.lifter.export import export_lifter, write_onnx  # noqa: E402
 from posepipe.lab.lifter.network import GROUPS, HopFIR, NetworkConfig, hop_matrices  # noqa: E402
-from posepipe.lab.lifter.pairs import exchanged, load_pairs, pair_batch, pair_features  # noqa: E402  # noqa: E402
+from posepipe.lab.lifter.pairs import exchanged, load_pairs, pair_batch, pair_features  # noqa: E402
 from posepipe.lab.lifter.train import (  # noqa: E402
     LifterConfig,
     learning_rate,
@@ -184,6 +192,25 @@ def test_mocap_becomes_body21(data: Path) -> None:
     assert np.allclose(mocap.xyz_m[:, 0, :2], 0.0, atol=1e-6)
     with pytest.raises(InputError, match="no such file"):
         load_mocap(data / "none.npz")
+
+
+def test_more_takes_join_what_is_trained_on(data: Path, tmp_path: Path) -> None:
+    """Those to validate on and those that stand in train.npz already are left out; the shares stay."""
+    shutil.copy(data / "train.npz", tmp_path)
+    assert len(training_mocap(tmp_path)) == 600
+    with np.load(data / "train.npz") as file:
+        more = dict(file) | {
+            "seq_name": np.array(["05_01", "124_01", "09_01"]),
+            "subject": np.array(["05", "124", "09"]),
+            "split": np.array(["train", "val", "train"]),
+            "also_in_train": np.array(["", "", "conv_1"]),
+        }
+    np.savez(tmp_path / "more.npz", **more)
+    mocap = training_mocap(tmp_path)
+    assert len(mocap) == 800
+    assert set(mocap.subject) == {"s1", "s2", "05"}
+    assert mocap.weight.sum() == pytest.approx(1.0)
+    assert mocap.weight[mocap.source == "cmu"].sum() == pytest.approx(0.63)
 
 
 def test_heels_lie_behind_and_below_the_ankle() -> None:
