@@ -101,8 +101,8 @@ class EventSettings:
     most_sigma_s: float = setting(
         0.15, "no event is called less certain by its foot's speed", unit="s", source="judgement"
     )
-    least_sigma_m: float = setting(
-        0.02, "a foot surer than this isn't preferred for it", unit="m", source="judgement: a keypoint seen well"
+    worse: float = setting(
+        1.5, "of two strikes too near each other one so many times less sure goes", source="judgement"
     )
     unknown_sigma_m: float = setting(0.03, "sigma of a foot that says none", unit="m", source="judgement")
     shortest_s: float = setting(0.6, "no stride is shorter", unit="s", source="judgement")
@@ -265,19 +265,21 @@ def _left_ground(grid_s: Array, moving: Array, ground: Array, about_s: float, pe
 def _candidates(signal: Array, sigma: Array, period_s: float) -> tuple[NDArray[np.intp], Array]:
     """Peaks and their prominence over the usual one, at most 1.
 
-    Of peaks too near each other the one that stands out of its own sigma by more stays. A leg that is hidden is often
-    put on the other one, and then seems to land with it; such a peak may be the higher one, but isn't seen well.
+    Of peaks too near each other the higher one stays, unless it is seen much worse: a hidden leg is often put on the
+    other one, and then seems to land with it.
     """
     low, high = np.percentile(signal, SPREAD_PCT)
     least = max(EVENT.prominence_m, EVENT.prominence * float(high - low))
     distance = max(1, int(EVENT.apart * period_s * GRID_HZ))
     near = round(EVENT.near_end * period_s * GRID_HZ)
     slight = EVENT.slight * float(high - low)
-    peaks, facts = find_peaks(signal, distance=1, prominence=slight)
+    peaks, facts = find_peaks(signal, distance=1, prominence=0.0)
     before, after = signal[peaks] - signal[facts["left_bases"]], signal[peaks] - signal[facts["right_bases"]]
+    lesser = np.minimum(before, after)
     # Near an end half of the peak is missing: there the other half counts, and that it has passed must just show.
-    prominence = np.where(peaks < near, after, np.where(peaks >= len(signal) - near, before, np.minimum(before, after)))
-    good = _apart(peaks, prominence / np.maximum(sigma[peaks], EVENT.least_sigma_m), distance) & (prominence >= least)
+    prominence = np.where(peaks < near, after, np.where(peaks >= len(signal) - near, before, lesser))
+    good = (prominence >= least) & (lesser >= slight)
+    good &= _apart(peaks, signal[peaks], np.where(good, sigma[peaks], np.inf), distance)
     peaks, prominence = peaks[good], prominence[good]
     if not len(peaks):
         return peaks, np.empty(0)
@@ -285,12 +287,20 @@ def _candidates(signal: Array, sigma: Array, period_s: float) -> tuple[NDArray[n
     return peaks, np.minimum(1.0, prominence / (EVENT.sure * usual))
 
 
-def _apart(peaks: NDArray[np.intp], weight: Array, distance: int) -> NDArray[np.bool_]:
-    """Which peaks (P,) stay if no two are nearer to each other than `distance`; the heavier ones do."""
-    keep = np.ones(len(peaks), bool)
-    for place in np.argsort(weight)[::-1]:
+def _apart(peaks: NDArray[np.intp], height: Array, sigma: Array, distance: int) -> NDArray[np.bool_]:
+    """Which peaks (P,) stay if no two are nearer to each other than `distance`.
+
+    Args:
+        peaks: indices.
+        height: of each.
+        sigma: of each; infinite where the rise is too small for a strike.
+        distance: in samples.
+    """
+    near = np.abs(peaks[:, None] - peaks) < distance
+    keep = ~(near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)).any(axis=1)
+    for place in np.argsort(height)[::-1]:
         if keep[place]:
-            keep[np.abs(peaks - peaks[place]) < distance] = False
+            keep[near[place]] = False
             keep[place] = True
     return keep
 

@@ -50,16 +50,16 @@ class RunSettings:
         source="judgement: shuffling is about so much",
     )
     stand_s: float = setting(
-        1.5,
+        2.0,
         "in so long a walker's ankles move past each other, at least in part",
         unit="s",
-        source="judgement: a step of the slowest stride that is measured takes 1.3 s",
+        source="judgement: the slowest stride that is measured takes 2.5 s",
     )
     stand: float = setting(
-        0.12,
+        0.06,
         "who moves them by less in that time stands",
         unit="leg lengths",
-        source="judgement: under half of what a shuffling walker's change at least",
+        source="judgement: some 5 cm; a shuffling walker's change by five times as much over a stride",
     )
     crossing: float = setting(
         0.1,
