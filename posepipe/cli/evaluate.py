@@ -215,6 +215,9 @@ def gait(
     counts: Annotated[
         Path | None, typer.Option(help="Hand-counted strikes (toml) of the films in --data.", show_default=False)
     ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="With --counts: folder for what was seen, to be used again.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Labelled walks in, balanced accuracy and AUROC out; or rendered walkers or counted films, errors out."""
@@ -229,9 +232,9 @@ def gait(
     if not paths:
         raise UsageError("nothing to measure", where="evaluate gait", hint="Give --data PATH or --walks N")
     if counts is not None:
-        from posepipe.lab.gait.measure import evaluate_counts
+        from posepipe.lab.gait.counts import evaluate_counts
 
-        _show(evaluate_counts(paths[0], counts), as_json)
+        _show(evaluate_counts(paths[0], counts, results), as_json)
         return
     from posepipe.lab.gait.abnormal import evaluate_gait_abnormal
 

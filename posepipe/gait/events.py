@@ -101,6 +101,9 @@ class EventSettings:
     most_sigma_s: float = setting(
         0.15, "no event is called less certain by its foot's speed", unit="s", source="judgement"
     )
+    worse: float = setting(
+        1.5, "of two strikes too near each other one so many times less sure goes", source="judgement"
+    )
     unknown_sigma_m: float = setting(0.03, "sigma of a foot that says none", unit="m", source="judgement")
     shortest_s: float = setting(0.6, "no stride is shorter", unit="s", source="judgement")
     longest_s: float = setting(2.5, "no stride is longer", unit="s", source="judgement")
@@ -259,23 +262,47 @@ def _left_ground(grid_s: Array, moving: Array, ground: Array, about_s: float, pe
     return float(grid_s[i] + share * (grid_s[i + 1] - grid_s[i]))
 
 
-def _candidates(signal: Array, period_s: float) -> tuple[NDArray[np.intp], Array]:
-    """Peaks and their prominence over the usual one, at most 1."""
+def _candidates(signal: Array, sigma: Array, period_s: float) -> tuple[NDArray[np.intp], Array]:
+    """Peaks and their prominence over the usual one, at most 1.
+
+    Of peaks too near each other the higher one stays, unless it is seen much worse: a hidden leg is often put on the
+    other one, and then seems to land with it.
+    """
     low, high = np.percentile(signal, SPREAD_PCT)
     least = max(EVENT.prominence_m, EVENT.prominence * float(high - low))
     distance = max(1, int(EVENT.apart * period_s * GRID_HZ))
     near = round(EVENT.near_end * period_s * GRID_HZ)
     slight = EVENT.slight * float(high - low)
-    peaks, facts = find_peaks(signal, distance=distance, prominence=slight)
+    peaks, facts = find_peaks(signal, distance=1, prominence=0.0)
     before, after = signal[peaks] - signal[facts["left_bases"]], signal[peaks] - signal[facts["right_bases"]]
+    lesser = np.minimum(before, after)
     # Near an end half of the peak is missing: there the other half counts, and that it has passed must just show.
-    prominence = np.where(peaks < near, after, np.where(peaks >= len(signal) - near, before, np.minimum(before, after)))
-    good = prominence >= least
+    prominence = np.where(peaks < near, after, np.where(peaks >= len(signal) - near, before, lesser))
+    good = (prominence >= least) & (lesser >= slight)
+    good &= _apart(peaks, signal[peaks], np.where(good, sigma[peaks], np.inf), distance)
     peaks, prominence = peaks[good], prominence[good]
     if not len(peaks):
         return peaks, np.empty(0)
     usual = max(float(np.median(prominence)), EVENT.least_usual * float(high - low))
     return peaks, np.minimum(1.0, prominence / (EVENT.sure * usual))
+
+
+def _apart(peaks: NDArray[np.intp], height: Array, sigma: Array, distance: int) -> NDArray[np.bool_]:
+    """Which peaks (P,) stay if no two are nearer to each other than `distance`.
+
+    Args:
+        peaks: indices.
+        height: of each.
+        sigma: of each; infinite where the rise is too small for a strike.
+        distance: in samples.
+    """
+    near = np.abs(peaks[:, None] - peaks) < distance
+    keep = ~(near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)).any(axis=1)
+    for place in np.argsort(height)[::-1]:
+        if keep[place]:
+            keep[near[place]] = False
+            keep[place] = True
+    return keep
 
 
 def _events_of(foot: _Foot, forward: Forward, period_s: float, kind: EventType) -> list[Event]:
@@ -289,7 +316,7 @@ def _events_of(foot: _Foot, forward: Forward, period_s: float, kind: EventType) 
         if not forward.feet:
             share = dict.fromkeys(share, EVENT.left_by_ankle)
     out = []
-    for peak, sure in zip(*_candidates(place, period_s), strict=True):
+    for peak, sure in zip(*_candidates(place, foot.sigma, period_s), strict=True):
         ground = _ground_speed(speed, peak, period_s, way)
         moment, slope = _crossing(foot.grid_s, speed, peak, -share[forward.source] * ground, way)
         moment += EVENT.plate_strike_s if kind == HEEL_STRIKE else EVENT.plate_off_s

@@ -2,7 +2,8 @@
 
 Each measure is read off the mean curves or the parameters of both sides, with its error, and compared with normal walks
 seen the same way and with the other side. Something is said only if the whole 90 % interval is outside of what nine in
-ten normal walks do, or if the whole interval of the difference between the sides is more than healthy sides differ.
+ten normal walks do, or if the whole interval of the difference between the sides is more than healthy sides differ. Of
+curves, from two strides of a side on.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class FindingSettings:
     )
     differ_stance_pct: float = setting(2.0, "nor in stance, percent of the stride", source="judgement")
     differ_step_share: float = setting(0.06, "nor in the time or length of a step, as a share", source="judgement")
+    least_strides: int = setting(
+        2, "strides of a side under which nothing is said of its curves", source="judgement: one may be seen badly"
+    )
     most: int = setting(6, "findings at most, the clearest first", source="judgement: what a page holds")
 
 
@@ -84,8 +88,10 @@ def findings(result: GaitResult) -> tuple[Finding, ...]:
     if not result.cycles or not result.view:
         return ()
     bands = curve_bands(result.view)
-    found = [f for reading in _READINGS for f in _read(reading, result.curves, bands)]
-    found += _lean(result.curves, bands)
+    enough = [side for side in SIDES if sum(cycle.side == side for cycle in result.cycles) >= FINDING.least_strides]
+    curves = [curve for curve in result.curves if curve.side in enough]
+    found = [f for reading in _READINGS for f in _read(reading, curves, bands)]
+    found += _lean(curves, bands)
     found += _timed(result.parameters, result.view)
     return tuple(sorted(found, key=lambda f: -f.weight)[: FINDING.most])
 

@@ -1,9 +1,9 @@
 """Runs of steady walking, and heel strikes and toe offs in them.
 
-A run is without gaps and turns, upright, one leg past the other, and no running. Walkers vault over a straight leg: the
-hips are highest when one foot passes the other, at 30 and 80 % of the stride, and lowest with both feet on the ground.
-Runners bounce: they are lowest over the standing leg and highest in the air between (Cavagna, Heglund, Taylor 1977).
-That shows from every side, without seeing when feet leave the ground.
+A run is without gaps, turns and standing, upright, one leg past the other, and no running. Walkers vault over a
+straight leg: the hips are highest when one foot passes the other, at 30 and 80 % of the stride, and lowest with both
+feet on the ground. Runners bounce: they are lowest over the standing leg and highest in the air between (Cavagna,
+Heglund, Taylor 1977). That shows from every side, without seeing when feet leave the ground.
 
 Turns are no part of a run. Feet land and leave in them, too: such events are found from the 3D body, in its own axes,
 and marked; nothing that is said of steady walking rests on them. Who walks backwards is told by the feet: on the ground
@@ -48,6 +48,18 @@ class RunSettings:
         "least change of the ankles' distance along the way",
         unit="leg lengths",
         source="judgement: shuffling is about so much",
+    )
+    stand_s: float = setting(
+        2.0,
+        "in so long a walker's ankles move past each other, at least in part",
+        unit="s",
+        source="judgement: the slowest stride that is measured takes 2.5 s",
+    )
+    stand: float = setting(
+        0.06,
+        "who moves them by less in that time stands",
+        unit="leg lengths",
+        source="judgement: some 5 cm; a shuffling walker's change by five times as much over a stride",
     )
     crossing: float = setting(
         0.1,
@@ -101,12 +113,29 @@ def find_runs(motion: Motion, signals: Signals, turns: Sequence[Turn] = ()) -> t
     straight = [q for p in long for q in straight_runs(motion.time_s, heading, p, turns) if _lasts(motion, q)]
     if not straight:
         return (), Reason.UNSTEADY
-    walking = tuple(run for run in straight if _walks(motion, signals, run))
+    moving = [q for p in straight for q in _moving(motion, signals, p) if _lasts(motion, q)]
+    walking = tuple(run for run in moving if _walks(motion, signals, run))
     return walking, None if walking else Reason.NOT_WALKING
 
 
 def _lasts(motion: Motion, run: Run) -> bool:
     return float(motion.time_s[run.stop - 1] - motion.time_s[run.start]) >= RUN.shortest_s
+
+
+def _moving(motion: Motion, signals: Signals, run: Run) -> list[Run]:
+    """A run without the times in which the person stands: who talks before a walk takes no steps then."""
+    time_s, ankle = motion.time_s[run.part], signals.forward.ankle[run.part]
+    known = np.isfinite(ankle).all(axis=1)
+    if known.sum() < LEAST_FRAMES:
+        return [run]
+    apart = np.interp(time_s, time_s[known], ankle[known, 0] - ankle[known, 1])
+    leg_m = signals.leg_m if np.isfinite(signals.leg_m) else RUN.usual_leg_m
+    stands = np.zeros(len(apart), bool)
+    last = np.searchsorted(time_s, time_s + RUN.stand_s)
+    for first in range(int(np.searchsorted(time_s, time_s[-1] - RUN.stand_s, side="right"))):
+        if np.ptp(apart[first : last[first]]) < RUN.stand * leg_m:
+            stands[first : last[first]] = True
+    return [Run(run.start + piece.start, run.start + piece.stop) for piece in pieces(time_s, ~stands)]
 
 
 def pieces(time_s: Array, seen: Bool) -> list[Run]:

@@ -10,9 +10,21 @@ import numpy as np
 
 from posepipe.errors import InputError
 from posepipe.gait.curves import SHOWN
+from posepipe.gait.features import ASYMMETRY
 from posepipe.gait.findings import findings
 from posepipe.gait.norms import PUBLISHED_ADULTS, SOURCES, Range, curve_bands, published_bands, spatiotemporal
-from posepipe.gait.types import SIDES, UNNAMED, Deviation, Finding, GaitResult, MeanCurve, Measured, Turn, Value
+from posepipe.gait.types import (
+    SIDES,
+    UNNAMED,
+    Deviation,
+    Evidence,
+    Finding,
+    GaitResult,
+    MeanCurve,
+    Measured,
+    Turn,
+    Value,
+)
 from posepipe.geometry import mean_known, median_known
 from posepipe.media.atomic import atomic_path
 from posepipe.reasons import Reason
@@ -124,6 +136,7 @@ class _Row:
         both: the value where sides aren't told apart.
         normal: the published range, from `source`.
         mark: "below", "above" or "" (inside, or not certainly outside).
+        outside: the sides that are.
         why: why it's withheld.
     """
 
@@ -135,11 +148,16 @@ class _Row:
     normal: str = ""
     source: str = ""
     mark: str = ""
+    outside: tuple[str, ...] = ()
     why: str = ""
 
     def cells(self, say: Texts) -> tuple[Cell, ...]:
         mark = Colored(say(self.mark), "alert") if self.mark else ""
-        return (self.label, self.left, self.right, self.both, self.normal, mark)
+        left, right = (
+            Colored(text, "alert") if side in self.outside else text
+            for side, text in zip(SIDES, (self.left, self.right), strict=True)
+        )
+        return (self.label, left, right, self.both, self.normal, mark)
 
 
 def _facts(recording: Recording, person: Person, say: Texts, sex: str | None, age_years: int | None) -> tuple[str, ...]:
@@ -202,7 +220,7 @@ def _turn(turn: Turn, say: Texts) -> tuple[Cell, ...]:
     return (at, way, f"{turn.end_s - turn.start_s:.1f} s", str(turn.steps))
 
 
-_SENTENCES: Mapping[str, str] = {
+_SENTENCES: dict[str, str] = {
     "knee_swing_deg": "{side} knee bends {value} in swing",
     "knee_loading_deg": "{side} knee bends {value} under load",
     "knee_stance_deg": "{side} knee stays bent {value} in stance",
@@ -219,13 +237,20 @@ _SENTENCES: Mapping[str, str] = {
 }
 """What each of `posepipe.gait.findings` says of a side."""
 
+_BEYOND_STRAIGHT: dict[str, str] = {
+    "knee_stance_deg": "{side} knee is at {value} in stance (minus is overstretched)",
+    "knee_strike_deg": "{side} knee is at {value} when the heel lands (minus is overstretched)",
+}
+"""The same of a joint that doesn't bend: nobody is bent by less than nothing."""
+
 
 def finding_words(finding: Finding, say: Texts) -> str:
     """One finding as a sentence: "Right knee bends 31° ± 5 in swing, left 58° ± 4; norm 50 to 65°"."""
     unit = {"deg": "°", "pct": " %", "s": " s", "m": " m"}[finding.name.rpartition("_")[2]]
     whole = 0 if unit in ("°", " %") else None
     value = with_error(finding.value.value, finding.value.sigma, unit, whole)
-    text = say(_SENTENCES[finding.name], side=say(finding.side.capitalize()) if finding.side else "", value=value)
+    sentences = _SENTENCES if finding.value.value >= 0.0 else _SENTENCES | _BEYOND_STRAIGHT
+    text = say(sentences[finding.name], side=say(finding.side.capitalize()) if finding.side else "", value=value)
     if finding.other is not None:
         other = "left" if finding.side == "right" else "right"
         text += f", {say(other)} {with_error(finding.other.value, finding.other.sigma, unit, whole)}"
@@ -245,6 +270,8 @@ def _unusual(found: GaitResult, say: Texts) -> list[Block]:
 def _score_words(found: GaitResult, say: Texts) -> str:
     item = found.deviation
     if isinstance(item, Reason):
+        if item == found.abnormal:
+            return say("The sagittal deviation score is withheld for the same reason.")
         return say("Sagittal deviation score: withheld.") + f" {why(item, say)}"
     return say(
         "Sagittal deviation score {score} (normal walks: 100 ± 16; less is further from normal; {rms}° RMS).",
@@ -259,8 +286,19 @@ def _parameter_rows(found: GaitResult, say: Texts, sex: str | None, age_years: i
         if name == "symmetry" and isinstance(item, Mapping):
             rows += [_row(say(words(part)), value, None, say, symmetry=True) for part, value in item.items()]
         else:
-            rows.append(_row(say(words(name)), item, spatiotemporal(name, sex, age_years), say))
+            row = _row(say(words(name)), item, spatiotemporal(name, sex, age_years), say)
+            rows.append(_variation(row, item, say) if name in _VARIATIONS else row)
     return tuple(rows)
+
+
+_VARIATIONS = ("stride_time_cv_pct", "step_length_cv_pct")
+
+
+def _variation(row: _Row, item: Measured, say: Texts) -> _Row:
+    """Of a variation that may be none, only how large it is at most is known; and it needs more strides than others."""
+    if isinstance(item, Value) and item.value <= BAND * item.sigma:
+        return replace(row, both=say("under {value}", value=f"{item.value + BAND * item.sigma:.0f}"))
+    return replace(row, why=say("Needs ten strides.")) if item is Reason.TOO_FEW_STRIDES else row
 
 
 def _row(label: str, item: Measured, norm: Range | None, say: Texts, *, symmetry: bool = False) -> _Row:
@@ -274,8 +312,10 @@ def _row(label: str, item: Measured, norm: Range | None, say: Texts, *, symmetry
     if norm is None:
         return row
     mark = next((m for v in values if (m := _mark(v, norm.low, norm.high))), "")
+    of = item if isinstance(item, Mapping) else {}
+    outside = tuple(s for s in SIDES if isinstance(v := of.get(s), Value) and _mark(v, norm.low, norm.high))
     normal = say("{low} to {high}", low=f"{norm.low:g}", high=f"{norm.high:g}")
-    return replace(row, normal=normal, source=norm.source, mark=mark)
+    return replace(row, normal=normal, source=norm.source, mark=mark, outside=outside)
 
 
 def _mark(value: Value, low: float, high: float) -> str:
@@ -299,7 +339,7 @@ def _signs(found: GaitResult, say: Texts) -> list[Block]:
         (
             say(sign.words),
             Colored(say(sign.side), sign.side) if sign.side else "",
-            _amount(sign.value, sign.feature, say),
+            _apart(sign, say),
             f"{_amount(sign.norm, sign.feature, say)} ± {2 * sign.norm_sd:.2g}",
             f"{sign.sd_from_norm:+.1f} SD".replace("-", MINUS),
         )
@@ -309,6 +349,12 @@ def _signs(found: GaitResult, say: Texts) -> list[Block]:
     title = say("What speaks for it") if flagged else say("What stands out, though not flagged")
     head = (say("Sign"), say("Side"), say("Measured"), say("Normal (± 2 SD)"), say("From normal"))
     return [Section(title, (Table(rows, (0.36, 0.1, 0.2, 0.2, 0.14), head),))]
+
+
+def _apart(sign: Evidence, say: Texts) -> str:
+    """What was measured; of a difference between the sides, that it is one."""
+    amount = _amount(sign.value, sign.feature, say)
+    return say("{amount} apart", amount=amount) if ASYMMETRY in sign.feature else amount
 
 
 def _amount(value: float, feature: str, say: Texts) -> str:
@@ -346,12 +392,11 @@ def _panels(found: GaitResult, say: Texts) -> tuple[Figure, ...]:
 
 def _withheld(found: GaitResult, rows: tuple[_Row, ...], say: Texts) -> tuple[tuple[Cell, ...], ...]:
     out = []
-    if isinstance(found.deviation, Reason) and found.withheld is None:
-        out.append((say("Sagittal deviation score"), why(found.deviation, say)))
-    if isinstance(found.abnormal, Reason) and found.withheld is None:
-        out.append((say("Normal or abnormal"), why(found.abnormal, say)))
-    for reason in dict.fromkeys(row.why for row in rows if row.why):
-        out.append((", ".join(row.label for row in rows if row.why == reason), reason))
+    judged = ((say("Sagittal deviation score"), found.deviation), (say("Normal or abnormal"), found.abnormal))
+    for reason in dict.fromkeys(item for _, item in judged if isinstance(item, Reason) and found.withheld is None):
+        out.append((", ".join(label for label, item in judged if item is reason), why(reason, say)))
+    for text in dict.fromkeys(row.why for row in rows if row.why):
+        out.append((", ".join(row.label for row in rows if row.why == text), text))
     if found.cycles and not any(curve.angle == "ankle_dorsiflexion" for curve in found.curves):
         out.append((say("Ankle curves"), why(Reason.JOINT_UNSEEN, say)))
     return tuple(out)

@@ -125,6 +125,7 @@ def with_error(value: float | None, sigma: float | None, unit: str = "", decimal
         return f"{text}{unit}".replace("-", MINUS)
     if decimals is None:
         decimals = int(np.clip(1 - np.floor(np.log10(half)), 0, 3))
+        decimals = 4 if half < 0.0005 else decimals  # No error bar reads 0.
     # Adding zero turns -0 into 0.
     return f"{round(value, decimals) + 0.0:.{decimals}f}{unit} ± {half:.{decimals}f}".replace("-", MINUS)
 

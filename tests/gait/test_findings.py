@@ -67,13 +67,32 @@ def test_the_sentence(language: str, sentence: str) -> None:
     assert finding_words(one, load(language)) == sentence
 
 
+def test_nobody_bends_by_less_than_nothing() -> None:
+    knee = Finding("knee_stance_deg", "left", Value(-10.0, 3.0), Value(2.0, 3.0), -1, False, 2.0, 19.0, 3.0)
+    assert finding_words(knee, load("en")) == (
+        "Left knee is at \u221210° ± 5 in stance (minus is overstretched), right 2° ± 5; normal 2 to 19°."
+    )
+    bent = replace(knee, value=Value(30.0, 3.0), way=1)
+    assert finding_words(bent, load("en")).startswith("Left knee stays bent 30° ± 5 in stance")
+
+
+def test_one_stride_says_nothing_of_a_curve(stiff: GaitResult) -> None:
+    left = [cycle for cycle in stiff.cycles if cycle.side == "left"]
+    right = [cycle for cycle in stiff.cycles if cycle.side == "right"]
+    few = findings(replace(stiff, cycles=(*left, right[0])))
+    assert "knee_swing_deg" not in {f.name for f in few if f.side == "right" or f.other is not None}
+    enough = findings(replace(stiff, cycles=(*left, *right[:2])))
+    assert "knee_swing_deg" in {f.name for f in enough if f.side == "right"}
+
+
 def test_every_measure_has_words(stiff: GaitResult) -> None:
     from posepipe.gait.findings import _READINGS
-    from posepipe.reports.gait import _SENTENCES
+    from posepipe.reports.gait import _BEYOND_STRAIGHT, _SENTENCES
 
     names = {reading.name for reading in _READINGS}
     assert names | {"trunk_lean_deg", "stance_pct", "step_time_s", "step_length_side_m"} == set(_SENTENCES)
-    assert all(sentence in load("de").sentences for sentence in _SENTENCES.values())
+    every = (*_SENTENCES.values(), *_BEYOND_STRAIGHT.values())
+    assert all(sentence in load("de").sentences for sentence in every)
 
 
 def test_a_pattern_is_named_only_where_it_is_clearly_ahead() -> None:

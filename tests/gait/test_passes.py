@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from posepipe.gait.signals import find_heading, view_of
-from posepipe.gait.types import TOE_OFF
+from posepipe.gait.types import HEEL_STRIKE, TOE_OFF
 from posepipe.gait.walk import find_walk, pieces
 from posepipe.reasons import Reason
-from tests.gait.filmed import mirrored, remade, seen, walk_motion, walker, without
+from tests.gait.filmed import mirrored, remade, seen, times, walk_motion, walker, without
 
 
 def test_an_absence_isnt_walked_through() -> None:
@@ -157,3 +159,18 @@ def test_walking_backwards_is_named_and_not_counted() -> None:
     assert found.passes and all(span.backward for span in found.passes)
     assert found.events == found.strides == ()
     assert found.withheld is Reason.UNSTEADY
+
+
+def test_who_stands_before_the_walk_takes_no_steps_then() -> None:
+    walk = walker(14)
+    still = 120  # Frames; 4 seconds.
+    frame = np.concatenate([np.zeros(still, int), np.arange(len(walk))])
+    stood = replace(walk, time_s=np.arange(len(frame)) / 30.0, xyz_m=walk.xyz_m[frame], events=())
+    motion = walk_motion(stood)
+    found = find_walk(motion)
+    assert [span.start_s > 3.0 for span in found.passes] == [True]
+    assert times(found, "left", HEEL_STRIKE) - 4.0 == pytest.approx(
+        times(find_walk(walk_motion(walk)), "left", HEEL_STRIKE), abs=0.02
+    )
+    whole = find_walk(walk_motion(replace(walk, xyz_m=np.repeat(walk.xyz_m[:1], len(walk), axis=0), events=())))
+    assert whole.withheld == Reason.NOT_WALKING

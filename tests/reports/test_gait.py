@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from posepipe.errors import InputError
-from posepipe.gait.types import GaitResult, Turn
+from posepipe.gait.types import Abnormal, Evidence, GaitResult, Turn, Value
 from posepipe.reasons import Reason
 from posepipe.record.folder import load, save
 from posepipe.record.recording import Recording
-from posepipe.reports.blocks import Block, Drawing, Figures, Page, Section, Table, Verdict, page_html
+from posepipe.reports.blocks import Block, Colored, Drawing, Figures, Page, Section, Table, Verdict, page_html
 from posepipe.reports.comparison import comparison_page, write_comparison
 from posepipe.reports.gait import gait_page, walker, write_gait_reports
 from posepipe.reports.sections import chance, gait_blocks, with_error
@@ -154,6 +154,7 @@ def test_error_bars_decide_the_digits() -> None:
     assert with_error(112.347, 0.8) == "112.3 ± 1.3"
     assert with_error(-0.4567, 0.01) == "\u22120.457 ± 0.016"
     assert with_error(3.14159, float("nan")) == "3.14"
+    assert with_error(0.00532, 0.0002) == "0.0053 ± 0.0003"
 
 
 def test_turns_have_a_part_of_their_own(crouched: Recording) -> None:
@@ -166,3 +167,50 @@ def test_turns_have_a_part_of_their_own(crouched: Recording) -> None:
         table.rows[0] for table in _blocks(page) if isinstance(table, Table) and str(table.rows[0][0]) == "at 3.0 s"
     )
     assert row[1:] == ("175° to the right", "1.5 s", "3")
+
+
+def _with(recording: Recording, **changes: object) -> Page:
+    person = replace(recording.people[0], gait=replace(recording.people[0].gait, **changes))  # type: ignore[arg-type]
+    return gait_page(replace(recording, people=(person,)), person)
+
+
+def test_a_reason_is_told_once(crouched: Recording) -> None:
+    few = Reason.TOO_FEW_STRIDES
+    page = _with(crouched, deviation=few, abnormal=few)
+    (verdict,) = (block for block in _blocks(page) if isinstance(block, Verdict))
+    assert verdict.more == "The sagittal deviation score is withheld for the same reason."
+    assert "Sagittal deviation score, Normal or abnormal" in _texts(page)
+    other = _with(crouched, deviation=Reason.WRONG_VIEW, abnormal=few)
+    assert "Sagittal deviation score: withheld. Not to be seen" in _texts(other)
+
+
+def test_a_variation_that_may_be_none_has_an_upper_end_only(crouched: Recording) -> None:
+    found = crouched.people[0].gait.parameters
+    items = {**found.items, "stride_time_cv_pct": Value(1.0, 3.0), "step_length_cv_pct": Value(9.0, 2.0)}
+    text = _texts(_with(crouched, parameters=replace(found, items=items)))
+    assert re.search(r"Stride time, variation \(%\)\s+under 6\s", text)
+    assert re.search(r"Step length, variation \(%\)\s+9\.0\s±\s3\.3", text)
+    few = {**found.items, "stride_time_cv_pct": Reason.TOO_FEW_STRIDES}
+    assert "Needs ten strides." in _texts(_with(crouched, parameters=replace(found, items=few)))
+
+
+def test_the_side_that_is_outside_is_marked(crouched: Recording) -> None:
+    found = crouched.people[0].gait.parameters
+    stance = {"left": Value(62.0, 1.0), "right": Value(45.0, 1.0)}
+    page = _with(crouched, parameters=replace(found, items={**found.items, "stance_pct": stance}))
+    (row,) = (
+        row
+        for table in _blocks(page)
+        if isinstance(table, Table)
+        for row in table.rows
+        if str(row[0]).startswith("Stance") and len(row) == 6
+    )
+    assert (row[1], row[2]) == ("62.0 ± 1.6", Colored("45.0 ± 1.6", "alert"))
+
+
+def test_a_difference_is_called_one(crouched: Recording) -> None:
+    answer = crouched.people[0].gait.abnormal
+    assert isinstance(answer, Abnormal)
+    sign = Evidence("knee_swing_asymmetry_deg", "one knee bends less in swing", "right", 41.0, 5.0, 4.0, 7.4)
+    page = _with(crouched, abnormal=replace(answer, evidence=(sign,)))
+    assert "41° apart" in _texts(page)

@@ -1,21 +1,19 @@
-"""Gait events, parameters and angles against the truth: rendered walkers, and steps counted by hand in films."""
+"""Gait events, parameters and angles of rendered walkers against their truth."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomllib
 from numpy.typing import NDArray
 
 from posepipe._version import __version__
 from posepipe.body.motion import Motion
-from posepipe.errors import InputError
 from posepipe.gait.curves import SAGITTAL, cut_cycles, mean_curves
 from posepipe.gait.parameters import parameters
 from posepipe.gait.picture_angles import from_picture
@@ -26,11 +24,8 @@ from posepipe.pipeline import Config, Pipeline
 
 __all__ = [
     "Film",
-    "count_rows",
-    "evaluate_counts",
     "evaluate_rendered",
     "match_events",
-    "read_counts",
     "summarise",
     "walk_row",
 ]
@@ -281,84 +276,3 @@ def _shown(value: object) -> object:
     if isinstance(value, list):
         return float(np.median(np.abs(value))) if value else None
     return value
-
-
-def read_counts(path: Path) -> tuple[tuple[str, tuple[tuple[str, float], ...]], ...]:
-    """Hand-counted strikes: file name, then side ("left", "right" or "either") and time in seconds of each.
-
-    Raises:
-        InputError: the file can't be read, or has another form.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return tuple(
-            (str(clip["file"]), tuple((str(side), float(at)) for side, at in clip["strikes"]))
-            for clip in content["clip"]
-        )
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"no hand counts ({error})", where=str(path), hint="See tests/lab/gait/hand_counts.toml"
-        ) from error
-
-
-def count_rows(strikes: Sequence[tuple[str, float]], walks: Sequence[Walk]) -> Row:
-    """One clip's counted strikes against those of the person found who matches best."""
-    return max((_count_row(strikes, walk) for walk in walks), key=lambda row: (row["found"], -row["median_ms"]))
-
-
-def _count_row(strikes: Sequence[tuple[str, float]], walk: Walk) -> Row:
-    times = [at for _, at in strikes]
-    mine = [e for e in walk.events if e.type == HEEL_STRIKE]
-    errors, found = [], []
-    for side, at in strikes:
-        near = [e for e in mine if side in ("either", e.side) and abs(e.time_s - at) <= _NEAR_S]
-        if near:
-            best = min(near, key=lambda e: abs(e.time_s - at))
-            errors.append(best.time_s - at)
-            found.append(best.time_s)
-    extra = sum(times[0] - _NEAR_S < e.time_s < times[-1] + _NEAR_S for e in mine) - len(found)
-    counted = 60.0 * (len(times) - 1) / (times[-1] - times[0])
-    complete = len(found) == len(times)
-    cadence = 60.0 * (len(found) - 1) / (found[-1] - found[0]) if complete else None
-    return {
-        "strikes": len(times),
-        "found": len(found),
-        "extra": int(extra),
-        "median_ms": 1000.0 * float(np.median(np.abs(errors))) if errors else 1e4,
-        "counted_spm": counted,
-        "cadence_spm": cadence,
-        "error_pct": None if cadence is None else 100.0 * (cadence / counted - 1.0),
-    }
-
-
-def evaluate_counts(videos: Path, counts: Path) -> dict[str, Any]:
-    """Filmed walks against steps counted by hand.
-
-    Args:
-        videos: folder of the films.
-        counts: their strikes, see `read_counts`.
-
-    Raises:
-        InputError: a film or the counts can't be read.
-    """
-    pipeline = Pipeline(Config(subject="all", quality="standard"))
-    rows = []
-    for name, strikes in read_counts(counts):
-        recording = pipeline.run(videos / name)
-        walks = [find_walk(recording.motion_of(person)) for person in recording.people]
-        rows.append({"file": name, **count_rows(strikes, walks)})
-    return counted(rows)
-
-
-def counted(rows: Sequence[Row]) -> dict[str, Any]:
-    """Metrics over counted clips."""
-    errors = [abs(row["error_pct"]) for row in rows if row["error_pct"] is not None]
-    metrics: Mapping[str, Any] = {
-        "clips": len(rows),
-        "clips_within_3_pct": sum(error <= 3.0 for error in errors),
-        "strikes": sum(row["strikes"] for row in rows),
-        "strikes_found": sum(row["found"] for row in rows),
-        "strikes_extra": sum(row["extra"] for row in rows),
-        "cadence_error_pct": float(np.median(errors)) if errors else None,
-    }
-    return {"metrics": metrics, "rows": list(rows), "versions": {"posepipe": __version__}}

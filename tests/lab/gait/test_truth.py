@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from typer.testing import CliRunner
 
 from posepipe.cli.evaluate import app
 from posepipe.errors import InputError
-from posepipe.gait.types import HEEL_STRIKE, Event, Walk
+from posepipe.gait.types import HEEL_STRIKE, Abnormal, Event, GaitResult, Parameters, Value, Walk
 from posepipe.gait.walk import find_walk
-from posepipe.lab.gait.measure import count_rows, counted, read_counts, summarise, walk_row
+from posepipe.lab.gait.counts import clip_row, count_rows, counted, read_counts
+from posepipe.lab.gait.measure import summarise, walk_row
 from posepipe.lab.people.gait import cameras_for, write_film
 from posepipe.pipeline import Config, Pipeline
+from posepipe.reasons import Reason
 from tests.gait.filmed import seen, walker
 
 COUNTS = Path(__file__).with_name("hand_counts.toml")
@@ -55,11 +58,14 @@ def test_a_wrong_event_shows() -> None:
 
 
 def test_hand_counts_are_read() -> None:
-    clips = dict(read_counts(COUNTS))
-    assert len(clips) >= 6
-    for strikes in clips.values():
-        times = [at for _, at in strikes]
+    stretches = read_counts(COUNTS)
+    assert len({name for name, _ in stretches}) == 13
+    last: dict[str, float] = {}
+    for name, strikes in stretches:
+        times = [last.get(name, 0.0), *(at for _, at in strikes)]
         assert times == sorted(times)
+        last[name] = times[-1]
+        assert all(a != b or a == "either" for (a, _), (b, _) in pairwise(strikes))
         assert all(side in ("left", "right", "either") for side, _ in strikes)
 
 
@@ -83,7 +89,28 @@ def test_counting() -> None:
     assert row["counted_spm"] == pytest.approx(120.0)
     wrong_foot = count_rows(strikes, [walk(("right", 1.01), ("right", 1.51), ("left", 2.03))])
     assert (wrong_foot["found"], wrong_foot["extra"], wrong_foot["cadence_spm"]) == (2, 1, None)
-    assert counted([row, wrong_foot])["metrics"]["clips_within_3_pct"] == 1
+    assert counted([row, wrong_foot])["metrics"]["stretches_within_3_pct"] == 1
+
+
+def _told(walk: Walk, spm: float, verdict: Abnormal | Reason) -> GaitResult:
+    cadence = Parameters({"left": 2, "right": 2}, {"cadence_spm": Value(spm, 1.0)})
+    return GaitResult(walk, parameters=cadence, abnormal=verdict)
+
+
+def test_counting_clips() -> None:
+    there, back = [("left", 1.0), ("right", 1.5), ("left", 2.0)], [("either", 5.0 + 0.6 * i) for i in range(6)]
+    walker = Walk(events=tuple(Event(t, 0.01, "left", HEEL_STRIKE, 1.0) for t in (1.0, 2.0)))
+    answer = Abnormal(0.9, 0.1, "abnormal", "asymmetric", 0.5, ())
+    row = clip_row([there, back], [_told(Walk(), 50.0, answer), _told(walker, 107.0, answer)], "abnormal")
+    # 7 steps in 4 seconds; whole strides: left 1 and 2, right 0 and 2.
+    assert (row["counted_spm"], row["strides"], row["verdict"]) == (pytest.approx(105.0), 2, "abnormal")
+    assert row["error_pct"] == pytest.approx(1.90, abs=0.01)
+    short = clip_row([there], [_told(walker, 130.0, Reason.TOO_FEW_STRIDES)], "normal")
+    nobody = clip_row([back], [], "abnormal")
+    metrics = counted([], [row, short, nobody])["metrics"]
+    assert (metrics["clips_told"], metrics["clips_within_3_pct"], metrics["clips_within_90_pct_interval"]) == (2, 1, 0)
+    assert (metrics["clips_two_strides"], metrics["judged_pct"], metrics["abnormal_flagged_pct"]) == (2, 50.0, 50.0)
+    assert (metrics["normal"], metrics["normal_flagged"]) == (1, 0)
 
 
 def test_the_command_wants_something() -> None:
