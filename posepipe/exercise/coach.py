@@ -74,7 +74,10 @@ class _Open:
     label: str
     start_s: float
     counter: RepCounter
-    confidences: list[float] = field(default_factory=list)
+    confidence: float = 0.0
+    # Summed over frames: a list of them would grow for as long as the bout goes on.
+    confidence_sum: float = 0.0
+    frames: int = 0
     reps: list[Repetition] = field(default_factory=list)
     # Seen, and each too doubtful to count until the set as a whole isn't.
     waiting: list[Repetition] = field(default_factory=list)
@@ -200,7 +203,9 @@ class Coach:
             self._done = [bout for bout in cut if bout.end_s > bout.start_s]
             if self.exercise is None and len(past) > 1:
                 self._replay(self._open, past[:-1])
-        self._open.confidences.append(confidence)
+        self._open.confidence = confidence
+        self._open.confidence_sum += confidence
+        self._open.frames += 1
 
     def _replay(self, bout: _Open, past: Sequence[tuple[PoseTrack, Angles]]) -> None:
         motion = Motion.from_frames(past)
@@ -251,7 +256,7 @@ class Coach:
             replace(rep, side=cycle.side, end_s=max(rep.end_s, cycle.end_s))
             for rep, cycle in zip(bout.reps, cycles, strict=True)
         ]
-        confidence = float(np.mean(bout.confidences)) if bout.confidences else 0.0
+        confidence = bout.confidence_sum / bout.frames if bout.frames else 0.0
         doubtful = beyond_doubt((*bout.reps, *bout.waiting))[1]
         rejected = sorted((*bout.rejected, *doubtful), key=lambda one: one.start_s)
         return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(rejected))
@@ -294,7 +299,7 @@ class Coach:
         return CoachState(
             time_s=time_s,
             label=bout.label,
-            confidence=bout.confidences[-1] if bout.confidences else 0.0,
+            confidence=bout.confidence,
             reps=len(bout.reps),
             reps_total=total + len(bout.reps),
             phase=step.phase if step else Phase.REST,
