@@ -7,7 +7,7 @@ form. What a lower step puts in doubt isn't said on a higher one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -276,7 +276,7 @@ class Coach:
             self._look_s = time_s + COACH.look_s
             self._view = view_of(facing(pose)[0])
         if self._lasting("view", self._view != "unknown" and self._view not in exercise.views, time_s):
-            return Feedback(Level.VIEW, "wrong_view", _turn(exercise))
+            return Feedback(Level.VIEW, "wrong_view", _turn(exercise.views))
         if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
             parts = " and ".join(exercise.needs[-2:]) or "body"
             return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")
@@ -334,11 +334,15 @@ def _said_of(exercise: Exercise, rep: Repetition) -> Feedback:
     if not rep.not_judged:
         return Feedback()
     code, reason = next(iter(rep.not_judged.items()))
-    level = Level.VIEW if reason is Reason.WRONG_VIEW else Level.JOINT
-    text = f"Couldn't judge your form. {advice(exercise, code, reason)}"
-    return Feedback(level, f"not_judged_{reason}", text.strip())
+    level, ask = Level.JOINT, advice(exercise, code, reason)
+    if reason is Reason.WRONG_VIEW:
+        level = Level.VIEW
+        ask = _turn(next((rule.views for rule in exercise.rules if rule.code == code), exercise.views))
+    return Feedback(level, f"not_judged_{reason}", f"Couldn't be judged. {ask}".strip())
 
 
-def _turn(exercise: Exercise) -> str:
-    sides = {"left", "right"} & exercise.views
-    return "Turn sideways to the camera." if sides else "Turn to face the camera."
+def _turn(views: Set[str]) -> str:
+    """What to do so that the camera sees one of these sides."""
+    if {"left", "right"} & views:
+        return "Turn sideways to the camera."
+    return "Turn to face the camera." if "front" in views else "Turn your back to the camera."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["board", "clock", "set_text"]
 
 _LEVELS = ("frame", "view", "joint", "form")
 _MINUTE_S = 60
+_SENTENCE = re.compile(r"[^.]+\.")
 
 
 def board(text: Texts, look: Look, *, playing: bool) -> dict[str, Any]:
@@ -118,9 +120,8 @@ def _advice(text: Texts, look: Look) -> tuple[str, str, bool]:
         return "frame", text("live.step_in"), False
     feedback = look.coach.feedback
     level = str(feedback.level)
-    said = text.table.get(f"coach.{feedback.code}") or feedback.text
-    if said:
-        return level, said, True
+    if feedback.text:
+        return level, " ".join(text(one.strip()) for one in _SENTENCE.findall(feedback.text)), True
     if not look.seen:
         return "frame", text("live.step_in"), True
     return level, text("live.good" if look.coach.label or now.phase == "work" else "live.begin"), False

@@ -73,8 +73,7 @@ def _form(text: Texts, *, busy: bool) -> None:
     names = list(chosen("chosen", []))
     with st.popover(text("filming.title"), icon=":material/center_focus_strong:"):
         before_filming(text, "analyze")
-    height = text("analyze.height_set", cm=f"{100 * config.height_m:.0f}") if config.height_m else ""
-    st.caption(height or text("analyze.height_assumed"))
+    st.caption(_scale(text, config))
     bar = st.container(horizontal=True)
     if bar.button(text("analyze.start"), type="primary", icon=":material/play_arrow:", disabled=busy or not names):
         items = [Item(name, videos()[name], workspace().new_folder("result")) for name in names]
@@ -87,6 +86,15 @@ def _form(text: Texts, *, busy: bool) -> None:
         st.info(text("analyze.empty"), icon=":material/upload_file:")
 
 
+def _scale(text: Texts, config: Config) -> str:
+    """What lengths in metres will rest on."""
+    if config.height_m is not None:
+        return text("analyze.height_set", cm=f"{100 * config.height_m:.0f}")
+    if config.camera_height_m is not None:
+        return text("analyze.camera_set", cm=f"{100 * config.camera_height_m:.0f}")
+    return text("analyze.height_assumed")
+
+
 def _config(text: Texts) -> Config:
     task, subject, height, view = st.columns(4)
     with task, remembered_box("task", TASKS[0]):
@@ -95,15 +103,25 @@ def _config(text: Texts) -> Config:
         st.selectbox(
             text("analyze.subject"), _SUBJECTS, format_func=lambda name: text(f"subject.{name}"), key="subject"
         )
-    with height, remembered_box("height_cm"):
-        st.number_input(
-            text("analyze.height"),
-            min_value=40,
-            max_value=260,
-            value=None,
-            key="height_cm",
-            help=text("analyze.height_help"),
-        )
+    with height:
+        with remembered_box("height_cm"):
+            st.number_input(
+                text("analyze.height"),
+                min_value=40,
+                max_value=260,
+                value=None,
+                key="height_cm",
+                help=text("analyze.height_help"),
+            )
+        with remembered_box("camera_cm"):
+            st.number_input(
+                text("analyze.camera"),
+                min_value=5,
+                max_value=2000,
+                value=None,
+                key="camera_cm",
+                help=text("analyze.camera_help"),
+            )
     with view:
         with remembered_box("quality", QUALITIES[0]):
             st.selectbox(
@@ -132,11 +150,12 @@ def _config(text: Texts) -> Config:
             )
         with remembered_box("refine", False):
             st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
-    height_cm, capture = chosen("height_cm"), chosen("capture_fps")
+    height_cm, camera_cm, capture = chosen("height_cm"), chosen("camera_cm"), chosen("capture_fps")
     return Config(
         task=chosen("task"),
         subject=chosen("subject"),
         height_m=height_cm / 100.0 if height_cm else None,
+        camera_height_m=camera_cm / 100.0 if camera_cm else None,
         refine=chosen("refine"),
         capture_fps_hz=float(capture) if capture else None,
         anonymise=chosen("anonymise"),

@@ -29,6 +29,7 @@ from posepipe.reports.sections import verdict, with_error
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose
+from posepipe.ui.pages.room import show_room
 from posepipe.ui.pages.tools import Span, Wish, tools
 from posepipe.ui.remembering import remember
 from posepipe.ui.session import access, dark, library, remembered, say, set_library, verbatim, workspace
@@ -75,6 +76,7 @@ def show_result(folder: Path, recording: Recording, correct: Correct | None = No
     for warning in recording.warnings:
         st.info(verbatim(text.number(text.warning(warning))), icon=":material/info:")
     _repetitions(recording)
+    show_room(text, recording)
     left, right = st.columns([1, 1], gap="medium")
     with left, st.container(key="player"):
         video = folder / "annotated.mp4"
