@@ -1,4 +1,4 @@
-"""An hour of the live session on keypoints that cost nothing: what is kept grows with what was done, not with pictures."""
+"""An hour live on keypoints that cost nothing: what is kept grows with what was done, not with pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 import time
 from dataclasses import replace
 from types import FunctionType, ModuleType
-
 
 import numpy as np
 import pytest
