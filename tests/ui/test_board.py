@@ -56,3 +56,15 @@ def test_german_keeps_the_point() -> None:
     }
     turn = Feedback(Level.VIEW, "wrong_view", "Turn sideways to the camera.")
     assert board(german, look(None, turn), playing=True)["say"] == "Drehen Sie sich seitlich zur Kamera."
+
+
+def test_a_rest_is_no_call_to_exercise_and_nothing_is_there_to_end() -> None:
+    text, rest = load("en"), Showing("rest", "squat", 5, rest_s=19.0)
+    resting = replace(look(None, Feedback()), training=rest)
+    shown = board(text, resting, playing=True)
+    assert shown["say"].startswith("Rest.")
+    assert (shown["rest"], shown["endable"]) == ("Rest 0:19", False)
+    # A plan's rest can be ended.
+    assert board(text, replace(resting, training=replace(rest, after="squat")), playing=True)["endable"]
+    assert board(text, look(None, Feedback()), playing=True)["endable"]
+    assert board(text, resting, playing=False)["level"] == "idle"
