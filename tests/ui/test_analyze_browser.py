@@ -134,7 +134,7 @@ def test_sample_is_one_click_and_its_result_stands_first(app: App, open_page: Op
     # The next clip may be scaled by the camera's height instead.
     page.get_by_text("Analyze more videos").click()
     page.get_by_text("lengths in metres will rest on an average body").wait_for()
-    height = page.get_by_role("spinbutton", name="Camera's height over the floor")
+    height = page.get_by_role("spinbutton", name="Camera height")
     height.fill("120")
     height.press("Enter")
     page.get_by_text("lengths in metres will rest on the camera's height, 120 cm").wait_for()

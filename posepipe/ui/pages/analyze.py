@@ -96,7 +96,7 @@ def _scale(text: Texts, config: Config) -> str:
 
 
 def _config(text: Texts) -> Config:
-    task, subject, height, view = st.columns(4)
+    task, subject, height, quality = st.columns(4, vertical_alignment="bottom")
     with task, remembered_box("task", TASKS[0]):
         st.selectbox(text("analyze.task"), TASKS, format_func=lambda name: text(f"task.{name}"), key="task")
     with subject, remembered_box("subject", _SUBJECTS[0]):
@@ -104,52 +104,40 @@ def _config(text: Texts) -> Config:
             text("analyze.subject"), _SUBJECTS, format_func=lambda name: text(f"subject.{name}"), key="subject"
         )
     with height:
-        with remembered_box("height_cm"):
-            st.number_input(
-                text("analyze.height"),
-                min_value=40,
-                max_value=260,
-                value=None,
-                key="height_cm",
-                help=text("analyze.height_help"),
-            )
-        with remembered_box("camera_cm"):
-            st.number_input(
-                text("analyze.camera"),
-                min_value=5,
-                max_value=2000,
-                value=None,
-                key="camera_cm",
-                help=text("analyze.camera_help"),
-            )
-    with view:
-        with remembered_box("quality", QUALITIES[0]):
-            st.selectbox(
-                text("analyze.quality"),
-                QUALITIES,
-                format_func=lambda name: text(f"quality.{name}"),
-                key="quality",
-                help=text("analyze.quality_help"),
-            )
-        with remembered_box("capture_fps"):
-            st.number_input(
-                text("analyze.capture"),
-                min_value=1,
-                max_value=10_000,
-                value=None,
-                key="capture_fps",
-                help=text("analyze.capture_help"),
-            )
-        with remembered_box("anonymise", WAYS[0]):
-            st.selectbox(
-                text("analyze.anonymise"),
-                WAYS,
-                format_func=lambda name: text(f"anonymise.{name}"),
-                key="anonymise",
-                help=text("analyze.anonymise_help"),
-            )
-        with remembered_box("refine", False):
-            st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
+        _number("height_cm", text("analyze.height"), text("analyze.height_help"), 40, 260)
+    with quality, remembered_box("quality", QUALITIES[0]):
+        st.selectbox(
+            text("analyze.quality"),
+            QUALITIES,
+            format_func=lambda name: text(f"quality.{name}"),
+            key="quality",
+            help=text("analyze.quality_help"),
+        )
+    shown, capture, camera, refine = st.columns(4, vertical_alignment="bottom")
+    with shown, remembered_box("anonymise", WAYS[0]):
+        st.selectbox(
+            text("analyze.anonymise"),
+            WAYS,
+            format_func=lambda name: text(f"anonymise.{name}"),
+            key="anonymise",
+            help=text("analyze.anonymise_help"),
+        )
+    with capture:
+        _number("capture_fps", text("analyze.capture"), text("analyze.capture_help"), 1, 10_000)
+    with camera:
+        _number("camera_cm", text("analyze.camera"), text("analyze.camera_help"), 5, 2000)
+    with refine, remembered_box("refine", False):
+        st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
+    return _chosen_config()
+
+
+def _number(key: str, label: str, help_: str, least: int, most: int) -> None:
+    """A box that may stay empty."""
+    with remembered_box(key):
+        st.number_input(label, min_value=least, max_value=most, value=None, key=key, help=help_)
+
+
+def _chosen_config() -> Config:
     height_cm, camera_cm, capture = chosen("height_cm"), chosen("camera_cm"), chosen("capture_fps")
     return Config(
         task=chosen("task"),
