@@ -115,7 +115,8 @@ def test_report_follows_the_pages_theme_and_video() -> None:
 
 
 def test_every_outcome_of_the_room_has_its_interval_or_why_not() -> None:
-    bare = make_person(gait=make_gait())
+    walk = replace(make_gait(), parameters=Parameters({}, {"walking_speed_mps": Value(1.2, 0.05)}))
+    bare = make_person(gait=walk)
     person = replace(bare, world=make_world(bare.pose))
     told = Outcomes({"step_width_m": Estimate(0.12, 0.02), "turn_deg": Reason.TOO_FEW_STRIDES})
     rows, missing = room_rows(ENGLISH, replace(person, outcomes=told))
@@ -123,9 +124,7 @@ def test_every_outcome_of_the_room_has_its_interval_or_why_not() -> None:
     assert shown["Step width (m)"] == "0.120 ± 0.033"
     assert missing == {reason_text(ENGLISH, Reason.TOO_FEW_STRIDES): ["Turn"]}
     # What the gait tells stands here, too, as it tells it.
-    speed = person.gait.parameters.value("walking_speed_mps")
-    assert speed is not None
-    assert shown["Walking speed (m/s)"] == with_error(speed.value, speed.sigma)
+    assert shown["Walking speed (m/s)"] == with_error(1.2, 0.05)
     assert "±" in shown["Camera over the floor (m)"]
     german = {row["Größe"]: row["Wert"] for row in room_rows(GERMAN, replace(person, outcomes=told))[0]}
     assert german["Schrittbreite (m)"] == "0,120 ± 0,033"
