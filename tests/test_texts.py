@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 import posepipe.ui
 from posepipe import errors
 from posepipe.errors import UsageError
+from posepipe.exercise import coach
+from posepipe.exercise.form import _ASK
 from posepipe.exercise.labels import LABELS
 from posepipe.texts import LANGUAGES, language_of, load
 
 # Groups in which a code without a text is shown in plain English words.
-OPEN_GROUPS = ("coach", "fault", "gait")
+OPEN_GROUPS = ("fault", "gait")
 
 
 def _fields(text: str) -> set[str]:
@@ -78,15 +81,32 @@ def test_language_of_browser(locale: str | None, language: str) -> None:
 
 
 def test_coach_is_understood_in_german() -> None:
-    """Every rule of the catalogue has a name in both languages, and advice in German."""
+    """Every rule of the catalogue has a name in both languages, and whatever the coach says is told with its point."""
     from posepipe.exercise.catalogue import load_catalogue
 
-    codes = {rule.code for exercise in load_catalogue().exercises.values() for rule in exercise.rules}
-    assert codes
-    for code in codes:
+    exercises = load_catalogue().exercises.values()
+    rules = [rule for exercise in exercises for rule in exercise.rules]
+    assert rules
+    for code in {rule.code for rule in rules}:
         assert f"fault.{code}" in load("en").table
         assert f"fault.{code}" in load("de").table
-        assert f"coach.{code}" in load("de").table
+    said = {rule.say for rule in rules} | {*_ASK.values()}
+    said |= {f"I can't see your {' and '.join(exercise.needs[-2:]) or 'body'}." for exercise in exercises}
+    said |= set(_spoken(Path(coach.__file__)))
+    assert len(said) > 30
+    german = load("de").sentences
+    assert sorted(said - set(german)) == []
+    # Two pieces of advice don't become one.
+    assert len({german[one] for one in said}) == len(said)
+
+
+def _spoken(path: Path) -> Iterator[str]:
+    """Whole sentences among a file's strings, but for those that describe the code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    about = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in about and isinstance(node.value, str):
+            yield from re.findall(r"[A-Z][a-z' ,]+\.$", node.value.strip())
 
 
 # What a user of the app can meet; the other rooms' errors are a programmer's, and told as a defect.

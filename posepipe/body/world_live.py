@@ -34,6 +34,7 @@ class LiveWorldSettings:
     longest_s: float = setting(16.0, "but no longer than this", unit="s", source="judgement")
     window_s: float = setting(8.0, "of what was seen that is looked at", unit="s",
                               source="half a millisecond a frame: 0.25 ms over the shortest wait")  # fmt: skip
+    windows: int = setting(120, "windows that are averaged, the newest", source="judgement: half an hour")
 
 
 LIVE_WORLD = LiveWorldSettings()
@@ -67,6 +68,9 @@ class LiveWorld:
         camera: of the pictures.
         scale_sigma, focal_sigma: as in `posepipe.body.world.find_world`.
         settings: when and in how much.
+
+    Attributes:
+        room: what is known by now; None if nothing is.
     """
 
     def __init__(
@@ -84,11 +88,8 @@ class LiveWorld:
         self._wait_s, self._due_s = settings.again_s, np.nan
         self._first: LiveRoom | None = None
         self._told: list[LiveRoom] = []
-
-    @property
-    def room(self) -> LiveRoom | None:
-        """What is known by now; None if nothing is."""
-        return _average(self._told) if self._told else self._first
+        # What is known by now: made when something is told, not for every frame.
+        self.room: LiveRoom | None = None
 
     def step(self, pose: PoseTrack, rays: Rays) -> LiveRoom | None:
         """Take in a frame, and say what is known by now.
@@ -113,9 +114,10 @@ class LiveWorld:
             return self.room
         # The first look is at the beginning of what the second looks at.
         if early:
-            self._first = found
+            self._first = self.room = found
         else:
-            self._told.append(found)
+            self._told = [*self._told[1 - settings.windows :], found]
+            self.room = _average(self._told)
         return self.room
 
     def _found(self, since_s: float) -> LiveRoom | None:

@@ -7,7 +7,7 @@ form. What a lower step puts in doubt isn't said on a higher one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -74,7 +74,10 @@ class _Open:
     label: str
     start_s: float
     counter: RepCounter
-    confidences: list[float] = field(default_factory=list)
+    confidence: float = 0.0
+    # Summed over frames: a list of them would grow for as long as the bout goes on.
+    confidence_sum: float = 0.0
+    frames: int = 0
     reps: list[Repetition] = field(default_factory=list)
     # Seen, and each too doubtful to count until the set as a whole isn't.
     waiting: list[Repetition] = field(default_factory=list)
@@ -200,7 +203,9 @@ class Coach:
             self._done = [bout for bout in cut if bout.end_s > bout.start_s]
             if self.exercise is None and len(past) > 1:
                 self._replay(self._open, past[:-1])
-        self._open.confidences.append(confidence)
+        self._open.confidence = confidence
+        self._open.confidence_sum += confidence
+        self._open.frames += 1
 
     def _replay(self, bout: _Open, past: Sequence[tuple[PoseTrack, Angles]]) -> None:
         motion = Motion.from_frames(past)
@@ -251,7 +256,7 @@ class Coach:
             replace(rep, side=cycle.side, end_s=max(rep.end_s, cycle.end_s))
             for rep, cycle in zip(bout.reps, cycles, strict=True)
         ]
-        confidence = float(np.mean(bout.confidences)) if bout.confidences else 0.0
+        confidence = bout.confidence_sum / bout.frames if bout.frames else 0.0
         doubtful = beyond_doubt((*bout.reps, *bout.waiting))[1]
         rejected = sorted((*bout.rejected, *doubtful), key=lambda one: one.start_s)
         return Bout(bout.label, confidence, bout.start_s, end_s, tuple(reps), tuple(rejected))
@@ -271,7 +276,7 @@ class Coach:
             self._look_s = time_s + COACH.look_s
             self._view = view_of(facing(pose)[0])
         if self._lasting("view", self._view != "unknown" and self._view not in exercise.views, time_s):
-            return Feedback(Level.VIEW, "wrong_view", _turn(exercise))
+            return Feedback(Level.VIEW, "wrong_view", _turn(exercise.views))
         if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
             parts = " and ".join(exercise.needs[-2:]) or "body"
             return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")
@@ -294,7 +299,7 @@ class Coach:
         return CoachState(
             time_s=time_s,
             label=bout.label,
-            confidence=bout.confidences[-1] if bout.confidences else 0.0,
+            confidence=bout.confidence,
             reps=len(bout.reps),
             reps_total=total + len(bout.reps),
             phase=step.phase if step else Phase.REST,
@@ -329,11 +334,15 @@ def _said_of(exercise: Exercise, rep: Repetition) -> Feedback:
     if not rep.not_judged:
         return Feedback()
     code, reason = next(iter(rep.not_judged.items()))
-    level = Level.VIEW if reason is Reason.WRONG_VIEW else Level.JOINT
-    text = f"Couldn't judge your form. {advice(exercise, code, reason)}"
-    return Feedback(level, f"not_judged_{reason}", text.strip())
+    level, ask = Level.JOINT, advice(exercise, code, reason)
+    if reason is Reason.WRONG_VIEW:
+        level = Level.VIEW
+        ask = _turn(next((rule.views for rule in exercise.rules if rule.code == code), exercise.views))
+    return Feedback(level, f"not_judged_{reason}", f"Couldn't be judged. {ask}".strip())
 
 
-def _turn(exercise: Exercise) -> str:
-    sides = {"left", "right"} & exercise.views
-    return "Turn sideways to the camera." if sides else "Turn to face the camera."
+def _turn(views: Set[str]) -> str:
+    """What to do so that the camera sees one of these sides."""
+    if {"left", "right"} & views:
+        return "Turn sideways to the camera."
+    return "Turn to face the camera." if "front" in views else "Turn your back to the camera."

@@ -286,7 +286,11 @@ class _Track:
             self._low = (at_s, value)
             # The highest before the low, until the first way out.
             self._head_deg = self._peak_deg
-            self._fall.append((at_s, value))
+            if len(self._fall) > 1 and self._fall[-2][1] == self._fall[-1][1] == value:
+                # Of a level stretch its ends are enough.
+                self._fall[-1] = (at_s, value)
+            else:
+                self._fall.append((at_s, value))
             self._ended()
         refused = None
         if value - self._low[1] >= self._swing():
@@ -299,13 +303,21 @@ class _Track:
         elif self.phase is Phase.BACK and at_s - self._low[0] > self._settings.rest_s:
             self.phase = Phase.REST
         # At rest nothing older than the longest repetition matters.
-        while self._past and self._past[0][0] < at_s - self._exercise.tempo_s[1]:
-            self._past.popleft()
+        self._forget(at_s - self._exercise.tempo_s[1])
         return refused
+
+    def _forget(self, before_s: float) -> None:
+        while self._past and self._past[0][0] < before_s:
+            self._past.popleft()
 
     def _going_out(self, at_s: float, value: float) -> tuple[Cycle | None, Rejected | None]:
         if value >= self._high[1]:
             self._high = (at_s, value)
+        most_s = self._exercise.tempo_s[1]
+        if self._past[0][0] < at_s - 3.0 * most_s:
+            # Who sits down and stays is too slow by now; when that began is all that matters.
+            self._low = (self._left_s(), self._low[1])
+            self._forget(at_s - 2.0 * most_s)
         out, back = self._high[1] - self._low[1], self._high[1] - value
         if back < max(self._swing(), self._settings.way_back * out):
             return None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["board", "clock", "set_text"]
 
 _LEVELS = ("frame", "view", "joint", "form")
 _MINUTE_S = 60
+_SENTENCE = re.compile(r"[^.]+\.")
 
 
 def board(text: Texts, look: Look, *, playing: bool) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def board(text: Texts, look: Look, *, playing: bool) -> dict[str, Any]:
         "advise": is_advice,
         "level": level,
         "ladder": [text(f"ladder.{name}") for name in _LEVELS],
+        "endable": now.phase == "work" or now.after is not None,
         "sets": [set_text(text, one) for one in now.done],
         "speed": _speed(text, look),
         "total": _total(now),
@@ -105,7 +108,7 @@ def _advice(text: Texts, look: Look) -> tuple[str, str, bool]:
     """Step of the ladder, the one thing to say, and whether it is advice to speak."""
     now = look.training
     if not look.running:
-        return "frame", text("live.idle"), False
+        return "idle", text("live.idle"), False
     if look.paused:
         return "good", text("live.paused"), False
     if not look.ready:
@@ -118,11 +121,12 @@ def _advice(text: Texts, look: Look) -> tuple[str, str, bool]:
         return "frame", text("live.step_in"), False
     feedback = look.coach.feedback
     level = str(feedback.level)
-    said = text.table.get(f"coach.{feedback.code}") or feedback.text
-    if said:
-        return level, said, True
+    if feedback.text:
+        return level, " ".join(text(one.strip()) for one in _SENTENCE.findall(feedback.text)), True
     if not look.seen:
         return "frame", text("live.step_in"), True
+    if now.phase == "rest":
+        return "good", text("train.resting"), False
     return level, text("live.good" if look.coach.label or now.phase == "work" else "live.begin"), False
 
 

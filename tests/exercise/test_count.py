@@ -12,6 +12,7 @@ from posepipe.exercise.count import RepCounter, count_exercise
 from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.repeats import count_any
 from posepipe.exercise.signal import low_pass, measure
+from posepipe.reasons import Reason
 
 COUNTED = tuple(name for name in EXERCISES if name != "plank")
 
@@ -240,3 +241,26 @@ def test_another_posture_between_repetitions_is_left_out() -> None:
     whole = count_exercise(motion, exercise("push_up"))
     assert len(whole) == 4
     assert all(rep.start_s >= take.set_bounds[0] for rep in whole.reps)
+
+
+@pytest.mark.parametrize("label", ["squat", "lunge"])
+def test_an_hour_on_a_chair_is_one_movement_and_little_is_remembered(label: str) -> None:
+    """Whoever sits down before the camera is out of the start posture for as long as they stay."""
+    counter = RepCounter(exercise(label))
+    noise = np.random.default_rng(2).normal(scale=1.0, size=(72_000, 2))
+    steps = [counter.step(i / 20.0, np.full(2, 10.0) + noise[i]) for i in range(200)]
+    steps += [counter.step(10.0 + i / 20.0, 95.0 + noise[i]) for i in range(72_000)]
+    most = max(len(track._past) + len(track._fall) for track in counter._tracks)
+    assert most < 20.0 * 3.5 * exercise(label).tempo_s[1]
+    steps += [counter.step(3620.0 + i / 20.0, np.full(2, 10.0) + noise[i]) for i in range(200)]
+    refused = [step.rejected for step in steps if step.rejected is not None]
+    assert {item.reason for item in refused} == {Reason.TOO_SLOW}
+    assert min(item.start_s for item in refused) == pytest.approx(10.0, abs=1.5)
+    assert counter.cycles == []
+
+
+def test_an_hour_of_standing_still_is_forgotten() -> None:
+    counter = RepCounter(exercise("squat"))
+    for i in range(72_000):
+        counter.step(i / 20.0, np.full(2, 10.0))
+    assert all(len(track._fall) < 10 for track in counter._tracks)

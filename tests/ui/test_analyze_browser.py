@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zipfile
 from importlib.util import find_spec
@@ -127,6 +128,16 @@ def test_sample_is_one_click_and_its_result_stands_first(app: App, open_page: Op
     # The score is of people before a depth sensor: on film there is none, and the report says why.
     assert report.get_by_text("Score (of 100)").count() == 0
     assert report.get_by_text("from film that says nothing").count() > 0
+    # Speed, steps and turning, and the camera's height that they were told from.
+    room = page.get_by_text(re.compile(r"In the room: [1-7] of 7 measured"))
+    room.wait_for()
+    # The next clip may be scaled by the camera's height instead.
+    page.get_by_text("Analyze more videos").click()
+    page.get_by_text("lengths in metres will rest on an average body").wait_for()
+    height = page.get_by_role("spinbutton", name="Camera height")
+    height.fill("120")
+    height.press("Enter")
+    page.get_by_text("lengths in metres will rest on the camera's height, 120 cm").wait_for()
 
 
 def test_tables_open_in_their_own_readers(app: App, open_page: OpenPage, tmp_path: Path) -> None:

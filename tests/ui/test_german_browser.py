@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import open_result, tick
+from tests.ui.looking import open_result, rtc, tick
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 
 _WORDS = """
 the and with of is not you this that were for from or are it by your file files choose upload browse drag here no per
-search fullscreen close options select download downloads left right page result results without nothing somebody which
+search fullscreen close options select download downloads left right page stop say beep silent camera rest
+sets nobody's whole best everything largest only result results without nothing somebody which
 when where what seen frames squat knee trunk flexion strides heel strike walking repetitions counted error can't
 isn't didn't
 """
@@ -25,10 +26,18 @@ _READ = """() => {
   icons.forEach(icon => { icon.style.visibility = 'hidden'; });
   const said = [document.body.innerText];
   icons.forEach(icon => { icon.style.visibility = ''; });
-  for (const node of document.querySelectorAll('[title], [aria-label], [placeholder], [alt]')) {
-    if (!node.checkVisibility()) continue;
-    for (const name of ['title', 'aria-label', 'placeholder', 'alt']) said.push(node.getAttribute(name) || '');
+  function walk(root) {
+    for (const node of root.querySelectorAll('*')) {
+      if (!node.checkVisibility()) continue;
+      for (const name of ['title', 'aria-label', 'placeholder', 'alt']) said.push(node.getAttribute(name) || '');
+      // What was chosen in a box, and the board of the live page.
+      if (node.tagName === 'INPUT' && node.getAttribute('role') === 'combobox') said.push(node.value);
+      if (!node.shadowRoot) continue;
+      said.push(...[...node.shadowRoot.children].map(one => one.innerText || ''));
+      walk(node.shadowRoot);
+    }
   }
+  walk(document);
   for (const frame of document.querySelectorAll('iframe[srcdoc]')) said.push(frame.contentDocument.body.innerText);
   return said.join('\\n');
 }"""
@@ -52,6 +61,15 @@ def test_no_english_is_left(app: App, open_page: OpenPage, tmp_path: Path) -> No
     junk.write_bytes(b"no video at all" * 100)
     page = open_page(locale="de-DE")
     found: dict[str, set[str]] = {}
+    page.goto(app[0])
+    rtc(page).get_by_role("button", name="Start").wait_for()
+    for name in ("Plan", "Vor dem Filmen: wohin das Telefon kommt", "Ein Telefon als Kamera"):
+        page.get_by_text(name, exact=True).click()
+    # This browser's camera is refused.
+    rtc(page).get_by_role("button", name="Start").click()
+    page.get_by_role("alert").filter(has_text="Kamera").wait_for()
+    settled(page)
+    found["live"] = english(page)
     page.goto(f"{app[0]}/analyze")
     page.get_by_role("heading", name="Auswerten").wait_for()
     page.wait_for_function("document.documentElement.lang === 'de'")
@@ -84,3 +102,30 @@ def test_no_english_is_left(app: App, open_page: OpenPage, tmp_path: Path) -> No
     settled(page)
     found["compare"] = english(page)
     assert "\n".join(f"{name}: {line}" for name, lines in found.items() for line in sorted(lines)) == ""
+
+
+def test_another_language_changes_every_word_at_once(app: App, open_page: OpenPage) -> None:
+    """Streamlit's boxes would go on showing what was chosen in the words of before."""
+    page = open_page(locale="en-US")
+    found: dict[str, set[str]] = {}
+    page.goto(app[0])
+    rtc(page).get_by_role("button", name="Start").wait_for()
+    for name, german in (("Live", "Live"), ("Analyze", "Auswerten"), ("Library", "Ablage"), ("People", "Personen")):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.get_by_role("heading", name=name, exact=True).wait_for()
+        if name == "Library":
+            open_result(page, "walk")
+        page.wait_for_timeout(1000)
+        speak(page, "Language", "Deutsch")
+        page.get_by_role("heading", name=german, exact=True).wait_for()
+        settled(page)
+        found[name] = english(page)
+        speak(page, "Sprache", "English")
+        page.wait_for_function("document.documentElement.lang === 'en'")
+    assert "\n".join(f"{name}: {line}" for name, lines in found.items() for line in sorted(lines)) == ""
+
+
+def speak(page: Any, box: str, language: str) -> None:
+    """Choose a language at the left."""
+    page.get_by_role("combobox", name=box, exact=True).click()
+    page.get_by_role("option", name=language).click()

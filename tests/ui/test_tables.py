@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import replace
 
+from posepipe.body.outcomes import Estimate, Outcomes
 from posepipe.exercise.types import ExerciseResult
 from posepipe.gait.types import Parameters, Value
 from posepipe.reasons import Reason
@@ -14,6 +15,7 @@ from posepipe.reports.motion import motion_page
 from posepipe.reports.sections import with_error
 from posepipe.texts import load
 from posepipe.ui.pages.comparing import Side, differences, in_words
+from posepipe.ui.pages.room import room_rows
 from posepipe.ui.pages.show import (
     beside_video,
     reason_text,
@@ -21,7 +23,7 @@ from posepipe.ui.pages.show import (
     rep_rows,
     with_theme,
 )
-from tests.record.factory import make_exercise, make_gait, make_person, make_recording
+from tests.record.factory import make_exercise, make_gait, make_person, make_recording, make_world
 
 ENGLISH, GERMAN = load("en"), load("de")
 
@@ -110,3 +112,21 @@ def test_report_follows_the_pages_theme_and_video() -> None:
     shown = beside_video(report, dark=False)
     assert shown.index(".st-key-player video") < shown.index("</body>")
     assert shown.count("</body>") == 1
+
+
+def test_every_outcome_of_the_room_has_its_interval_or_why_not() -> None:
+    walk = replace(make_gait(), parameters=Parameters({}, {"walking_speed_mps": Value(1.2, 0.05)}))
+    bare = make_person(gait=walk)
+    person = replace(bare, world=make_world(bare.pose))
+    told = Outcomes({"step_width_m": Estimate(0.12, 0.02), "turn_deg": Reason.TOO_FEW_STRIDES})
+    rows, missing = room_rows(ENGLISH, replace(person, outcomes=told))
+    shown = {row["Measure"]: row["Value"] for row in rows}
+    assert shown["Step width (m)"] == "0.120 ± 0.033"
+    assert missing == {reason_text(ENGLISH, Reason.TOO_FEW_STRIDES): ["Turn"]}
+    # What the gait tells stands here, too, as it tells it.
+    assert shown["Walking speed (m/s)"] == with_error(1.2, 0.05)
+    assert "±" in shown["Camera over the floor (m)"]
+    german = {row["Größe"]: row["Wert"] for row in room_rows(GERMAN, replace(person, outcomes=told))[0]}
+    assert german["Schrittbreite (m)"] == "0,120 ± 0,033"
+    # A result of a posepipe that didn't know rooms says nothing of them.
+    assert room_rows(ENGLISH, replace(person, outcomes=None, world=None)) == ([], {})

@@ -11,7 +11,7 @@ import pytest
 from posepipe.record.session import load_session
 from tests.ui.clips import fake_camera
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import Panel, only_this_machine, panel, rtc, start, watch
+from tests.ui.looking import LIBRARY, Panel, only_this_machine, panel, rtc, start, tick, watch
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 FILM_S = 60.0
@@ -176,6 +176,15 @@ def test_a_plan_of_two_exercises_is_trained_kept_and_read_again(
     rest_s = kept.sets[1].rest_s
     assert rest_s is not None and rest_s >= 10.0
     assert [(step.exercise, step.reps, step.held_s) for step in kept.plan] == [("squat", 5, None), ("plank", None, 5.0)]
+    # Opened again, and compared with a video's result.
+    page.get_by_role("link", name="Library").click()
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    page.wait_for_timeout(1000)
+    tick(page, 0)
+    page.get_by_role("heading", name="Monday").wait_for()
+    tick(page, len(LIBRARY))
+    page.get_by_role("heading", name="first, then Monday").wait_for()
+    page.get_by_text("Squat: repetitions").first.wait_for(state="attached")
 
 
 @pytest.mark.slow

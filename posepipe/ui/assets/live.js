@@ -167,6 +167,7 @@ function draw(panel) {
   put(panel, ".say", data.say).className = `say ${data.level}`;
   put(panel, ".speed", data.speed);
   show(panel, ".hint", data.hint || panel.hint);
+  panel.querySelector(".ladder").hidden = data.level === "idle";
   const at = data.level === "good" ? LEVELS.length : LEVELS.indexOf(data.level);
   panel.querySelectorAll(".ladder li").forEach((item, k) => {
     if (item.textContent !== data.ladder[k]) item.textContent = data.ladder[k];
@@ -178,7 +179,7 @@ function draw(panel) {
     list.replaceChildren(...data.sets.map(text => Object.assign(document.createElement("li"), { textContent: text })));
   }
   pictures(panel, data);
-  const shown = { start: !on, stop: on, pause: on, skip: on, reset: data.begun, full: true };
+  const shown = { start: !on, stop: on, pause: on, skip: on && data.endable, reset: data.begun, full: true };
   const filled = panel.classList.contains("full");
   panel.querySelectorAll("button").forEach(button => {
     const what = button.dataset.order, word = what === "full" && filled ? "leave" : what;

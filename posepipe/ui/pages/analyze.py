@@ -73,8 +73,7 @@ def _form(text: Texts, *, busy: bool) -> None:
     names = list(chosen("chosen", []))
     with st.popover(text("filming.title"), icon=":material/center_focus_strong:"):
         before_filming(text, "analyze")
-    height = text("analyze.height_set", cm=f"{100 * config.height_m:.0f}") if config.height_m else ""
-    st.caption(height or text("analyze.height_assumed"))
+    st.caption(_scale(text, config))
     bar = st.container(horizontal=True)
     if bar.button(text("analyze.start"), type="primary", icon=":material/play_arrow:", disabled=busy or not names):
         items = [Item(name, videos()[name], workspace().new_folder("result")) for name in names]
@@ -87,56 +86,64 @@ def _form(text: Texts, *, busy: bool) -> None:
         st.info(text("analyze.empty"), icon=":material/upload_file:")
 
 
+def _scale(text: Texts, config: Config) -> str:
+    """What lengths in metres will rest on."""
+    if config.height_m is not None:
+        return text("analyze.height_set", cm=f"{100 * config.height_m:.0f}")
+    if config.camera_height_m is not None:
+        return text("analyze.camera_set", cm=f"{100 * config.camera_height_m:.0f}")
+    return text("analyze.height_assumed")
+
+
 def _config(text: Texts) -> Config:
-    task, subject, height, view = st.columns(4)
+    task, subject, height, quality = st.columns(4, vertical_alignment="bottom")
     with task, remembered_box("task", TASKS[0]):
         st.selectbox(text("analyze.task"), TASKS, format_func=lambda name: text(f"task.{name}"), key="task")
     with subject, remembered_box("subject", _SUBJECTS[0]):
         st.selectbox(
             text("analyze.subject"), _SUBJECTS, format_func=lambda name: text(f"subject.{name}"), key="subject"
         )
-    with height, remembered_box("height_cm"):
-        st.number_input(
-            text("analyze.height"),
-            min_value=40,
-            max_value=260,
-            value=None,
-            key="height_cm",
-            help=text("analyze.height_help"),
+    with height:
+        _number("height_cm", text("analyze.height"), text("analyze.height_help"), 40, 260)
+    with quality, remembered_box("quality", QUALITIES[0]):
+        st.selectbox(
+            text("analyze.quality"),
+            QUALITIES,
+            format_func=lambda name: text(f"quality.{name}"),
+            key="quality",
+            help=text("analyze.quality_help"),
         )
-    with view:
-        with remembered_box("quality", QUALITIES[0]):
-            st.selectbox(
-                text("analyze.quality"),
-                QUALITIES,
-                format_func=lambda name: text(f"quality.{name}"),
-                key="quality",
-                help=text("analyze.quality_help"),
-            )
-        with remembered_box("capture_fps"):
-            st.number_input(
-                text("analyze.capture"),
-                min_value=1,
-                max_value=10_000,
-                value=None,
-                key="capture_fps",
-                help=text("analyze.capture_help"),
-            )
-        with remembered_box("anonymise", WAYS[0]):
-            st.selectbox(
-                text("analyze.anonymise"),
-                WAYS,
-                format_func=lambda name: text(f"anonymise.{name}"),
-                key="anonymise",
-                help=text("analyze.anonymise_help"),
-            )
-        with remembered_box("refine", False):
-            st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
-    height_cm, capture = chosen("height_cm"), chosen("capture_fps")
+    shown, capture, camera, refine = st.columns(4, vertical_alignment="bottom")
+    with shown, remembered_box("anonymise", WAYS[0]):
+        st.selectbox(
+            text("analyze.anonymise"),
+            WAYS,
+            format_func=lambda name: text(f"anonymise.{name}"),
+            key="anonymise",
+            help=text("analyze.anonymise_help"),
+        )
+    with capture:
+        _number("capture_fps", text("analyze.capture"), text("analyze.capture_help"), 1, 10_000)
+    with camera:
+        _number("camera_cm", text("analyze.camera"), text("analyze.camera_help"), 5, 2000)
+    with refine, remembered_box("refine", False):
+        st.checkbox(text("analyze.refine"), key="refine", help=text("analyze.refine_help"))
+    return _chosen_config()
+
+
+def _number(key: str, label: str, help_: str, least: int, most: int) -> None:
+    """A box that may stay empty."""
+    with remembered_box(key):
+        st.number_input(label, min_value=least, max_value=most, value=None, key=key, help=help_)
+
+
+def _chosen_config() -> Config:
+    height_cm, camera_cm, capture = chosen("height_cm"), chosen("camera_cm"), chosen("capture_fps")
     return Config(
         task=chosen("task"),
         subject=chosen("subject"),
         height_m=height_cm / 100.0 if height_cm else None,
+        camera_height_m=camera_cm / 100.0 if camera_cm else None,
         refine=chosen("refine"),
         capture_fps_hz=float(capture) if capture else None,
         anonymise=chosen("anonymise"),

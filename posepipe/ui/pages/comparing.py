@@ -22,6 +22,8 @@ __all__ = ["Difference", "Side", "differences", "in_words", "show_comparison"]
 Side = tuple[str, ExerciseResult, tuple[Recording, Person] | None]
 """Name, what was exercised, and the recording with its main person where there is one."""
 
+_FRAME_S = 1.0 / 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -115,7 +117,8 @@ def _duration(reps: list[Repetition]) -> Value | None:
     if len(reps) < 2:
         return None
     seconds = np.array([rep.end_s - rep.start_s for rep in reps])
-    return Value(float(seconds.mean()), float(seconds.std(ddof=1)) / len(seconds) ** 0.5)
+    # Where a repetition begins and ends is known to a picture or so, however alike they are.
+    return Value(float(seconds.mean()), float(np.hypot(seconds.std(ddof=1) / len(seconds) ** 0.5, _FRAME_S)))
 
 
 def _gait(

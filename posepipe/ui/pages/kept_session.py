@@ -104,7 +104,7 @@ def summary(text: Texts, stage: Stage) -> None:
         return
     sets = stage.sets()
     duration_s = whole.end_s - whole.start_s
-    st.markdown(text("summary.length", seconds=f"{duration_s:.0f}"))
+    st.markdown(text("summary.length", time=clock(duration_s)))
     if not sets:
         st.markdown(text("summary.no_reps"))
     else:

@@ -135,7 +135,8 @@ def _whose(text: Texts, entry: Kept, root: Path) -> None:
         choices,
         index=choices.index(now),
         format_func=lambda id_: known.get(id_, id_) or text("library.nobody"),
-        key=f"whose-{entry.folder.name}",
+        # Of each language its own box: Streamlit goes on showing the words that were chosen.
+        key=f"whose-{entry.folder.name}-{text.language}",
         width=260,
         label_visibility="collapsed",
     )

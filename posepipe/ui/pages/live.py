@@ -73,17 +73,17 @@ def page() -> None:
     with above:
         every_s = None if not playing else _LOOK_S if browser else _PICTURE_LOOK_S
         st.fragment(_show_trainer, run_every=every_s)(stage, browser=browser)
+    if playing:
+        remember_busy()
+        st.session_state["live_begun"] = True
+    elif st.session_state.get("live_begun"):
+        summary(text, stage)
     with st.expander(text("filming.title"), icon=":material/center_focus_strong:"):
         label = before_filming(text, "live", stage.chosen)
         judge_live(stage, label, playing=playing)
     plan_editor(text, stage)
     phone(text)
     keep_choices(*_CHOICES)
-    if playing:
-        remember_busy()
-        st.session_state["live_begun"] = True
-    elif st.session_state.get("live_begun"):
-        summary(text, stage)
 
 
 def _stage() -> Stage:

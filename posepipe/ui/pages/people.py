@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from posepipe.record.people import Client, Session, Trend, clients, save_client, sessions, trends
+from posepipe.reports.drawings import BAND
 from posepipe.reports.exercise import exercise_name
-from posepipe.reports.sections import with_error, words
+from posepipe.reports.sections import MINUS, with_error, words
 from posepipe.texts import Texts
 from posepipe.ui.chosen import choose, remembered_box
 from posepipe.ui.notices import note
@@ -107,13 +109,42 @@ def _trends(text: Texts, found: list[Trend]) -> None:
     st.dataframe(trend_rows(text, found), hide_index=True, width="stretch", height="content")
     st.caption(text("people.trend_help"))
     names = [trend.name for trend in found]
-    with remembered_box("trend", names[0]):
+    with remembered_box("trend", next((trend.name for trend in found if trend.real), names[0])):
         chosen = st.selectbox(text("people.curve"), names, format_func=lambda name: trend_name(text, name), key="trend")
-    trend = next(one for one in found if one.name == chosen)
-    # A name with a colon or point in it means something else to the chart.
-    points = [{"time": time[:16].replace("T", " "), "value": value.value} for time, value in trend.points]
-    named = {"x_label": text("library.created"), "y_label": trend_name(text, chosen)}
-    st.line_chart(points, x="time", y="value", **named)
+    st.vega_lite_chart(_curve(text, next(one for one in found if one.name == chosen)), width="stretch")
+
+
+def _curve(text: Texts, trend: Trend) -> dict[str, Any]:
+    """A number over the sessions with its 90 % interval, as Vega-Lite."""
+    points = [
+        {
+            "time": time[:16].replace("T", " "),
+            "value": value.value,
+            "low": value.value - BAND * value.sigma,
+            "high": value.value + BAND * value.sigma,
+        }
+        for time, value in trend.points
+    ]
+    name = trend_name(text, trend.name)
+    comma = {"labelExpr": "replace(datum.label, '.', ',')"} if text.language == "de" else {}
+    across = {"field": "time", "type": "ordinal", "title": text("library.created")}
+    up = {"type": "quantitative", "title": name, "scale": {"zero": False, "padding": 12}}
+    return {
+        "description": name,
+        "height": 280,
+        "data": {"values": points},
+        "encoding": {"x": {**across, "axis": {"labelAngle": 0, "labelOverlap": True}}},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.35},
+                "encoding": {"y": {**up, "field": "low", "axis": comma}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "line", "point": {"size": 80, "filled": True}},
+                "encoding": {"y": {**up, "field": "value"}},
+            },
+        ],
+    }
 
 
 def trend_rows(text: Texts, found: list[Trend]) -> list[dict[str, str]]:
@@ -123,12 +154,18 @@ def trend_rows(text: Texts, found: list[Trend]) -> list[dict[str, str]]:
             text("compare.what"): trend_name(text, trend.name),
             text("people.first"): text.number(with_error(trend.points[0][1].value, trend.points[0][1].sigma)),
             text("people.last"): text.number(with_error(trend.points[-1][1].value, trend.points[-1][1].sigma)),
-            text("compare.change"): text.number(f"{trend.change:+.3g}".replace("-", "\u2212")),
+            text("compare.change"): text.number(_change(trend)),
             text("people.smallest"): text.number(f"{trend.smallest_real:.2g}") if trend.smallest_real else "–",
             text("compare.sure"): text("compare.changed") if trend.real else "",
         }
         for trend in found
     ]
+
+
+def _change(trend: Trend) -> str:
+    """With its sign, rounded to what its error allows."""
+    size = with_error(abs(trend.change), trend.smallest_real / BAND).partition(" ")[0]
+    return size if trend.change == 0.0 else f"{MINUS if trend.change < 0.0 else '+'}{size}"
 
 
 def trend_name(text: Texts, name: str) -> str:

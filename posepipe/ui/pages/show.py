@@ -14,7 +14,7 @@ import streamlit as st
 
 from posepipe.edits import Edit, read_edits
 from posepipe.errors import UsageError
-from posepipe.exercise.types import ExerciseResult, Form, Repetition
+from posepipe.exercise.types import ExerciseResult
 from posepipe.formats.registry import FORMATS, Format, write_formats
 from posepipe.media.atomic import expanded
 from posepipe.media.cut import cut
@@ -29,13 +29,14 @@ from posepipe.reports.sections import verdict, with_error
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose
+from posepipe.ui.pages.room import show_room
 from posepipe.ui.pages.tools import Span, Wish, tools
 from posepipe.ui.remembering import remember
 from posepipe.ui.session import access, dark, library, remembered, say, set_library, verbatim, workspace
 from posepipe.ui.storage import files_of, keep
 
 __all__ = [
-    "beside_video", "corrected", "downloads", "faults_text", "gait_link", "gait_name", "keep_button",
+    "beside_video", "corrected", "downloads", "gait_link", "gait_name", "keep_button",
     "reason_text", "rejected_rows", "rep_rows", "show_result", "walks", "with_theme",
 ]  # fmt: skip
 
@@ -75,29 +76,29 @@ def show_result(folder: Path, recording: Recording, correct: Correct | None = No
     for warning in recording.warnings:
         st.info(verbatim(text.number(text.warning(warning))), icon=":material/info:")
     _repetitions(recording)
+    show_room(text, recording)
+    video = folder / "annotated.mp4"
+    if not video.is_file():
+        st.info(text("result.no_video"), icon=":material/videocam_off:")
+        _report(text, folder, recording)
+        return
     left, right = st.columns([1, 1], gap="medium")
     with left, st.container(key="player"):
-        video = folder / "annotated.mp4"
-        if video.is_file():
-            st.video(str(video), muted=True)
-            _tools(text, folder, recording, correct)
-            st.caption(text("result.in_step"))
-        else:
-            st.info(text("result.no_video"), icon=":material/videocam_off:")
+        st.video(str(video), muted=True)
+        _tools(text, folder, recording, correct)
+        st.caption(text("result.in_step"))
     with right:
-        # Drawn anew, not the folder's report.html: Streamlit's frames may do what the app may, so a page that somebody
-        # else wrote must not run in one.
-        key = (
-            "page",
-            folder,
-            recording.created,
-            read_edits(folder),
-            tuple(person.id for person in recording.people),
-            text.language,
-        )
-        report = remembered(key, lambda: render(recording, text.language))
-        st.iframe(beside_video(report, dark=dark()), height="content")
+        _report(text, folder, recording)
     st.html(_STICKY)
+
+
+def _report(text: Texts, folder: Path, recording: Recording) -> None:
+    # Drawn anew, not the folder's report.html: Streamlit's frames may do what the app may, so a page that somebody
+    # else wrote must not run in one.
+    people = tuple(person.id for person in recording.people)
+    key = ("page", folder, recording.created, read_edits(folder), people, text.language)
+    report = remembered(key, lambda: render(recording, text.language))
+    st.iframe(beside_video(report, dark=dark()), height="content")
 
 
 def _tools(text: Texts, folder: Path, recording: Recording, correct: Correct | None) -> None:
@@ -331,16 +332,6 @@ def with_theme(document: str, *, dark: bool, style: str = "") -> str:
 def reason_text(text: Texts, reason: Reason) -> str:
     """Why something is withheld, as a sentence."""
     return text(explain(reason))
-
-
-def faults_text(text: Texts, rep: Repetition) -> str:
-    """What was wrong with a repetition, that nothing was seen to be, or that it couldn't be judged and why."""
-    if rep.faults:
-        return ", ".join(text.name("fault", fault) for fault in rep.faults)
-    if rep.form is not Form.NOT_JUDGED:
-        return text(f"reps.{rep.form}")
-    reasons = dict.fromkeys(rep.not_judged.values())
-    return " ".join((text("reps.not_judged"), *(reason_text(text, reason) for reason in reasons)))
 
 
 def rep_rows(text: Texts, result: ExerciseResult) -> list[dict[str, str]]:
