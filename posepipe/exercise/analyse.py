@@ -27,6 +27,8 @@ __all__ = ["analyse_exercise", "bouts", "clip_label", "result_of"]
 _MADE = "chosen on 258 synthetic sets in no pool (seed 951 of `posepipe.lab.counter.measure.made_clips`)"
 _MOVED = ("knee_flexion", "hip_bend", "arm_raise", "elbow_flexion")
 """What a repetition bends, that somebody who holds a posture doesn't."""
+_LEAST_SIGMA_DEG = 1e-3
+"""Of an angle whose sigma isn't known."""
 LEAST_S = 1.0
 """A shorter clip isn't analysed."""
 _LEAST_SLOW = 2
@@ -206,9 +208,10 @@ def _moves(motion: Motion, paced: Counted) -> bool:
         start, turn, end = (resampled(motion.time_s, seen.deg, at) for at in moments.T)
         rest_sigma, turn_sigma = (resampled(motion.time_s, seen.sigma_deg, at) for at in moments.T[:2])
         out = np.abs(turn - (start + end) / 2.0)
-        over = out / difference_sigma(out, turn_sigma, rest_sigma)
+        # A doubt that isn't known doesn't speak against it.
+        over = out / np.nan_to_num(difference_sigma(out, turn_sigma, rest_sigma), nan=_LEAST_SIGMA_DEG)
         for size, doubts in zip(out.T, over.T, strict=True):
-            if np.isfinite(doubts).all() and np.median(size) >= MIN_RANGE_DEG and np.median(doubts) > FORM.real:
+            if np.isfinite(size).all() and np.median(size) >= MIN_RANGE_DEG and np.median(doubts) > FORM.real:
                 return True
     return False
 

@@ -43,6 +43,9 @@ class HoldSettings:
     explained: float = setting(
         0.5, "share of the poses' variance that the way explains; else the end stays as recognised", source=_MADE
     )
+    least_kept: float = setting(
+        0.5, "share of the recognised time that lies between the ends; else both stay as recognised", source="judgement"
+    )
     kept: int = setting(4, "directions of most movement that are looked at", source="judgement")
 
 
@@ -58,7 +61,7 @@ def held(motion: Motion, span: tuple[float, float], settings: HoldSettings = HOL
         settings: thresholds.
 
     Returns:
-        Where no change of posture is seen about an end, that end as it was.
+        The ends; where no change of posture is seen about one, as it was recognised.
     """
     at = grid(motion.time_s)
     pose = pose_matrix(motion, at)
@@ -72,7 +75,8 @@ def held(motion: Motion, span: tuple[float, float], settings: HoldSettings = HOL
     end_s = _reached(-at[after][::-1], pose[after][::-1], settings)
     start_s = span[0] if start_s is None else start_s
     end_s = span[1] if end_s is None else -end_s
-    return (start_s, end_s) if start_s < end_s else span
+    # Whose posture changes within most of it doesn't hold one.
+    return (start_s, end_s) if end_s - start_s >= settings.least_kept * (span[1] - span[0]) else span
 
 
 def _reached(at: Array, pose: Array, settings: HoldSettings) -> float | None:
