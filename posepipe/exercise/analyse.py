@@ -60,8 +60,9 @@ def analyse_exercise(
     catalogue = catalogue or load_catalogue()
     found = segments(recogniser.probabilities(motion)) if recogniser is not None else _whole(motion)
     done = scored(motion, bouts(motion, found, catalogue))
-    if recogniser is not None and sum(len(bout.reps) for bout in done) <= 1:
-        done = scored(motion, _slow(motion, recogniser, catalogue)) or done
+    if recogniser is not None and _unhurried(done):
+        fast = _slow(motion, recogniser, catalogue)
+        done = scored(motion, fast) if _count(fast) > _count(done) else done
     if done:
         return result_of(done)
     if found and all(item.label == WALKING for item in found):
@@ -89,9 +90,12 @@ class AnalyseSettings:
         0.8, "mean probability of its repetitions from which its count stands anyway, of two or more", source=_MADE
     )
     slow: float = setting(
-        4.0, "where next to nothing is counted, the clip is looked at so much faster, too",
+        4.0, "where next to nothing or long repetitions are counted, the clip is looked at so much faster, too",
         source="the slow motion that `posepipe evaluate reps-same` makes",
     )  # fmt: skip
+    long_s: float = setting(
+        4.0, "median length of repetitions from which they may be slow motion", unit="s", source="judgement"
+    )
     bridged_s: float = setting(
         2.0, "what lasts no longer between two stretches of one exercise doesn't part them", unit="s",
         source="the window that recognition looks at",
@@ -216,6 +220,16 @@ def _moves(motion: Motion, paced: Counted) -> bool:
     return False
 
 
+def _count(done: Sequence[Bout]) -> int:
+    return sum(len(bout.reps) for bout in done)
+
+
+def _unhurried(done: Sequence[Bout]) -> bool:
+    """Whether what was done may be slow motion: next to nothing is counted, or it takes long."""
+    lengths = [rep.end_s - rep.start_s for bout in done for rep in bout.reps]
+    return len(lengths) < _LEAST_SLOW or float(np.median(lengths)) >= ANALYSE.long_s
+
+
 def _slow(motion: Motion, recogniser: Recognises, catalogue: Catalogue) -> tuple[Bout, ...]:
     """Sets done so slowly, or filmed in such slow motion, that only faster they look like what they are.
 
@@ -228,7 +242,8 @@ def _slow(motion: Motion, recogniser: Recognises, catalogue: Catalogue) -> tuple
     if int((find_repeats(fast).likeness >= ANALYSE.surely).sum()) < _LEAST_SLOW:
         return ()
     done = bouts(fast, segments(recogniser.probabilities(fast)), catalogue)
-    return tuple(_stretched(bout, faster) for bout in done if len(bout.reps) >= _LEAST_SLOW)
+    enough = {label for label, reps in ExerciseResult(done).reps_by_label.items() if reps >= _LEAST_SLOW}
+    return tuple(_stretched(bout, faster) for bout in done if bout.label in enough)
 
 
 def _stretched(bout: Bout, slower: float) -> Bout:
