@@ -141,6 +141,17 @@ def lifts(
     _show(evaluate_lifts(sets), as_json)
 
 
+@app.command("holds", help="How true the time of a hold is, on synthetic planks.")
+def holds(
+    sets: Annotated[int, typer.Option(min=1, help="Synthetic planks.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in; errors of when holds begin and end and of how long they last out."""
+    from posepipe.lab.counter.holds import evaluate_holds
+
+    _show(evaluate_holds(sets), as_json)
+
+
 @app.command("form", help="Whether faulty repetitions of a rehabilitation set stand out.")
 def form(data: Data, more: More = None, as_json: AsJson = False) -> None:
     """Correct and faulty repetitions in, AUROC of every movement out."""

@@ -59,7 +59,7 @@ class CountSettings:
         0.3, "share of a clip's frames in which the signal must be seen; else another measure is taken", source=_SWEPT
     )
     margin_s: float = setting(
-        1.0, "a clip is followed from so long before a bout until after it", unit="s", source=_SWEPT
+        1.0, "a clip is followed from so long before a bout", unit="s", source=_SWEPT
     )
     outside: float = setting(
         0.5,
@@ -70,7 +70,6 @@ class CountSettings:
     apart_s: float = setting(
         0.1, "overlap of two movements turned down of which one is told", unit="s", source="judgement"
     )
-    inside: float = setting(0.5, "share of a repetition that lies within the bout it counts for", source=_SWEPT)
 
 
 COUNT = CountSettings()
@@ -142,7 +141,8 @@ def count_exercise(
     if not exercise.counted or len(motion) < 4:
         return Counted()
     first, last = span or (float(motion.time_s[0]), float(motion.time_s[-1]))
-    frames = (motion.time_s >= first - settings.margin_s) & (motion.time_s <= last + settings.margin_s)
+    # What turns in the bout may come back long after it.
+    frames = (motion.time_s >= first - settings.margin_s) & (motion.time_s <= last + exercise.tempo_s[1])
     time_s = motion.time_s[frames]
     for name in (exercise.signal, *exercise.others):
         deg = measure(motion, name).deg[frames]
@@ -151,10 +151,10 @@ def count_exercise(
         counter = RepCounter(exercise, settings)
         for moment_s, row in zip(time_s, deg, strict=True):
             counter.step(float(moment_s), row)
-        least = settings.inside
-        reps = [c for c in counter.cycles if _shared(c, Cycle(first, first, last)) > least * (c.end_s - c.start_s)]
+        # A repetition belongs to the bout in which it turns, as one without a name does.
+        reps = [cycle for cycle in counter.cycles if first <= cycle.turn_s <= last]
         out = [_worded(motion, item, settings) for item in (*counter.rejected, *counter.unfinished())]
-        out = [r for r in out if min(r.end_s, last) - max(r.start_s, first) > least * (r.end_s - r.start_s)]
+        out = [r for r in out if first <= 0.5 * (r.start_s + r.end_s) <= last]
         return Counted(tuple(reps), _tidy(out, reps, settings), name)
     return Counted((), (Rejected(first, last, Reason.JOINT_UNSEEN),), exercise.signal)
 

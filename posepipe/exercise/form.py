@@ -347,7 +347,7 @@ class Judge:
             size = _extreme(deg, _HIGH) - _extreme(deg, _LOW)
             return size, difference_sigma(size, spread, spread)
         take = {"min": _LOW, "max": _HIGH}.get(rule.take)
-        return (_mean(deg) if take is None else _extreme(deg, take)), spread
+        return (_mean(deg) if take is None else _extreme(deg, take)), np.hypot(spread, seen.shared_deg)
 
 
 def _about(motion: Motion, seen: Measure, cycle: Cycle, moment_s: float) -> tuple[Array, Array]:

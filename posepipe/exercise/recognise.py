@@ -210,6 +210,7 @@ class Segment:
         confidence: mean probability of the label, in [0, 1].
         start_s, end_s: when.
         doubt: `Reason.UNSURE_WHICH` where an exercise seems to be done but which one is too unsure; else None.
+        likely: with doubt, the likeliest exercise and its mean probability.
     """
 
     label: str
@@ -217,6 +218,7 @@ class Segment:
     start_s: float
     end_s: float
     doubt: Reason | None = None
+    likely: tuple[str, float] = (OTHER, 0.0)
 
     @property
     def duration_s(self) -> float:
@@ -295,7 +297,8 @@ def _judged(probability: NDArray[np.float32], start_s: float, end_s: float, sett
     if mean[best] >= least or (some >= settings.any_exercise and mean[best] >= 0.5 * some):
         return Segment(LABELS[best], float(mean[best]), start_s, end_s)
     if some >= least:
-        return Segment(OTHER, float(mean[_OTHER]), start_s, end_s, Reason.UNSURE_WHICH)
+        likely = LABELS[best], float(mean[best])
+        return Segment(OTHER, float(mean[_OTHER]), start_s, end_s, Reason.UNSURE_WHICH, likely)
     name = WALKING if mean[_WALKING] > mean[_OTHER] else OTHER
     return Segment(name, float(mean[LABELS.index(name)]), start_s, end_s)
 
@@ -308,7 +311,8 @@ def _joined(found: list[Segment]) -> tuple[Segment, ...]:
         if last and (last.label, last.doubt) == (segment.label, segment.doubt):
             whole = max(segment.end_s - last.start_s, 1e-9)
             mean = (last.confidence * last.duration_s + segment.confidence * segment.duration_s) / whole
-            out[-1] = Segment(last.label, mean, last.start_s, segment.end_s, last.doubt)
+            likely = max(last, segment, key=lambda part: part.duration_s).likely
+            out[-1] = Segment(last.label, mean, last.start_s, segment.end_s, last.doubt, likely)
         else:
             out.append(segment)
     return tuple(out)

@@ -23,7 +23,7 @@ Every angle of `posepipe.body.angles` goes by its own name too, without ``left_`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,9 @@ _SHARED, _FADES_DEG = 0.85, 30.0
 by `posepipe evaluate angle-errors`."""
 _TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6}
 """Error over the sigma of independent joints, measured by the same."""
+_TILT_DEG = 6.0
+"""A camera is taken to stand level, so a lean errs by its tilt, alike in all frames: with so much besides the joints'
+sigma 91 % of errors lie within 1.645 sigmas on 172 synthetic sets (87 % without), and 5 % lie above."""
 _TORSO_PARTS = 0.25
 """Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
 DEPTH_WEIGHT = 0.3
@@ -101,11 +104,13 @@ class Measure:
         name: of `MEASURES`.
         deg: (F, 2) left and right, or (F, 1) for the whole body; NaN where unseen.
         sigma_deg: the same shape.
+        shared_deg: standard deviation of a further error that is the same in all frames: a difference is free of it.
     """
 
     name: str
     deg: Array
     sigma_deg: Array
+    shared_deg: float = 0.0
 
     @property
     def sided(self) -> bool:
@@ -129,7 +134,7 @@ def measure(motion: Motion, name: str) -> Measure:
         return Measure(name, deg, sigma)
     if name == "trunk_lean":
         deg, sigma = _lean(motion)
-        return _one(name, deg, sigma * _TRUER[name])
+        return replace(_one(name, deg, sigma * _TRUER[name]), shared_deg=_TILT_DEG)
     if name == "legs_apart":
         return _one(name, *_apart(motion))
     if name not in MEASURES:

@@ -92,6 +92,7 @@ COMMANDS: Mapping[str, str] = {
     "reps-made": "evaluate reps-made --sets 60",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
+    "holds": "evaluate holds --sets 60",
     "form-power": "evaluate form-power --sets 220",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
