@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from posepipe.errors import UsageError
 from posepipe.skeleton import Layout
 
-__all__ = ["Angles", "Camera", "Frame", "KeypointTrack", "Keypoints", "PoseTrack", "Swap"]
+__all__ = ["NO_PICTURE", "Angles", "Camera", "Frame", "KeypointTrack", "Keypoints", "PoseTrack", "Swap"]
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+
+NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
+"""Image of a frame that nobody looks at."""
 
 
 def _check(owner: object, **shapes: tuple[int, ...]) -> None:
@@ -35,7 +38,7 @@ class Frame:
     Attributes:
         index: position in the source, from 0.
         time_s: presentation time of the container, strictly increasing.
-        image: (height, width, 3) BGR uint8, upright.
+        image: (height, width, 3) BGR uint8, upright; `NO_PICTURE` itself where the time alone was asked for.
         time_estimated: the container had no time for it; `time_s` comes from the frame rate.
     """
 
@@ -49,6 +52,11 @@ class Frame:
             raise UsageError(
                 f"Frame.image: expected (height, width, 3) uint8, got {self.image.shape} {self.image.dtype}"
             )
+
+    @property
+    def seen(self) -> bool:
+        """Whether it has its picture."""
+        return self.image is not NO_PICTURE
 
     @property
     def size_px(self) -> tuple[int, int]:

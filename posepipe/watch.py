@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.camera_motion import Background, Shift
+from posepipe.errors import SeekError
 from posepipe.keypoints import Detector, DetectorStream
 from posepipe.keypoints.between import between
 from posepipe.media.sources import Source, SourceInfo, open_source
@@ -36,9 +37,12 @@ _WARM_UP_S = 0.3
 _LONGEST_SPAN_S = 600.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
-_AHEAD = 2
 _ASIDE = 0.13
 """Of a time slot: where none of the usual rates' frames begins, so that rounding decides nothing."""
+_UNEVEN = 0.05
+"""Of the step between frames: so much too early or late a frame's picture may be needed."""
+_END_FRAMES = 2.5
+"""So many frames at both ends of a span have their pictures: the first and the last are looked at."""
 
 Wanted = Callable[[int], bool]
 
@@ -100,7 +104,11 @@ def _look(
     """Every frame with its people; `seen` makes what is kept of a frame otherwise.
 
     A frame is looked at if the next one will lie in a later time slot than the look before did. Slots are those of the
-    film's clock, so that spans watched side by side agree.
+    film's clock, so that spans watched side by side agree. A frame that comes without its picture waits, whatever slot
+    it lies in.
+
+    Raises:
+        SeekError: the first or the last frame has no picture.
     """
     background = Background()
 
@@ -119,7 +127,9 @@ def _look(
         # The next one comes as late as this one did, but after a hole in the film it doesn't.
         since_s = 0.0 if last is None else min(frame.time_s - before_s, 1.0 / looks_hz)
         before_s, slot = frame.time_s, math.floor((frame.time_s + since_s) * looks_hz + _ASIDE)
-        if last is not None and slot <= looked:
+        if last is None and not frame.seen:
+            raise _unread()
+        if last is not None and (slot <= looked or not frame.seen):
             waiting.append(seen(frame))
             unseen = frame
             continue
@@ -128,10 +138,35 @@ def _look(
         yield now
         last, looked, waiting, unseen = now, slot, [], None
     if unseen is not None:
+        if not unseen.seen:
+            raise _unread()
         waiting.pop()
         now = look(unseen)
         yield from _between(last, waiting, now, 3.0 / looks_hz)
         yield now
+
+
+def _unread() -> SeekError:
+    return SeekError("its frames don't come when they should", where="span", hint="Read it from the beginning")
+
+
+def _needed(
+    info: SourceInfo, span_s: tuple[float, float], wanted: Wanted, looks_hz: float
+) -> Callable[[float], bool] | None:
+    """Tells by a frame's time whether its picture is needed: for a look, as a small one, or at an end of the span."""
+    if info.fps_hz is None or info.duration_s is None or info.fps_hz <= looks_hz:
+        return None
+    rate_hz, step_s = info.fps_hz, 1.0 / info.fps_hz
+    first_s, last_s = span_s[0] + _END_FRAMES * step_s, min(span_s[1], info.duration_s) - _END_FRAMES * step_s
+
+    def slot(time_s: float) -> int:
+        return math.floor(time_s * looks_hz + _ASIDE)
+
+    def needed(time_s: float) -> bool:
+        early_s, late_s = time_s - _UNEVEN * step_s, time_s + (1.0 + _UNEVEN) * step_s
+        return not first_s < time_s < last_s or slot(late_s) > slot(early_s) or wanted(round(time_s * rate_hz))
+
+    return needed
 
 
 def _between(last: Seen | None, waiting: list[Seen], now: Seen, longest_s: float) -> Iterator[Seen]:
@@ -226,6 +261,7 @@ class _Part:
     ) -> Iterator[Seen]:
         start_s, end_s = self._span_s
         rate_hz = info.fps_hz or 1.0
+        wide_s = max(0.0, start_s - _WARM_UP_S), end_s
 
         def seen(frame: Frame) -> Seen:
             kept = frame.time_s >= start_s and wanted(round(frame.time_s * rate_hz))
@@ -233,7 +269,12 @@ class _Part:
 
         with (
             open_source(
-                path, ahead=_AHEAD, span_s=(max(0.0, start_s - _WARM_UP_S), end_s), capture_fps_hz=info.capture_fps_hz
+                path,
+                # Every core has its lane: nobody is there to decode ahead.
+                ahead=0,
+                span_s=wide_s,
+                needed=_needed(info, wide_s, wanted, looks_hz),
+                capture_fps_hz=info.capture_fps_hz,
             ) as source,
             closing(detector.start()) as stream,
         ):

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posepipe.errors import SeekError
+from posepipe.media.sources import SourceInfo
 from posepipe.skeleton import COCO17
-from posepipe.types import Frame, Keypoints
-from posepipe.watch import Seen, _look
+from posepipe.types import NO_PICTURE, Frame, Keypoints
+from posepipe.watch import Seen, _look, _needed
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -76,6 +78,34 @@ def test_the_last_frame_is_looked_at_and_lost_people_are_not_made_up() -> None:
     assert stream.looks[-1] == 59
     there = [bool(one.people) for one in seen]
     assert not any(there[20:40]) and sum(there) >= 38
+
+
+@pytest.mark.parametrize("rate_hz", [24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 60.0, 240.0])
+def test_who_looks_seldom_asks_for_few_pictures_and_for_each_that_is_looked_at(rate_hz: float) -> None:
+    info = SourceInfo("film", "video", 8, 8, rate_hz, 400, 400 / rate_hz, 0, "h264", False, None, seekable=True)
+    needed = _needed(info, (0.0, math.inf), lambda index: index % 100 == 0, 15.0)
+    assert needed is not None
+    bare = [one if needed(one.time_s) else replace(one, image=NO_PICTURE) for one in frames(400, rate_hz)]
+    assert sum(one.seen for one in bare) <= 1.25 * 15.0 * 400 / rate_hz + 10
+    full, some = Walker(), Walker()
+    seen, again = watched(full, frames(400, rate_hz), 15.0), watched(some, bare, 15.0)
+    assert some.looks == full.looks
+    assert [one.people[0].xy_px.tolist() for one in seen] == [one.people[0].xy_px.tolist() for one in again]
+
+
+def test_no_picture_is_looked_at_that_there_is_not() -> None:
+    bare = [one if i % 3 == 0 else replace(one, image=NO_PICTURE) for i, one in enumerate(frames(31, 30.0))]
+    stream = Walker()
+    assert len(watched(stream, bare, 15.0)) == 31
+    assert stream.looks == list(range(0, 31, 3))
+    for wrong in (bare[1:], bare[:-1]):
+        with pytest.raises(SeekError):
+            watched(Walker(), wrong, 15.0)
+
+
+def test_every_picture_is_needed_where_every_frame_is_looked_at() -> None:
+    info = SourceInfo("film", "video", 8, 8, 15.0, 400, 20.0, 0, "h264", False, None, seekable=True)
+    assert _needed(info, (0.0, math.inf), lambda index: False, 15.0) is None
 
 
 def test_a_clock_that_stumbles() -> None:

@@ -376,11 +376,12 @@ class _Problem:
         from scipy.linalg import cho_solve_banded
 
         frames = len(self._start)
-        middle = slice(_SIZE * (frames // 2), _SIZE * (frames // 2 + 1))
         turn = np.kron(_TO_PELVIS, np.eye(3))
-        unit = np.zeros((frames * _SIZE, _SIZE))
-        unit[middle] = turn.T
-        after = cho_solve_banded((factor, True), unit, overwrite_b=True, check_finite=False)[middle]
+        # What stands before the middle is zero on the way down and isn't asked for on the way up.
+        rest = factor[:, _SIZE * (frames // 2) :]
+        unit = np.zeros((rest.shape[1], _SIZE))
+        unit[:_SIZE] = turn.T
+        after = cho_solve_banded((rest, True), unit, overwrite_b=True, check_finite=False)[:_SIZE]
         left = np.einsum("ij,ji->i", turn, after).reshape(_COUNT, 3).sum(axis=1)
         # The lifter's own: of a whitened joint relative to the pelvis, one.
         white = self._white[frames // 2].reshape(len(_ROWS) // 3, 3, _COUNT, 3)

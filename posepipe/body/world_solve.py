@@ -202,9 +202,13 @@ def _places(feet_m: Array, contact: Array, settings: SolveSettings) -> Array:
     """(F, C) how long in frames each point stood, in all, where it stands: there the lifter's error stays the same."""
     out = np.ones(contact.shape)
     cells = np.floor(feet_m / settings.place_m + 0.5).astype(np.int64)
+    # One number for each cell: sorting rows takes ten times as long.
+    cells = cells - cells.min(axis=(0, 1))
+    many = cells.max(axis=(0, 1)) + 1
+    number = (cells[..., 0] * many[1] + cells[..., 1]) * many[2] + cells[..., 2]
     for point in range(contact.shape[1]):
-        _, where = np.unique(cells[:, point], axis=0, return_inverse=True)
-        out[:, point] = np.bincount(where.ravel(), weights=contact[:, point])[where.ravel()]
+        _, where = np.unique(number[:, point], return_inverse=True)
+        out[:, point] = np.bincount(where, weights=contact[:, point])[where]
     return out
 
 

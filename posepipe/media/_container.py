@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from heapq import heappop, heappush
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from numpy.typing import NDArray
 
 from posepipe.errors import MediaError, SeekError
 from posepipe.media._reader import LONGEST_PAUSE_S, Clock, SourceInfo, focal_from_35mm
-from posepipe.types import Frame
+from posepipe.types import NO_PICTURE, Frame
 
 __all__ = ["open_file", "open_stream"]
 
 Span = tuple[float, float]
 """From a time up to, not including, another; seconds."""
+Needed = Callable[[float], bool]
+"""Whether the picture at a time in seconds is needed."""
 
 _FALLBACK_RATE_HZ = 30.0
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 10.0
@@ -55,7 +58,12 @@ _BROKEN_HINT = (
 
 
 def open_file(
-    path: Path, span_s: Span | None = None, capture_fps_hz: float | None = None, *, self_contained: bool = False
+    path: Path,
+    span_s: Span | None = None,
+    capture_fps_hz: float | None = None,
+    *,
+    needed: Needed | None = None,
+    self_contained: bool = False,
 ) -> ContainerReader:
     """Open a video file, or the part of it from a time up to another; if `self_contained`, none that leads to others.
 
@@ -76,7 +84,14 @@ def open_file(
     if self_contained:
         options["format_whitelist"] = ",".join(sorted(av.formats_available - _LEADING_FORMATS))
     return ContainerReader(
-        f"file:{path}", str(path), path.name, False, options=options, span_s=span_s, capture_fps_hz=capture_fps_hz
+        f"file:{path}",
+        str(path),
+        path.name,
+        False,
+        options=options,
+        span_s=span_s,
+        needed=needed,
+        capture_fps_hz=capture_fps_hz,
     )
 
 
@@ -97,6 +112,13 @@ def _without_password(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Stands for a picture that nobody needs and on which no other rests, so that it was never decoded."""
+
+    pts: int
+
+
 class ContainerReader:
     """Reader of one container; see `Reader`. The first picture is decoded at once, to be sure that there is one."""
 
@@ -109,11 +131,14 @@ class ContainerReader:
         *,
         options: dict[str, str],
         span_s: Span | None = None,
+        needed: Needed | None = None,
         capture_fps_hz: float | None = None,
     ) -> None:
         self._where = where
         self._live = live
         self._span_s = span_s
+        self._needed = needed
+        self._spare: Callable[[int], bool] | None = None
         self.skipped_frames = 0
         self.truncated: str | None = None
         self.notes: dict[str, str] = {}
@@ -228,20 +253,27 @@ class ContainerReader:
         Anything unusual, for which a reading from the beginning would have to mend times, raises `SeekError`.
         """
         assert self._first is not None
-        origin, known, slowed = self._first.pts, len(self.notes), self.info.slowed
+        origin, known, slowed, needed = self._first.pts, len(self.notes), self.info.slowed, self._needed
         last_s, index = math.nan, 0
+        if needed is not None and origin is not None and not self._first.interlaced_frame:
+            tick_s = float(self._stream.time_base) / slowed
+            self._spare = lambda pts: not needed((pts - origin) * tick_s)
         for picture in self._pictures_from(start_s * slowed, origin):
             if picture.pts is None or self.skipped_frames:
                 raise self._no_span()
-            time_s = float(Fraction(picture.pts - origin) * picture.time_base) / slowed
-            self._look_at(picture, time_s)
+            left = isinstance(picture, _Left)
+            base = self._stream.time_base if left else picture.time_base
+            time_s = float(Fraction(picture.pts - origin) * base) / slowed
+            if not left:
+                self._look_at(picture, time_s)
             if not (math.isnan(last_s) or 0.0 < time_s - last_s <= self._pause_s / slowed) or len(self.notes) > known:
                 raise self._no_span()
             last_s = time_s
             if time_s >= end_s:
                 return
             if time_s >= start_s:
-                yield Frame(index, time_s, self._upright(picture))
+                left = left or (needed is not None and not needed(time_s))
+                yield Frame(index, time_s, NO_PICTURE if left else self._upright(picture))
                 index += 1
         if self.skipped_frames or self._unreadable:
             raise self._no_span()
@@ -302,18 +334,18 @@ class ContainerReader:
         """Pictures in order of presentation; broken packets are skipped and counted.
 
         Before the tick `wanted_from` only those that others are made of: nearly half of the work of getting there.
+        Of those that are to spare, too; in place of each of the others comes a `_Left`.
         """
-        ticks, context = deque[int](maxlen=_MOST_HELD), self._stream.codec_context
+        ticks, spared = deque[int](maxlen=_MOST_HELD), list[int]()
         for packet in self._packets_of_stream():
-            if wanted_from is not None:
-                early = packet.pts is not None and packet.pts < wanted_from
-                context.skip_frame = "NONREF" if early else "DEFAULT"
+            self._choose(packet, wanted_from, spared)
             if self._by_order and packet.dts is not None:
                 ticks.append(packet.dts)
             try:
                 for picture in packet.decode():
                     if ticks:
                         picture.pts = ticks.popleft()
+                    yield from _left(spared, picture)
                     if picture.is_corrupt:
                         self.skipped_frames += 1
                     else:
@@ -322,6 +354,18 @@ class ContainerReader:
                 self.skipped_frames += 1
                 if ticks:
                     ticks.pop()
+        yield from _left(spared, None)
+
+    def _choose(self, packet: Any, wanted_from: int | None, spared: list[int]) -> None:
+        """Tell the decoder whether it may leave a packet's picture out, and note the tick of one to spare."""
+        if wanted_from is None and self._spare is None:
+            return
+        pts = packet.pts
+        early = wanted_from is not None and pts is not None and pts < wanted_from
+        spare = self._spare is not None and not early and pts is not None and self._spare(pts)
+        self._stream.codec_context.skip_frame = "NONREF" if early or spare else "DEFAULT"
+        if spare and not packet.is_discard:
+            heappush(spared, pts)
 
     def _packets_of_stream(self) -> Iterator[Any]:
         failures = 0
@@ -369,6 +413,14 @@ class ContainerReader:
         self._first = None
         self._pictures = iter(())
         self._stream = None
+
+
+def _left(spared: list[int], picture: Any) -> Iterator[_Left]:
+    """Stand-ins for what should have come before a picture, as they come in order, or (None) before the end."""
+    while spared and (picture is None or (picture.pts is not None and spared[0] <= picture.pts)):
+        pts = heappop(spared)
+        if picture is None or pts < picture.pts:
+            yield _Left(pts)
 
 
 def _open(url: str, where: str, *, live: bool, options: dict[str, str]) -> Any:

@@ -12,7 +12,7 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +38,7 @@ def open_source(
     latest_only: bool = False,
     image_fps_hz: float = 30.0,
     span_s: tuple[float, float] | None = None,
+    needed: Callable[[float], bool] | None = None,
     capture_fps_hz: float | None = None,
     self_contained: bool = False,
 ) -> Source:
@@ -46,12 +47,15 @@ def open_source(
     Args:
         spec: a video or image file, a folder of images, a pattern (``frames/*.png``), a webcam's number, or a stream's
             address (``rtsp:// http:// https:// rtmp:// udp://``), the only case in which the network is used.
-        ahead: most frames decoded ahead of the consumer. Memory is bounded, too.
+        ahead: most frames decoded ahead of the consumer, by a thread. Memory is bounded, too. 0 decodes each when it is
+            asked for: the picture is still in the processor's cache then.
         latest_only: for live inputs, skip the frames that the consumer is too slow for; `Source.dropped_frames` counts
             them. Other inputs give every frame.
         image_fps_hz: frame rate of images.
         span_s: of a video file whose `SourceInfo.seekable` is true, only the frames from a time up to another; their
             indices begin at 0. Reading them may raise `SeekError`.
+        needed: of a span, tells by its time in seconds whether a frame's picture is; the others come without
+            (`posepipe.types.Frame.seen`). None needs all.
         capture_fps_hz: of a slow-motion film, the rate at which its pictures were taken: times are then those of what
             was filmed. None takes it from the file's tags, where they tell. Images have no other rate.
         self_contained: take no file that leads to others, as a playlist does.
@@ -61,10 +65,10 @@ def open_source(
 
     Raises:
         MediaError: missing, empty, broken, no video, no image, no connection, no camera.
-        UsageError: `ahead` below 1, a rate that isn't positive, or a rate of capture for a live input.
+        UsageError: `ahead` below 0, a rate that isn't positive, or a rate of capture for a live input.
     """
-    if ahead < 1:
-        raise UsageError(f"ahead is {ahead}", hint="Give 1 or more")
+    if ahead < 0:
+        raise UsageError(f"ahead is {ahead}", hint="Give 0 or more")
     rates = {"image_fps_hz": image_fps_hz, "capture_fps_hz": 1.0 if capture_fps_hz is None else capture_fps_hz}
     for name, rate in rates.items():
         if not 0 < rate < float("inf"):
@@ -73,7 +77,7 @@ def open_source(
         from posepipe.media._container import open_file
 
         path = expanded(spec)  # type: ignore[arg-type]
-        return Source(open_file(path, span_s, capture_fps_hz), ahead=ahead, latest_only=False)
+        return Source(open_file(path, span_s, capture_fps_hz, needed=needed), ahead=ahead, latest_only=False)
     reader = _open_reader(spec, image_fps_hz, capture_fps_hz, self_contained)
     source = Source(reader, ahead=ahead, latest_only=latest_only)
     if source.info.live and capture_fps_hz is not None:
@@ -133,13 +137,14 @@ def _open_reader(
 class Source:
     """An opened input: a context manager, and an iterator of `Frame` that can be run through once.
 
-    A thread decodes ahead of the consumer. It starts with the first frame asked for and ends with the last, or at
-    `close`.
+    A thread decodes ahead of the consumer, if it was asked for. It starts with the first frame asked for and ends with
+    the last, or at `close`.
     """
 
     def __init__(self, reader: Reader, *, ahead: int, latest_only: bool) -> None:
         self._reader = reader
         latest_only = latest_only and reader.info.live
+        self._frames = None if ahead else reader.frames()
         self._queue = FrameQueue(ahead, latest_only=latest_only)
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -182,6 +187,8 @@ class Source:
         """
         if self._closed:
             raise StopIteration
+        if self._frames is not None:
+            return next(self._frames)
         if self._thread is None:
             self._thread = threading.Thread(
                 target=_decode, args=(self._reader, self._queue), name="posepipe-decoder", daemon=True

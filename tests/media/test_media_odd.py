@@ -56,6 +56,22 @@ def test_b_frames_timed_by_decoding(make_video, suffix):
     assert not source.info.seekable and source.info.fps_hz == 30.0
 
 
+@pytest.mark.parametrize("span_s", [(0.0, np.inf), (0.7, 1.5)])
+def test_pictures_that_nobody_needs_are_neither_decoded_nor_missed(make_video, span_s):
+    path = make_video("b.mp4", moving(60), codec_options=B_FRAMES)
+    every, _ = read(path, span_s=span_s)
+    decoded = []
+    reader = open_file(path, span_s, needed=lambda time_s: round(time_s * 30) % 4 == 0)
+    look, reader._look_at = reader._look_at, lambda picture, time_s: (decoded.append(time_s), look(picture, time_s))
+    some = list(reader.frames())
+    reader.close()
+    assert times(some).tolist() == times(every).tolist()
+    assert [frame.seen for frame in some] == [round(frame.time_s * 30) % 4 == 0 for frame in every]
+    for one, other in zip(some, every, strict=True):
+        assert not one.seen or np.array_equal(one.image, other.image)
+    assert sum(span_s[0] <= time_s < span_s[1] for time_s in set(decoded)) < 0.7 * len(every)
+
+
 def test_a_span_decodes_what_its_pictures_stand_on_only(make_video):
     path = make_video("b.mp4", moving(60), codec_options=B_FRAMES | {"g": "250"})
     assert_spans_agree(path, 1.0)

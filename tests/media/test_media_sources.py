@@ -329,7 +329,7 @@ def test_no_input_and_bad_arguments(tmp_path):
     with pytest.raises(MediaError):
         open_source("")
     with pytest.raises(UsageError):
-        open_source(tmp_path, ahead=0)
+        open_source(tmp_path, ahead=-1)
     with pytest.raises(UsageError):
         open_source(tmp_path, image_fps_hz=0.0)
 
@@ -399,6 +399,17 @@ def test_no_picture_outlives_its_source(make_video, rotation):
         assert pictures() == before
     finally:
         gc.enable()
+
+
+def test_decoding_each_frame_when_asked_for_takes_no_thread(make_video):
+    path = make_video("here.mp4", moving(20))
+    whole, _ = read(path)
+    with open_source(path, ahead=0) as source:
+        here = list(source)
+        assert not decoder_threads()
+    assert [frame.time_s for frame in here] == [frame.time_s for frame in whole]
+    for one, other in zip(here, whole, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
 
 
 def test_forgotten_source_ends_its_thread(make_video):
