@@ -50,6 +50,10 @@ class TrackSettings:
     )
     lively: float = setting(0.03, "limbs that move more belong to the subject, if any do", source="judgement")
     still_weight: float = setting(0.02, "what a person counts who doesn't move", source="judgement")
+    guessed: float = setting(
+        0.5, "median score under which a joint is guessed: what it seems to move doesn't count where others are seen",
+        source="judgement: the arm behind a filmed poster's body jumped about at 0.1, the one before it was seen at 0.9",
+    )  # fmt: skip
 
 
 TRACKS = TrackSettings()
@@ -345,20 +349,23 @@ def _liveliness(tracks: Sequence[KeypointTrack], settings: TrackSettings = TRACK
     return {who: float(np.clip((m - least) / (most - least), settings.still_weight, 1.0)) for who, m in moves.items()}
 
 
-def movement(track: KeypointTrack) -> float:
-    """How much the limbs move against the trunk, in body sizes: standard deviation of the livelier joints.
+def movement(track: KeypointTrack, settings: TrackSettings = TRACKS) -> float:
+    """How much the limbs move against the trunk, in body sizes: standard deviation of the livelier joints that are seen.
 
     The place in the picture doesn't count: a picture on a wall passes by when the camera turns. The range from the 5th
     to the 95th percentile stands for the deviation. 0 with fewer than three frames in which all limbs are known.
     """
     names = [f"{side}_{part}" for part in ("shoulder", "hip", *_LIMBS) for side in ("left", "right")]
     index = track.layout.indices(*names)
-    xy = track.xy_px[track.valid[:, index].all(axis=1)][:, index].astype(np.float64)
+    rows = track.valid[:, index].all(axis=1)
+    xy = track.xy_px[rows][:, index].astype(np.float64)
     if len(xy) < 3:
         return 0.0
     size = float(np.median(np.hypot(*np.ptp(xy, axis=1).T)))
     low, high = np.percentile(xy - xy[:, :4].mean(axis=1, keepdims=True), (5.0, 95.0), axis=0)
-    return float(np.percentile(np.hypot(*((high - low) / _RANGE_SIGMAS).T), 95.0)) / max(size, 1e-6)
+    spread = np.hypot(*((high - low) / _RANGE_SIGMAS).T)
+    seen = np.median(track.score[rows][:, index], axis=0) >= settings.guessed
+    return float(np.percentile(spread[seen] if seen.any() else spread, 95.0)) / max(size, 1e-6)
 
 
 def _middle(track: KeypointTrack, size_px: tuple[int, int]) -> float:

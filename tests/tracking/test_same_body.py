@@ -109,3 +109,22 @@ def test_movement_is_against_the_trunk():
     assert movement(track) < 0.005
     none = replace(track, valid=np.zeros_like(track.valid))
     assert isinstance(none, KeypointTrack) and movement(none) == 0.0
+
+
+def test_a_hidden_arm_that_jumps_about_makes_no_picture_move():
+    def flickering(i: int) -> Keypoints:
+        """The arm behind the body is guessed, now before and now behind it."""
+        frame = poster(i)
+        xy, score = frame.xy_px.copy(), np.full(len(frame.score), 0.9, np.float32)
+        arm = [j for j, name in enumerate(COCO17.joints) if name in ("left_elbow", "left_wrist")]
+        xy[arm, 0] += 90.0 * (i // 20 % 2)
+        score[arm] = 0.12
+        return replace(frame, xy_px=xy, score=score)
+
+    tracks = build(lambda i: [squatting(i), flickering(i)], 120).tracks()
+    assert movement(tracks[1]) < 0.005
+    (subject,) = choose_subject(tracks, "largest", (1280, 720))
+    assert subject.xy_px[..., 0].mean() < 400
+    # Where all is guessed, there is nothing better to go by.
+    dim = replace(tracks[1], score=np.full_like(tracks[1].score, 0.1))
+    assert movement(dim) > 0.03
