@@ -12,7 +12,7 @@ from posepipe.keypoints.blazepose_models import get_command, have_blazepose
 __all__ = ["QUALITIES", "decided_quality", "detector_of", "looks_hz"]
 
 _DETECTOR: Mapping[str, str] = {"fast": "blazepose", "standard": "blazepose", "best": "blazepose:heavy"}
-_LOOKS_HZ: Mapping[str, float] = {"fast": 15.0, "best": 30.0}
+_LOOKS_HZ: Mapping[str, float] = {"fast": 15.0, "best": 15.0}
 """So many looks a second will do in a film: movement above 6 Hz is smoothed away, and twice that has to be seen.
 Measured in `docs/accuracy.md`, Quality."""
 QUALITIES = ("auto", *_DETECTOR)
