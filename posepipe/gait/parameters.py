@@ -228,10 +228,19 @@ PARAMETERS: Mapping[str, str] = {
 """Every parameter and what it is."""
 
 # From front and back only depth tells how far a foot is ahead, and depth is guessed: it says how often, but not when to
-# a twentieth of a second, nor how far to a quarter (rendered walkers). Obliquely, the distance of the feet across the
+# a twentieth of a second, nor how far to a quarter (rendered walkers); of two filmed limpers it even took one side's
+# steps for the other's. Obliquely, the distance of the feet across the
 # way is added to one side's steps and taken off the other's.
 _NEED_BESIDE = (
-    *("stance_pct", "swing_pct", "single_support_pct", "double_support_pct", "step_length_m", "step_length_side_m"),
+    *(
+        "step_time_s",
+        "stance_pct",
+        "swing_pct",
+        "single_support_pct",
+        "double_support_pct",
+        "step_length_m",
+        "step_length_side_m",
+    ),
     *("step_length_ll", "stride_length_m", "walking_speed_mps", "walk_ratio_m_spm", "step_length_cv_pct"),
 )
 
