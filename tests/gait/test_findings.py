@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posepipe.gait.analyse import analyse
-from posepipe.gait.findings import FINDING, findings
+from posepipe.gait.findings import FINDING, _judged, findings
 from posepipe.gait.judge import JUDGE, Classifier
 from posepipe.gait.types import Finding, GaitResult, Value
 from posepipe.reasons import Reason
@@ -65,6 +65,16 @@ def test_the_sentence(language: str, sentence: str) -> None:
     sigma = 5.0 / FINDING.ninety_sd
     one = Finding("knee_swing_deg", "right", Value(31.0, sigma), Value(58.0, sigma), -1, True, 50.0, 65.0, 6.0)
     assert finding_words(one, load(language)) == sentence
+
+
+def test_what_a_camera_gets_wrong_of_both_sides_is_no_finding() -> None:
+    both = {"left": Value(2.0, 5.0), "right": Value(3.0, 5.0)}
+    norm = (24.0, 6.0)  # Nine in ten do 14 to 34.
+    assert [f.way for f in _judged("knee_loading_deg", both, norm, FINDING.differ_deg)] == [-1]
+    assert _judged("knee_loading_deg", both, norm, FINDING.differ_deg, FINDING.knee_offset_deg) == []
+    uneven = {"left": Value(2.0, 2.0), "right": Value(20.0, 2.0)}
+    (found,) = _judged("knee_loading_deg", uneven, norm, FINDING.differ_deg, FINDING.knee_offset_deg)
+    assert (found.side, found.way, found.uneven) == ("left", 0, True)
 
 
 def test_nobody_bends_by_less_than_nothing() -> None:
