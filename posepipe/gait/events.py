@@ -297,7 +297,8 @@ def _apart(peaks: NDArray[np.intp], height: Array, sigma: Array, distance: int) 
         distance: in samples.
     """
     near = np.abs(peaks[:, None] - peaks) < distance
-    keep = ~(near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)).any(axis=1)
+    beaten = near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)
+    keep = np.asarray(~beaten.any(axis=1), bool)
     for place in np.argsort(height)[::-1]:
         if keep[place]:
             keep[near[place]] = False

@@ -43,7 +43,7 @@ class FindingSettings:
         8.1,
         "standard deviation of what a camera gets wrong about a person's hips all the time, on both sides alike",
         unit="deg",
-        source="myogait's published errors, 9 people against markers: absolute 8.6, centred 2.9; root of squares' difference",
+        source="myogait's published errors against markers: absolute 8.6, centred 2.9; root of squares' difference",
     )
     knee_offset_deg: float = setting(6.1, "the same of knees", unit="deg", source="the same: 7.8 and 4.9")
     ankle_offset_deg: float = setting(4.5, "the same of ankles", unit="deg", source="the same: 6.6 and 4.8")

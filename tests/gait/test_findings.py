@@ -72,7 +72,7 @@ def test_what_a_camera_gets_wrong_of_both_sides_is_no_finding() -> None:
     norm = (24.0, 6.0)  # Nine in ten do 14 to 34.
     assert [f.way for f in _judged("knee_loading_deg", both, norm, FINDING.differ_deg)] == [-1]
     assert _judged("knee_loading_deg", both, norm, FINDING.differ_deg, FINDING.knee_offset_deg) == []
-    uneven = {"left": Value(2.0, 2.0), "right": Value(20.0, 2.0)}
+    uneven = {"left": Value(6.0, 2.0), "right": Value(20.0, 2.0)}
     (found,) = _judged("knee_loading_deg", uneven, norm, FINDING.differ_deg, FINDING.knee_offset_deg)
     assert (found.side, found.way, found.uneven) == ("left", 0, True)
 
