@@ -10,7 +10,7 @@ import pytest
 from posepipe.gait.analyse import analyse
 from posepipe.gait.findings import FINDING, _judged, findings
 from posepipe.gait.judge import JUDGE, Classifier
-from posepipe.gait.types import Finding, GaitResult, Value
+from posepipe.gait.types import Abnormal, Finding, GaitResult, Value
 from posepipe.reasons import Reason
 from posepipe.reports.gait import finding_words
 from posepipe.texts import load
@@ -112,3 +112,10 @@ def test_a_pattern_is_named_only_where_it_is_clearly_ahead() -> None:
     assert judge._name(share, ()) == judge.patterns[2]
     share[2] = JUDGE.named - 0.1
     assert judge._name(share, ()) == "unspecified"
+
+
+def test_a_name_is_no_surer_than_its_calibration_allows(stiff: GaitResult) -> None:
+    answer, judge = stiff.abnormal, Classifier()
+    assert isinstance(answer, Abnormal)
+    walks = judge._calibrated[stiff.view][-1]
+    assert 0.5 < answer.pattern_probability <= 1.0 - 1.0 / (walks + 2)
