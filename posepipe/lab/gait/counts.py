@@ -148,7 +148,7 @@ def evaluate_counts(videos: Path, counts: Path, results: Path | None = None) -> 
 def _seen(film: Path, kept: Path | None) -> Recording:
     if kept is not None and (kept / "summary.json").is_file():
         return load(kept)
-    recording = Pipeline(Config(subject="all", quality="standard", workers=1)).run(film)
+    recording = Pipeline(Config(subject="all", workers=1)).run(film)
     if kept is not None:
         save(recording, kept)
     return recording
