@@ -385,8 +385,8 @@ def _edges_doubted(found: Sequence[Event], period_s: float, ends_s: tuple[float,
     """Events in which strikes near the ends of a run are doubted where their step is of another length than others.
 
     Who comes into the picture or leaves it is half seen there, and the step that isn't whole is misplaced; a steady
-    walker's isn't. A step is compared with others of the same foot, as both feet's may differ; one that ends in a strike
-    half sure may differ by half as much.
+    walker's isn't. A step is compared with others of the same foot, as both feet's may differ; one that ends in a
+    strike half sure may differ by half as much.
     """
     out = list(found)
     for last in (False, True):
