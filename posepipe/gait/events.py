@@ -385,8 +385,7 @@ def _edges_doubted(found: Sequence[Event], period_s: float, ends_s: tuple[float,
     """Events in which strikes near the ends of a run are doubted where their step is of another length than others.
 
     Who comes into the picture or leaves it is half seen there, and the step that isn't whole is misplaced; a steady
-    walker's isn't. A step is compared with others of the same foot, as both feet's may differ; one that ends in a
-    strike half sure may differ by half as much.
+    walker's isn't. A step is compared with others of the same foot, as both feet's may differ.
     """
     out = list(found)
     for last in (False, True):
@@ -403,7 +402,7 @@ def _edges_doubted(found: Sequence[Event], period_s: float, ends_s: tuple[float,
             length, side = mine[0]
             others = [step for step, who in mine[1:] if who == side] or [step for step, _ in mine[1:]]
             usual = float(np.median(others))
-            if abs(length - usual) <= EVENT.edge_differs * strike.confidence * usual:
+            if abs(length - usual) <= EVENT.edge_differs * usual:
                 break
             out[out.index(strike)] = replace(strike, confidence=EVENT.broken_trust * strike.confidence)
     return [event for event in out if event.confidence >= EVENT.least_confidence]
