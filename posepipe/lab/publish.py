@@ -98,7 +98,7 @@ COMMANDS: Mapping[str, str] = {
     "gait": "evaluate gait --walks 12",
     "gait-events": "evaluate gait-events --data ../shared/data/gait/force_plate_walks.npz",
     "gait-sensor": "evaluate gait --data ../shared/data/gait/sphere.npz",
-    "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml",
+    "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml --quality standard",
     "gait-same": "evaluate gait-same --data ../shared/videos",
     "gait-patients": "evaluate gait --data ../shared/data/gait/patients.npz",
     # Rendered once and kept: minutes the first time.
