@@ -229,6 +229,7 @@ def gait(
     results: Annotated[
         Path | None, typer.Option(help="With --counts: folder for what was seen, to be used again.", show_default=False)
     ] = None,
+    quality: Annotated[str, typer.Option(help="With --counts: as in posepipe analyze.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Labelled walks in, balanced accuracy and AUROC out; or rendered walkers or counted films, errors out."""
@@ -245,7 +246,7 @@ def gait(
     if counts is not None:
         from posepipe.lab.gait.counts import evaluate_counts
 
-        _show(evaluate_counts(paths[0], counts, results), as_json)
+        _show(evaluate_counts(paths[0], counts, results, quality), as_json)
         return
     from posepipe.lab.gait.abnormal import evaluate_gait_abnormal
 
@@ -285,12 +286,14 @@ def gait_same(
     only: Annotated[list[str] | None, typer.Option(help="This change; may be repeated.", show_default="all")] = None,
     results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
     limit_s: Annotated[float | None, typer.Option(help="After so long no further clip is begun.")] = None,
+    quality: Annotated[str, typer.Option(help="As in posepipe analyze.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Films in; share of differences outside their 90 % interval, and verdicts that changed, out."""
     from posepipe.lab.gait.same import evaluate_same
 
-    _show(evaluate_same(data, pattern or (), only=only or (), results=results, limit_s=limit_s), as_json)
+    found = evaluate_same(data, pattern or (), only=only or (), results=results, limit_s=limit_s, quality=quality)
+    _show(found, as_json)
 
 
 @app.command("kuopio", help="Keypoints of OpenPose from the side against markers and force plates (Zenodo 10559504).")

@@ -27,8 +27,8 @@ from posepipe.geometry import find_peaks
 from posepipe.settings import setting
 
 __all__ = [
-    "EVENT", "SPREAD_PCT", "EventSettings", "coarse_strides", "events_in", "offs_against_other_foot", "step_period",
-    "strides_of",
+    "EVENT", "SPREAD_PCT", "EventSettings", "coarse_strides", "events_in", "odd_steps", "offs_against_other_foot",
+    "step_period", "strides_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -138,6 +138,11 @@ class EventSettings:
     )
     edge: float = setting(1.0, "strides from a run's end within which a strike may be half seen", source="judgement")
     edge_steps: int = setting(3, "steps from which an end's step is compared with others", source="judgement")
+    odd_step: float = setting(
+        1.6,
+        "a step so many times longer than the others, and only once, hides a strike",
+        source="judgement: it would be two of 0.8",
+    )
     edge_differs: float = setting(
         0.24,
         "share by which it then differs from the others to be doubted",
@@ -297,7 +302,8 @@ def _apart(peaks: NDArray[np.intp], height: Array, sigma: Array, distance: int) 
         distance: in samples.
     """
     near = np.abs(peaks[:, None] - peaks) < distance
-    keep = ~(near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)).any(axis=1)
+    beaten = near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)
+    keep = np.asarray(~beaten.any(axis=1), bool)
     for place in np.argsort(height)[::-1]:
         if keep[place]:
             keep[near[place]] = False
@@ -407,9 +413,29 @@ def _edges_doubted(found: Sequence[Event], period_s: float, ends_s: tuple[float,
     return [event for event in out if event.confidence >= EVENT.least_confidence]
 
 
-def strides_of(events: Sequence[Event], period_s: float, pass_index: int) -> list[Stride]:
-    """Strides between clean strikes, with one toe off and one strike of the other foot in them."""
+def odd_steps(strikes: Sequence[Event]) -> frozenset[tuple[float, float]]:
+    """Begin and end of steps so long that a strike was missed in them, or the legs were exchanged.
+
+    A limp's long steps come back at every stride; of a foot whose other steps are as short as the other foot's, or that
+    has no other, one that is far longer isn't taken for a step.
+    """
+    order = sorted((e for e in strikes if e.confidence >= EVENT.clean), key=lambda e: e.time_s)
+    steps = [(b.time_s - a.time_s, b.side, (a.time_s, b.time_s)) for a, b in pairwise(order) if a.side != b.side]
+    if len(steps) < EVENT.edge_steps:
+        return frozenset()
     out = []
+    for i, (length, side, span) in enumerate(steps):
+        others = [(step, who) for j, (step, who, _) in enumerate(steps) if j != i]
+        most = EVENT.odd_step * float(np.median([step for step, _ in others]))
+        if length > most and not any(step > most for step, who in others if who == side):
+            out.append(span)
+    return frozenset(out)
+
+
+def strides_of(events: Sequence[Event], period_s: float, pass_index: int) -> list[Stride]:
+    """Strides between clean strikes, with one toe off and one strike of the other foot in them, and no odd step."""
+    out = []
+    odd = odd_steps([e for e in events if e.type == HEEL_STRIKE])
     for side in SIDES:
         mine = [e for e in events if e.side == side and e.confidence >= EVENT.clean]
         strikes = [e.time_s for e in mine if e.type == HEEL_STRIKE]
@@ -422,7 +448,7 @@ def strides_of(events: Sequence[Event], period_s: float, pass_index: int) -> lis
             even = abs(length / period_s - 1.0) <= EVENT.uneven
             if not EVENT.shortest_s <= length <= EVENT.longest_s or not even:
                 continue
-            if len(inside) != 1 or len(across) != 1:
+            if len(inside) != 1 or len(across) != 1 or any(start <= a and b <= end for a, b in odd):
                 continue
             if EVENT.off_from <= (inside[0] - start) / length <= EVENT.off_to:
                 out.append(Stride(side, start, inside[0], end, pass_index))

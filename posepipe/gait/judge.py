@@ -293,7 +293,7 @@ class Classifier:
             float(np.hypot(np.std(probability[1:]), calibration_sigma)),
             "abnormal" if flagged else "normal",
             self._name(pattern[0], signs) if flagged else "normal",
-            float(pattern[0, best]),
+            limited(float(pattern[0, best]), self._calibrated.get(way, ()))[0],
             signs,
         )
 

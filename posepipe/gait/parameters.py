@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion
-from posepipe.gait.events import EVENT
+from posepipe.gait.events import EVENT, odd_steps
 from posepipe.gait.signals import Signals, joint_m, on_grid, signals_of
 from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Measured, Parameters, Side, Stride, Value, Walk
 from posepipe.geometry import median_known
@@ -148,7 +148,10 @@ class Strider:
             strikes = [e for e in self.walk.steady if e.type == HEEL_STRIKE and span.start_s <= e.time_s <= span.end_s]
             strides = [s.duration_s for s in self.walk.strides if s.pass_index == number]
             usual = float(np.median(strides)) if strides else PARAMETER.usual_stride_s
+            odd = odd_steps(strikes)
             for old, new in pairwise(strikes):
+                if (old.time_s, new.time_s) in odd:
+                    continue
                 lasts = PARAMETER.step_from * usual < new.time_s - old.time_s < PARAMETER.step_to * usual
                 if old.side == new.side or not lasts:
                     continue
@@ -228,10 +231,19 @@ PARAMETERS: Mapping[str, str] = {
 """Every parameter and what it is."""
 
 # From front and back only depth tells how far a foot is ahead, and depth is guessed: it says how often, but not when to
-# a twentieth of a second, nor how far to a quarter (rendered walkers). Obliquely, the distance of the feet across the
+# a twentieth of a second, nor how far to a quarter (rendered walkers); of two filmed limpers it even took one side's
+# steps for the other's. Obliquely, the distance of the feet across the
 # way is added to one side's steps and taken off the other's.
 _NEED_BESIDE = (
-    *("stance_pct", "swing_pct", "single_support_pct", "double_support_pct", "step_length_m", "step_length_side_m"),
+    *(
+        "step_time_s",
+        "stance_pct",
+        "swing_pct",
+        "single_support_pct",
+        "double_support_pct",
+        "step_length_m",
+        "step_length_side_m",
+    ),
     *("step_length_ll", "stride_length_m", "walking_speed_mps", "walk_ratio_m_spm", "step_length_cv_pct"),
 )
 
@@ -385,8 +397,16 @@ def _step_runs(walk: Walk, stride_s: float) -> list[tuple[int, float]]:
     """
     strikes = [event for event in walk.steady if event.type == HEEL_STRIKE]
     runs: list[list[Event]] = []
+    odd = frozenset(
+        step
+        for span in walk.passes
+        for step in odd_steps([e for e in strikes if span.start_s <= e.time_s <= span.end_s])
+    )
     for i, event in enumerate(strikes):
         before = strikes[i - 1] if i else None
+        if before is not None and (before.time_s, event.time_s) in odd:
+            runs.append([event])
+            continue
         share = (event.time_s - before.time_s) / stride_s if before and before.side != event.side else np.inf
         if PARAMETER.step_from < share < PARAMETER.step_to:
             runs[-1].append(event)

@@ -385,7 +385,7 @@ class Abnormal:
         label: "normal" or "abnormal".
         pattern: if abnormal, the likeliest pattern where it is clearly ahead of all others, else "asymmetric" or
             "unspecified"; if not, "normal".
-        pattern_probability: of the likeliest pattern among all.
+        pattern_probability: of the likeliest pattern among all, no surer than calibration walks allow.
         evidence: the signs that weigh most, the heaviest first; for a normal walk those that stand out, if any.
     """
 

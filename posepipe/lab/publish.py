@@ -99,7 +99,9 @@ COMMANDS: Mapping[str, str] = {
     "gait": "evaluate gait --walks 12",
     "gait-events": "evaluate gait-events --data ../shared/data/gait/force_plate_walks.npz",
     "gait-sensor": "evaluate gait --data ../shared/data/gait/sphere.npz",
-    "gait-same": "evaluate gait-same --data ../shared/videos",
+    "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml --quality standard",
+    "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --pattern 'gait_0[12]*' "
+    "--pattern 'walk_0[136]*' --pattern 'other_01*' --pattern 'multi_05*'",
     "gait-patients": "evaluate gait --data ../shared/data/gait/patients.npz",
     # Rendered once and kept: minutes the first time.
     "world": "evaluate world --clips 1 --keep runs/world",

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.body.motion import Motion
-from posepipe.gait.events import EVENT, _alternating, _edges_doubted, step_period
+from posepipe.gait.events import EVENT, _alternating, _edges_doubted, odd_steps, step_period, strides_of
+from posepipe.gait.parameters import _step_runs
 from posepipe.gait.signals import signals_of
-from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Pass, Walk
 from posepipe.gait.walk import find_walk, is_running
 from posepipe.lab.gait.measure import match_events
 from posepipe.lab.people.body import BodyShape
@@ -225,6 +226,31 @@ def test_a_step_cut_by_the_pictures_edge_is_doubted() -> None:
     assert far[-1].confidence == 1.0
     limp = [Event(t, 0.01, SIDES[i % 2], HEEL_STRIKE, 1.0) for i, t in enumerate((0.2, 0.6, 1.4, 1.8, 2.6, 3.0))]
     assert _edges_doubted(limp, 1.2, (0.0, 3.3)) == limp
+
+
+def _strikes(*at_s: float) -> list[Event]:
+    return [Event(t, 0.01, SIDES[i % 2], HEEL_STRIKE, 1.0) for i, t in enumerate(at_s)]
+
+
+def test_a_step_as_long_as_two_hides_a_strike() -> None:
+    # The right strike at 1.4 is missed, and from then on the legs are exchanged.
+    missed = _strikes(0.2, 0.8, 2.0, 2.6, 3.2)
+    assert odd_steps(missed) == {(0.8, 2.0)}
+    offs = [Event(t, 0.01, side, TOE_OFF, 1.0) for t, side in ((1.1, "left"), (2.15, "right"), (2.8, "left"))]
+    strides = strides_of([*missed, *offs], 1.2, 0)
+    assert all(not (s.start_s <= 0.8 and s.end_s >= 2.0) for s in strides)
+    assert odd_steps(_strikes(0.2, 0.6, 1.8, 2.2, 3.4)) == frozenset()  # A limp's come back.
+    assert odd_steps(_strikes(0.2, 0.8, 2.0)) == frozenset()  # Of two steps neither is the usual one.
+    even = _strikes(0.2, 0.8, 1.4, 2.0, 2.6)
+    assert odd_steps(even) == frozenset()
+
+
+def test_an_odd_step_is_no_pace() -> None:
+    walk = Walk(
+        passes=(Pass(0.0, 3.5, 1, "overground", "side", 90.0, stride_s=1.2),),
+        events=tuple(_strikes(0.2, 0.8, 2.0, 2.6, 3.2)),
+    )
+    assert [steps for steps, _ in _step_runs(walk, 1.2)] == [2]
 
 
 def test_both_feet_dont_strike_together() -> None:

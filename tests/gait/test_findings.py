@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from posepipe.gait.analyse import analyse
-from posepipe.gait.findings import FINDING, findings
+from posepipe.gait.findings import FINDING, _judged, findings
 from posepipe.gait.judge import JUDGE, Classifier
-from posepipe.gait.types import Finding, GaitResult, Value
+from posepipe.gait.types import Abnormal, Finding, GaitResult, Value
 from posepipe.reasons import Reason
 from posepipe.reports.gait import finding_words
 from posepipe.texts import load
@@ -67,6 +67,16 @@ def test_the_sentence(language: str, sentence: str) -> None:
     assert finding_words(one, load(language)) == sentence
 
 
+def test_what_a_camera_gets_wrong_of_both_sides_is_no_finding() -> None:
+    both = {"left": Value(2.0, 5.0), "right": Value(3.0, 5.0)}
+    norm = (24.0, 6.0)  # Nine in ten do 14 to 34.
+    assert [f.way for f in _judged("knee_loading_deg", both, norm, FINDING.differ_deg)] == [-1]
+    assert _judged("knee_loading_deg", both, norm, FINDING.differ_deg, FINDING.knee_offset_deg) == []
+    uneven = {"left": Value(6.0, 2.0), "right": Value(20.0, 2.0)}
+    (found,) = _judged("knee_loading_deg", uneven, norm, FINDING.differ_deg, FINDING.knee_offset_deg)
+    assert (found.side, found.way, found.uneven) == ("left", 0, True)
+
+
 def test_nobody_bends_by_less_than_nothing() -> None:
     knee = Finding("knee_stance_deg", "left", Value(-10.0, 3.0), Value(2.0, 3.0), -1, False, 2.0, 19.0, 3.0)
     assert finding_words(knee, load("en")) == (
@@ -102,3 +112,11 @@ def test_a_pattern_is_named_only_where_it_is_clearly_ahead() -> None:
     assert judge._name(share, ()) == judge.patterns[2]
     share[2] = JUDGE.named - 0.1
     assert judge._name(share, ()) == "unspecified"
+
+
+def test_a_name_is_no_surer_than_its_calibration_allows() -> None:
+    found, judge = analyse(straight_motion(11, "crouch", 1.0, "right")), Classifier()
+    assert isinstance(found.abnormal, Abnormal)
+    walks = judge._calibrated[found.view][-1]
+    assert found.abnormal.pattern == "crouch"
+    assert found.abnormal.pattern_probability == pytest.approx(1.0 - 1.0 / (walks + 2))

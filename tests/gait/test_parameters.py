@@ -96,7 +96,14 @@ def test_without_a_height_there_are_no_metres() -> None:
 def test_what_a_view_doesnt_show_is_withheld() -> None:
     walk = walker(45)
     front, side, oblique = (_measured(seen(walk, yaw_deg)) for yaw_deg in (0.0, 90.0, 45.0))
-    for name in ("stance_pct", "double_support_pct", "step_length_m", "walking_speed_mps", "step_length_ll"):
+    for name in (
+        "step_time_s",
+        "stance_pct",
+        "double_support_pct",
+        "step_length_m",
+        "walking_speed_mps",
+        "step_length_ll",
+    ):
         assert front.items[name] == Reason.WRONG_VIEW
         assert side.value(name) is not None
     assert side.items["step_width_m"] == Reason.WRONG_VIEW

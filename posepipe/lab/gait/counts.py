@@ -120,13 +120,14 @@ def _strides(stretches: Sequence[Stretch], side: str) -> int:
     return total
 
 
-def evaluate_counts(videos: Path, counts: Path, results: Path | None = None) -> dict[str, Any]:
+def evaluate_counts(videos: Path, counts: Path, results: Path | None = None, quality: str = "auto") -> dict[str, Any]:
     """Filmed walks against steps counted by hand.
 
     Args:
         videos: folder of the films; ``videos.csv`` there tells which walks are normal.
         counts: their strikes, see `read_counts`.
         results: folder for what was seen; there already, it is used again. None keeps nothing.
+        quality: as in `posepipe.pipeline.Config`.
 
     Raises:
         InputError: a film or the counts can't be read.
@@ -137,7 +138,7 @@ def evaluate_counts(videos: Path, counts: Path, results: Path | None = None) -> 
     labels = _labels(videos)
     rows, clips = [], []
     for name, mine in stretches.items():
-        recording = _seen(videos / name, None if results is None else results / Path(name).stem)
+        recording = _seen(videos / name, None if results is None else results / Path(name).stem, quality)
         found = [analyse(recording.motion_of(person)) for person in recording.people]
         walks = [one.walk for one in found]
         rows += [{"file": name, "from_s": strikes[0][1], **count_rows(strikes, walks)} for strikes in mine]
@@ -145,10 +146,10 @@ def evaluate_counts(videos: Path, counts: Path, results: Path | None = None) -> 
     return counted(rows, clips)
 
 
-def _seen(film: Path, kept: Path | None) -> Recording:
+def _seen(film: Path, kept: Path | None, quality: str) -> Recording:
     if kept is not None and (kept / "summary.json").is_file():
         return load(kept)
-    recording = Pipeline(Config(subject="all", quality="standard", workers=1)).run(film)
+    recording = Pipeline(Config(subject="all", workers=1, quality=quality)).run(film)
     if kept is not None:
         save(recording, kept)
     return recording

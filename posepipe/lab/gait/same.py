@@ -250,6 +250,7 @@ def evaluate_same(
     only: Sequence[str] = (),
     results: Path | None = None,
     limit_s: float | None = None,
+    quality: str = "auto",
 ) -> dict[str, Any]:
     """Every walking clip against itself, changed in each way.
 
@@ -260,6 +261,7 @@ def evaluate_same(
         results: folder for what was seen of each changed film: there already, it is used again, and only gait is
             analysed anew. None keeps nothing.
         limit_s: after so long no further clip is begun; None for all.
+        quality: as in `posepipe.pipeline.Config`.
 
     Returns:
         Metrics, a row for each clip and change, versions.
@@ -272,7 +274,7 @@ def evaluate_same(
         raise UsageError(f"no change {unknown[0]!r}", hint=f"Valid: {', '.join(change.name for change in CHANGES)}")
     changes = [change for change in CHANGES if not only or change.name in only]
     rows: list[dict[str, Any]] = []
-    eyes, began_s = _Eyes.open(), time.monotonic()
+    eyes, began_s = _Eyes.open(quality), time.monotonic()
     for path in walking_clips(folder, patterns):
         if limit_s is not None and time.monotonic() - began_s > limit_s:
             break
@@ -291,8 +293,8 @@ class _Eyes:
     lifter: Lifter
 
     @classmethod
-    def open(cls) -> _Eyes:
-        config = Config(task="gait", workers=1)
+    def open(cls, quality: str) -> _Eyes:
+        config = Config(task="gait", workers=1, quality=quality)
         return cls(
             Pipeline(config),
             open_detector(config.detector_name(live=False), max_people=config.max_people, threads=1),
