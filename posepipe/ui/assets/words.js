@@ -11,6 +11,8 @@ export default function ({ data }) {
     if (table.has(text)) return said.replace(text, table.get(text));
     const help = text.match(/^Help for (.*)$/s);
     if (help) return `${table.get("Help for")} ${help[1]}`;
+    const options = text.match(/^(\d+) options? available\b/);
+    if (options) return `${options[1]} ${table.get("options available")}`;
     const size = text.match(/^(\d+(?:\.\d+)?)\s?([KMG]B) per file(.*)$/);
     return size ? `${size[1]} ${size[2]} ${table.get("per file")}${size[3]}` : null;
   }
