@@ -1,6 +1,7 @@
 // Streamlit's own words (upload box, menus, tooltips) in the page's language, and the page's language for screen readers.
 export default function ({ data }) {
   if (!data) return;
+  fold();
   document.documentElement.lang = data.language;
   if (window.posepipeWords) window.posepipeWords.disconnect();
   const table = new Map(Object.entries(data.words));
@@ -46,4 +47,13 @@ export default function ({ data }) {
     subtree: true, childList: true, characterData: true, attributes: true,
     attributeFilter: ["title", "aria-label", "placeholder", "alt"],
   });
+}
+
+// On a phone held on its side the menu would take a third of the picture's room.
+function fold() {
+  if (window.posepipeFolded) return;
+  window.posepipeFolded = true;
+  if (innerHeight <= 500 && innerWidth > innerHeight) {
+    document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+  }
 }
