@@ -20,15 +20,18 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     return item;
   }));
 
-  let there = true;
-  const undo = [];
-  // The video comes after the pictures.
+  // The video comes after the pictures, and when the page is drawn anew it may be another one.
+  let film = null, undo = () => {};
   function look() {
     const video = document.querySelector(".st-key-player video");
-    if (video) undo.push(follow(video, data, id => setTriggerValue("picked", id))); else if (there) setTimeout(look, 100);
+    if (video === film && video?.isConnected) return;
+    undo();
+    film = video;
+    undo = video ? follow(video, data, id => setTriggerValue("picked", id)) : () => {};
   }
   look();
-  return () => { there = false; undo.forEach(one => one()); };
+  const looking = setInterval(look, 300);
+  return () => { clearInterval(looking); undo(); };
 }
 
 const CONTROLS = 0.82;  // Below this share of its height a video has its own buttons.
@@ -44,7 +47,7 @@ function follow(video, data, pick) {
     button.textContent = person.name;
     button.title = person.click;
     button.setAttribute("aria-label", person.click);
-    button.style.cssText = "position:absolute;display:flex;align-items:flex-start;padding:0 .3rem;font:600 .8rem sans-serif;" +
+    button.style.cssText = "position:absolute;display:flex;align-items:flex-start;padding:0 .2rem;white-space:nowrap;font:600 .8rem sans-serif;" +
       "color:#fff;text-shadow:0 0 3px #000,0 0 3px #000;background:none;border:2px dashed #fff;border-radius:.4rem;" +
       "outline:1px dashed #000;cursor:pointer";
     button.onclick = () => pick(person.id);
