@@ -218,7 +218,10 @@ def test_the_clip_is_recorded_to_download(app: App, open_page: OpenPage, squat_c
     waiting.value.save_as(clip)
     with open_source(clip) as source:
         assert (source.info.width_px, source.info.height_px) == (640, 480)
-        assert sum(1 for _ in source) > 20
+        # However few pictures a busy machine records, they are spread over those seconds.
+        times_s = [frame.time_s for frame in source]
+    assert len(times_s) > 5
+    assert times_s[-1] - times_s[0] > 4.0
     only_this_machine(page)
 
 
