@@ -70,6 +70,11 @@ def language_choice() -> None:
 
 def _take_language() -> None:
     st.session_state["language"] = st.session_state["language_box"]
+    # A box goes on showing the words in which something was chosen, unless it is given that anew.
+    kept = [str(name).removeprefix("kept ") for name in st.session_state if str(name).startswith("kept ")]
+    for key in (*st.session_state.get("form", {}), *kept):
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def kept_choice(key: str, default: object) -> None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from posepipe.media.sources import open_source
@@ -23,8 +24,6 @@ App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 @pytest.fixture(scope="session")
 def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds of the sample's person, twice, side by side."""
-    import numpy as np
-
     path = tmp_path_factory.mktemp("two") / "two.mp4"
     with open_source(SAMPLE_VIDEO) as source:
         width, height = source.info.width_px, source.info.height_px
@@ -95,7 +94,8 @@ def test_stop_keeps_the_finished_result_and_the_form(app: App, open_page: OpenPa
     stop.click()
     stop.wait_for(state="detached")
     finished(page)
-    page.locator("button[aria-pressed=false]:has(img)").click()
+    # This time in the video itself.
+    page.get_by_role("button", name=re.compile("Analyze person [0-9], too")).click()
     page.get_by_role("combobox", name="Result").wait_for(timeout=120_000)
     finished(page)
     # On another page and back: the options stand.
@@ -183,3 +183,28 @@ def test_walk_leads_to_its_gait_report(app: App, open_page: OpenPage) -> None:
     offered = page.get_by_role("option").all_inner_texts()
     assert [name for name in offered if "walk" in name]
     assert not [name for name in offered if "first" in name]
+
+
+def test_the_figure_alone_is_seen_in_the_video(
+    app: App, open_page: OpenPage, person_clip: Path, tmp_path: Path
+) -> None:
+    page = open_page(locale="en-US")
+    page.goto(f"{app[0]}/analyze")
+    give(page, person_clip)
+    page.get_by_role("combobox", name="What the video shows").click()
+    page.get_by_role("option", name="The figure only").click()
+    start(page)
+    finished(page)
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="annotated.mp4").click()
+    waiting.value.save_as(tmp_path / "figure.mp4")
+    # Opened by its own reader: nothing but a plain ground around the figure.
+    assert _plain_share(tmp_path / "figure.mp4") > 0.85 > _plain_share(person_clip)
+
+
+def _plain_share(video: Path) -> float:
+    """How much of a video's tenth picture has the colour of most of it."""
+    with open_source(video) as source:
+        image = next(frame.image for frame in source if frame.index == 10).astype(int)
+    return float((abs(image - np.median(image, axis=(0, 1))) < 12).all(axis=2).mean())

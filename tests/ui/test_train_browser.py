@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from posepipe.media.sources import open_source
 from posepipe.record.session import load_session
 from tests.ui.clips import fake_camera
 from tests.ui.conftest import OpenPage
@@ -106,6 +107,8 @@ def test_picture_and_count_are_seen_without_scrolling(app: App, open_page: OpenP
     page.wait_for_timeout(500)
     assert inside(page, ".picture")
     assert inside(page, ".count")
+    # On a phone the menu is folded away.
+    assert shown(page, ".picture")["width"] >= 0.45 * width or size == "laptop"
     page.get_by_role("button", name="Full screen").click()
     page.get_by_role("button", name="Leave full screen").wait_for()
     page.wait_for_timeout(1500)
@@ -197,6 +200,29 @@ def test_a_plank_has_seconds(app: App, open_page: OpenPage, shared_videos: Path,
     held = until(page, 8)
     assert held.exercise == "Plank"
     assert page.get_by_text("seconds held").is_visible()
+
+
+@pytest.mark.slow
+def test_the_clip_is_recorded_to_download(app: App, open_page: OpenPage, squat_camera: Path, tmp_path: Path) -> None:
+    page = open_page(squat_camera, locale="en-US")
+    page.goto(app[0])
+    rtc(page).get_by_role("button", name="Start").wait_for()
+    page.get_by_text("Record the clip", exact=True).click()
+    page.wait_for_timeout(1500)
+    rtc(page).get_by_role("button", name="Start").click()
+    watch(page, 8.0)
+    rtc(page).get_by_role("button", name="Stop").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Download the clip").click()
+    clip = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(clip)
+    with open_source(clip) as source:
+        assert (source.info.width_px, source.info.height_px) == (640, 480)
+        # However few pictures a busy machine records, they are spread over those seconds.
+        times_s = [frame.time_s for frame in source]
+    assert len(times_s) > 5
+    assert times_s[-1] - times_s[0] > 4.0
+    only_this_machine(page)
 
 
 def test_a_refused_camera_is_said_once_in_our_words(app: App, open_page: OpenPage) -> None:

@@ -41,7 +41,7 @@ function begin(video, root, data, setTriggerValue) {
   box.querySelectorAll("canvas.posepipe").forEach(old => old.remove());
   const canvas = element("canvas", "", { className: "posepipe" });
   canvas.setAttribute("aria-hidden", "true");
-  canvas.style.cssText = "position:absolute;pointer-events:none;touch-action:none";
+  canvas.style.cssText = "position:absolute;z-index:1;pointer-events:none;touch-action:none";
   box.append(canvas);
   const pen = canvas.getContext("2d");
 

@@ -1,6 +1,7 @@
 // Streamlit's own words (upload box, menus, tooltips) in the page's language, and the page's language for screen readers.
 export default function ({ data }) {
   if (!data) return;
+  fold();
   document.documentElement.lang = data.language;
   if (window.posepipeWords) window.posepipeWords.disconnect();
   const table = new Map(Object.entries(data.words));
@@ -11,6 +12,8 @@ export default function ({ data }) {
     if (table.has(text)) return said.replace(text, table.get(text));
     const help = text.match(/^Help for (.*)$/s);
     if (help) return `${table.get("Help for")} ${help[1]}`;
+    const options = text.match(/^(\d+) options? available\b/);
+    if (options) return `${options[1]} ${table.get("options available")}`;
     const size = text.match(/^(\d+(?:\.\d+)?)\s?([KMG]B) per file(.*)$/);
     return size ? `${size[1]} ${size[2]} ${table.get("per file")}${size[3]}` : null;
   }
@@ -44,4 +47,13 @@ export default function ({ data }) {
     subtree: true, childList: true, characterData: true, attributes: true,
     attributeFilter: ["title", "aria-label", "placeholder", "alt"],
   });
+}
+
+// On a phone held on its side the menu would take a third of the picture's room.
+function fold() {
+  if (window.posepipeFolded) return;
+  window.posepipeFolded = true;
+  if (innerHeight <= 500 && innerWidth > innerHeight) {
+    document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+  }
 }

@@ -14,10 +14,12 @@ from posepipe.reports.sections import MINUS, with_error, words
 from posepipe.texts import Texts
 from posepipe.ui.chosen import choose, remembered_box
 from posepipe.ui.notices import note
-from posepipe.ui.session import library, say, verbatim
+from posepipe.ui.session import dark, library, say, verbatim
 from posepipe.ui.storage import kept
 
 __all__ = ["called", "page", "trend_name", "trend_rows"]
+
+_COLORS = ("#0072b2", "#56b4e9")  # On light and on dark, after Okabe and Ito.
 
 
 def page() -> None:
@@ -125,7 +127,7 @@ def _curve(text: Texts, trend: Trend) -> dict[str, Any]:
         }
         for time, value in trend.points
     ]
-    name = trend_name(text, trend.name)
+    name, color = trend_name(text, trend.name), _COLORS[dark()]
     comma = {"labelExpr": "replace(datum.label, '.', ',')"} if text.language == "de" else {}
     across = {"field": "time", "type": "ordinal", "title": text("library.created")}
     up = {"type": "quantitative", "title": name, "scale": {"zero": False, "padding": 12}}
@@ -136,11 +138,11 @@ def _curve(text: Texts, trend: Trend) -> dict[str, Any]:
         "encoding": {"x": {**across, "axis": {"labelAngle": 0, "labelOverlap": True}}},
         "layer": [
             {
-                "mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.35},
+                "mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.45, "color": color},
                 "encoding": {"y": {**up, "field": "low", "axis": comma}, "y2": {"field": "high"}},
             },
             {
-                "mark": {"type": "line", "point": {"size": 80, "filled": True}},
+                "mark": {"type": "line", "color": color, "point": {"size": 80, "filled": True, "color": color}},
                 "encoding": {"y": {**up, "field": "value"}},
             },
         ],

@@ -16,12 +16,15 @@ from posepipe.texts import Texts
 from posepipe.types import KeypointTrack
 from posepipe.ui.assets import asset
 
-__all__ = ["choose_person", "portrait"]
+__all__ = ["choose_person", "places", "portrait"]
 
 _HEIGHT_PX = 150
 _AROUND = 0.25
 """Room around the keypoints, as a share of the body's size."""
 _QUALITY = 85
+_EVERY_S = 0.2
+_MOST_PLACES = 3000
+"""Of each person in a page; of longer films they are further apart."""
 
 
 @cache
@@ -47,11 +50,31 @@ def choose_person(text: Texts, detection: Detection, shown: list[int], key: str)
                 "when": text.number(text("analyze.person_seen", start=f"{start_s:.1f}", end=f"{end_s:.1f}")),
                 "picture": _data_uri(portrait(detection, track)),
                 "here": track.person in shown,
+                "click": text("analyze.person_click", id=track.person),
+                "places": [] if track.person in shown else places(track),
             }
         )
     st.caption(text("analyze.person_help"))
-    answer = _strip()(data={"people": people}, key=f"people-{key}", on_picked_change=lambda: None)
+    size_px = [detection.camera.width_px, detection.camera.height_px]
+    data = {"people": people, "size_px": size_px, "near_s": 2.0 * _EVERY_S}
+    answer = _strip()(data=data, key=f"people-{key}", on_picked_change=lambda: None)
     return int(answer.picked) if answer.picked is not None else None
+
+
+def places(track: KeypointTrack) -> list[list[float]]:
+    """Where somebody is in the video, now and then: time in seconds, then left, top, right and bottom in pixels."""
+    seen = np.flatnonzero(track.valid.any(axis=1))
+    if not len(seen):
+        return []
+    ticks = np.floor(track.time_s[seen] / _EVERY_S)
+    seen = seen[np.concatenate([[True], np.diff(ticks) > 0])]
+    seen = seen[:: max(1, -(-len(seen) // _MOST_PLACES))]
+    found = []
+    for row in seen:
+        xy = track.xy_px[row][track.valid[row]]
+        ends = [*xy.min(axis=0), *xy.max(axis=0)]
+        found.append([round(float(track.time_s[row]), 2), *(round(float(one)) for one in ends)])
+    return found
 
 
 def portrait(detection: Detection, track: KeypointTrack) -> NDArray[np.uint8] | None:
