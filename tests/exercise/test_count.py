@@ -240,3 +240,14 @@ def test_another_posture_between_repetitions_is_left_out() -> None:
     whole = count_exercise(motion, exercise("push_up"))
     assert len(whole) == 4
     assert all(rep.start_s >= take.set_bounds[0] for rep in whole.reps)
+
+
+def test_a_repetition_belongs_to_the_bout_in_which_it_turns() -> None:
+    """However long it takes to come back; the next bout doesn't get it."""
+    motion = filmed(take_of("squat", 7, reps=3))[1]
+    squat = exercise("squat")
+    last = count_exercise(motion, squat).reps[-1]
+    end_s = float(motion.time_s[-1])
+    assert count_exercise(motion, squat, (0.0, last.turn_s + 0.05)).reps[-1] == last
+    assert len(count_exercise(motion, squat, (0.0, last.turn_s - 0.05))) == 2
+    assert len(count_exercise(motion, squat, (last.turn_s + 0.05, end_s))) == 0

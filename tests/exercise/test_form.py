@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.body.angles import joint_angles
+from posepipe.body.motion import LABELS as VIEWS
 from posepipe.body.motion import Motion
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.form import (
@@ -20,6 +21,7 @@ from posepipe.exercise.form import (
     consistency,
     describe,
     rep_features,
+    rules_seen,
 )
 from posepipe.exercise.signal import difference_sigma, measure
 from posepipe.exercise.types import Form, Rejected, Repetition
@@ -186,3 +188,18 @@ def test_scores_lie_between_zero_and_one() -> None:
     reps, motion = _reps(0.003)
     scores = QualityModel().score("squat", motion, [(rep.start_s, rep.end_s) for rep in reps])
     assert ((scores > 0) & (scores <= 1)).all()
+
+
+def test_a_lean_is_as_uncertain_as_the_camera_s_tilt() -> None:
+    """A lean itself holds the tilt; how much it changes doesn't, for the tilt stays."""
+    pose, _ = filmed(take_of("squat", 61, reps=2), noise_m=0.003, yaw_deg=0.0)
+    pose = replace(pose, sigma_m=np.full_like(pose.sigma_m, 0.001))
+    motion = Motion.from_pose(pose, joint_angles(pose))
+    squat, tilt_deg = exercise("squat"), measure(motion, "trunk_lean").shared_deg
+    lean = next(rule for rule in squat.rules if rule.code == "leaning_forward")
+    lean = replace(lean, views=frozenset(VIEWS))
+    sway = replace(lean, code="sway", at="rep", take="range")
+    (cycle, _) = count_exercise(motion, squat).reps
+    itself, change = rules_seen(motion, replace(squat, rules=(lean, sway)), cycle)
+    assert itself.sigma_deg > tilt_deg > 2.0 > change.sigma_deg
+    assert measure(motion, "knee_flexion").shared_deg == 0.0
