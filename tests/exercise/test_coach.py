@@ -16,6 +16,7 @@ from posepipe.exercise.coach import Coach
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.form import describe
 from posepipe.exercise.labels import LABELS
+from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import CoachState, ExerciseResult, Form, Level
 from posepipe.lab.people.exercises.takes import ExerciseTake
 from posepipe.reasons import Reason
@@ -108,6 +109,17 @@ def test_summary_holds_what_was_counted() -> None:
     states = _session(coach, pose, motion)
     summary = coach.summary()
     assert summary.exercise.reps_total == states[-1].reps == len(summary.exercise.bouts[0].reps)
+
+
+def test_a_live_hold_begins_and_ends_with_the_posture() -> None:
+    """Not with what the coach remembers, nor when the recogniser has noticed that it is over."""
+    take = take_of("plank", 1, context=1.0, fps_hz=15.0)
+    pose, motion = filmed(take, 1)
+    coach = Coach(recogniser=Recogniser())
+    _session(coach, pose, motion)
+    (bout,) = coach.summary().exercise.bouts
+    assert bout.label == "plank"
+    assert (bout.start_s, bout.end_s) == pytest.approx(take.set_bounds, abs=0.5)
 
 
 def test_ladder_frame_before_joint_before_form() -> None:
