@@ -61,6 +61,8 @@ _TILT_DEG, _LEAN_DEPTH_DEG = 5.0, 25.0
 its error besides the joints', from the one, and from the other at a trunk that points at the camera. On 150 synthetic
 sets 93 % of all errors then lie within 1.645 sigmas, and as many of leans beyond 35 degrees to or from the camera (by
 one factor for all 74 %)."""
+_LEANS = ("trunk_flexion", "trunk_lateral")
+"""Angles of the body that are leans, too."""
 _TORSO_PARTS = 0.25
 """Positions are counted in quarters of the trunk's length: about as much as 30 degrees at a limb's end."""
 DEPTH_WEIGHT = 0.3
@@ -137,8 +139,7 @@ def measure(motion: Motion, name: str) -> Measure:
         return Measure(name, deg, sigma * _TRUER[name])
     if name == "trunk_lean":
         deg, sigma, depth = _lean(motion)
-        alone = np.sqrt(sigma**2 + _TILT_DEG**2 + (_LEAN_DEPTH_DEG * depth) ** 2)
-        return replace(_one(name, deg, sigma * _TRUER[name]), alone_deg=alone[:, None])
+        return replace(_one(name, deg, sigma * _TRUER[name]), alone_deg=_tilted(sigma, depth)[:, None])
     if name == "legs_apart":
         return _one(name, *_apart(motion))
     if name not in MEASURES:
@@ -148,9 +149,9 @@ def measure(motion: Motion, name: str) -> Measure:
         return Measure(name, blank, blank)
     names = [f"left_{name}", f"right_{name}"] if MEASURES[name] else [name]
     columns = [motion.angles.names.index(n) for n in names]
-    return Measure(
-        name, motion.angles.deg[:, columns].astype(np.float64), motion.angles.sigma_deg[:, columns].astype(np.float64)
-    )
+    deg, sigma = (part[:, columns].astype(np.float64) for part in (motion.angles.deg, motion.angles.sigma_deg))
+    alone = _tilted(sigma, _lean(motion)[2][:, None]) if name in _LEANS else None
+    return Measure(name, deg, sigma, alone)
 
 
 def difference_sigma(change_deg: Array, one_deg: Array, other_deg: Array) -> Array:
@@ -201,6 +202,11 @@ def _bends(motion: Motion, joints: Sequence[str]) -> tuple[Array, Array]:
     cos = np.clip((u * v).sum(axis=-1) / (one * two), -1.0, 1.0)
     var = (sp / one) ** 2 + (sr / two) ** 2 + sq**2 * (1 / one**2 + 1 / two**2 - 2 * cos / (one * two))
     return 180.0 - np.degrees(np.arccos(cos)), np.degrees(np.sqrt(np.maximum(var, 0.0)))
+
+
+def _tilted(sigma_deg: Array, depth: Array) -> Array:
+    """Sigma of a lean by itself, of the joints' share and of the trunk's share in depth."""
+    return np.asarray(np.sqrt(sigma_deg**2 + _TILT_DEG**2 + (_LEAN_DEPTH_DEG * depth) ** 2))
 
 
 def _lean(motion: Motion) -> tuple[Array, Array, Array]:
