@@ -143,7 +143,12 @@ def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tup
                 out.append(Bout(OTHER, item.confidence, *span, _plain(paced)))
                 continue
             counted = Counted(paced.reps)
-        out.append(Bout(item.label, item.confidence, *span, *_sure(motion, exercise, span, counted)))
+        reps, rejected = _sure(motion, exercise, span, counted)
+        if not reps and len(paced) >= ANALYSE.agreed:
+            # It repeats, and not as what it was named.
+            out.append(Bout(OTHER, item.confidence, *span, _plain(paced), rejected))
+            continue
+        out.append(Bout(item.label, item.confidence, *span, reps, rejected))
     return tuple(out)
 
 

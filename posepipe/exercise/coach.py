@@ -19,7 +19,9 @@ from posepipe.exercise.analyse import result_of
 from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
 from posepipe.exercise.count import Counted, Cycle, RepCounter, RepStep
 from posepipe.exercise.effort import UNKNOWN, lift_speed, lifted_joint
+from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.form import advice, beyond_doubt, describe, view_of
+from posepipe.exercise.hold import held
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.signal import Measure, measure
 from posepipe.exercise.types import Bout, CoachState, Feedback, Form, Level, Phase, Rejected, Repetition, SessionSummary
@@ -198,6 +200,8 @@ class Coach:
             since = max((rep.end_s for bout in self._done for rep in bout.reps), default=-np.inf)
             past = [item for item in self._past if item[0].time_s[0] > since] or [self._past[-1]]
             start_s = float(past[0][0].time_s[0]) if self.exercise is None else time_s
+            if self.exercise is None and not self.catalogue[label].counted:
+                start_s = max(start_s, self._held((time_s - WINDOW_S, time_s))[0])
             self._open = _Open(label, start_s, RepCounter(self.catalogue[label]))
             cut = [replace(bout, end_s=min(bout.end_s, start_s)) for bout in self._done]
             self._done = [bout for bout in cut if bout.end_s > bout.start_s]
@@ -248,8 +252,15 @@ class Coach:
             return Repetition(cycle.start_s, cycle.turn_s, cycle.end_s)
         return describe(Motion.from_frames(past), exercise, Counted((cycle,)))[0]
 
+    def _held(self, span: tuple[float, float]) -> tuple[float, float]:
+        """When a posture was reached and left, of what is remembered."""
+        return held(Motion.from_frames(self._past), span) if len(self._past) > 1 else span
+
     def _closed(self, bout: _Open, end_s: float) -> Bout:
         self._timed(bout)
+        if self.exercise is None and not bout.counter.exercise.counted:
+            # It is known to be over a second or two after it was left.
+            end_s = self._held((max(bout.start_s, end_s - 2.0 * WINDOW_S), end_s))[1]
         # The counter learns of the other side and of the true end later than it counts.
         cycles = [bout.counter.cycles[i] for i in bout.cycle_of[: len(bout.reps)]]
         reps = [

@@ -58,9 +58,7 @@ class CountSettings:
     seen_share: float = setting(
         0.3, "share of a clip's frames in which the signal must be seen; else another measure is taken", source=_SWEPT
     )
-    margin_s: float = setting(
-        1.0, "a clip is followed from so long before a bout", unit="s", source=_SWEPT
-    )
+    margin_s: float = setting(1.0, "a clip is followed from so long before a bout", unit="s", source=_SWEPT)
     outside: float = setting(
         0.5,
         "share of a repetition in which a limb is beyond the picture's edge where that is why it wasn't seen",

@@ -347,7 +347,9 @@ class Judge:
             size = _extreme(deg, _HIGH) - _extreme(deg, _LOW)
             return size, difference_sigma(size, spread, spread)
         take = {"min": _LOW, "max": _HIGH}.get(rule.take)
-        return (_mean(deg) if take is None else _extreme(deg, take)), np.hypot(spread, seen.shared_deg)
+        if seen.alone_deg is not None:
+            spread = _typical(_window(self._motion, replace(seen, sigma_deg=seen.alone_deg), low, high)[1])
+        return (_mean(deg) if take is None else _extreme(deg, take)), spread
 
 
 def _about(motion: Motion, seen: Measure, cycle: Cycle, moment_s: float) -> tuple[Array, Array]:

@@ -105,7 +105,7 @@ def _reached(at: Array, pose: Array, settings: HoldSettings) -> float | None:
 
 
 def _two_postures(before: Array, after: Array, x: Array) -> tuple[Array, Array, Array]:
-    """Least squares of poses (T, D) by two postures with weights (G, T): these (G, D), and the squares explained (G,)."""
+    """Poses (T, D) as two postures weighed (G, T), by least squares: these (G, D), and the squares explained (G,)."""
     aa, ab, bb = (before**2).sum(axis=1), (before * after).sum(axis=1), (after**2).sum(axis=1)
     ax, bx = before @ x, after @ x
     whole = (aa * bb - ab**2)[:, None]

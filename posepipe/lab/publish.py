@@ -93,7 +93,7 @@ COMMANDS: Mapping[str, str] = {
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
     "holds": "evaluate holds --sets 60",
-    "form-power": "evaluate form-power --sets 220",
+    "form-power": "evaluate form-power --sets 440",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
     "gait": "evaluate gait --walks 12",

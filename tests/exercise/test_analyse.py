@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from exercise_kit import CATALOGUE, Told, filmed, keypoints_of, take_motion, take_of, without
 
+from posepipe.body.angles import joint_angles
+from posepipe.body.motion import Motion
 from posepipe.exercise.analyse import analyse_exercise, bouts, clip_label
-from posepipe.exercise.recognise import Recogniser, Segment
+from posepipe.exercise.count import count_exercise
+from posepipe.exercise.form import beyond_doubt, describe
+from posepipe.exercise.labels import LABELS
+from posepipe.exercise.recognise import Recogniser, Segment, WindowScores, segments
 from posepipe.exercise.types import ExerciseResult
 from posepipe.reasons import Reason
 from posepipe.record.codec import exercise_from, exercise_json, plain
 from posepipe.reports.exercise import exercise_caption
+from posepipe.skeleton import BODY21
 from posepipe.types import Angles, KeypointTrack
 
 
@@ -167,6 +173,41 @@ def test_a_wrong_name_does_not_lose_the_count(wrong: str) -> None:
     assert bout.label == "other" and len(bout.reps) == 5
 
 
+def test_feet_out_of_the_picture_do_not_hide_a_squat() -> None:
+    """Ankles of which nothing is known leave the knees in doubt; the hips see the squat."""
+    pose = filmed(take_of("squat", 7, reps=1))[0]
+    sigma_m = pose.sigma_m.copy()
+    for joints, counted in ((("left_ankle", "right_ankle"), 1), (BODY21.joints, 0)):
+        sigma_m[:, BODY21.indices(*joints)] = 1.5
+        doubtful = replace(pose, sigma_m=sigma_m)
+        motion = Motion.from_pose(doubtful, joint_angles(doubtful))
+        squat = CATALOGUE["squat"]
+        assert not beyond_doubt(describe(motion, squat, count_exercise(motion, squat)))[0]
+        assert analyse_exercise(motion, Told("squat")).reps_total == counted
+
+
+class Unsure(Told):
+    """Knows that an exercise is done, and not quite which."""
+
+    def probabilities(self, motion: Motion) -> WindowScores:
+        scores = super().probabilities(motion)
+        table = np.zeros_like(scores.probability)
+        table[:, LABELS.index(self.label)] = 0.4
+        table[:, LABELS.index("pull_up")] = 0.15
+        table[:, LABELS.index("other")] = 0.45
+        return replace(scores, probability=table)
+
+
+def test_repetitions_name_an_exercise_in_doubt() -> None:
+    """Squats whose squats all are repetitions; they aren't curls, though something was counted."""
+    motion = filmed(take_of("squat", 7, reps=5))[1]
+    assert segments(Unsure("squat").probabilities(motion))[0].likely == ("squat", pytest.approx(0.4))
+    (bout,) = analyse_exercise(motion, Unsure("squat")).bouts
+    assert bout.label == "squat" and len(bout.reps) == 5 and bout.confidence == 0.4
+    (bout,) = analyse_exercise(motion, Unsure("bicep_curl")).bouts
+    assert bout.label == "other" and len(bout.reps) == 5
+
+
 def test_a_clip_cut_at_the_turn_counts_whole_repetitions() -> None:
     """From the first turn to the last of five there are three squats, whatever repeats from turn to turn."""
     motion = take_motion(take_of("squat", 7, reps=5))
@@ -188,6 +229,14 @@ def test_a_moment_like_something_else_does_not_part_a_set() -> None:
         assert len(done) == bouts_found
         if bouts_found == 1:
             assert len(done[0].reps) == 5 and 0.7 < done[0].confidence < 0.9
+
+
+def test_slow_motion_that_is_counted_in_part_counts_the_same() -> None:
+    """Some squats are counted at their slow pace; the whole set is, looked at faster."""
+    motion = filmed(take_of("squat", 1, reps=6), 3)[1]
+    result = analyse_exercise(replace(motion, time_s=4.0 * motion.time_s), Recogniser())
+    assert result.reps_total == 6
+    assert float(np.median([rep.end_s - rep.start_s for bout in result.bouts for rep in bout.reps])) > 6.0
 
 
 def test_slow_motion_counts_the_same() -> None:

@@ -264,3 +264,14 @@ def test_an_hour_of_standing_still_is_forgotten() -> None:
     for i in range(72_000):
         counter.step(i / 20.0, np.full(2, 10.0))
     assert all(len(track._fall) < 10 for track in counter._tracks)
+
+
+def test_a_repetition_belongs_to_the_bout_in_which_it_turns() -> None:
+    """However long it takes to come back; the next bout doesn't get it."""
+    motion = filmed(take_of("squat", 7, reps=3))[1]
+    squat = exercise("squat")
+    last = count_exercise(motion, squat).reps[-1]
+    end_s = float(motion.time_s[-1])
+    assert count_exercise(motion, squat, (0.0, last.turn_s + 0.05)).reps[-1] == last
+    assert len(count_exercise(motion, squat, (0.0, last.turn_s - 0.05))) == 2
+    assert len(count_exercise(motion, squat, (last.turn_s + 0.05, end_s))) == 0
