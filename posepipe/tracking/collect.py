@@ -52,7 +52,7 @@ class TrackSettings:
     still_weight: float = setting(0.02, "what a person counts who doesn't move", source="judgement")
     guessed: float = setting(
         0.5, "median score under which a joint is guessed: what it seems to move doesn't count where others are seen",
-        source="judgement: the arm behind a filmed poster's body jumped about at 0.1, the one before it was seen at 0.9",
+        source="judgement: of a filmed poster the hidden arm jumped about at 0.1, the other was seen at 0.9",
     )  # fmt: skip
 
 
@@ -350,7 +350,7 @@ def _liveliness(tracks: Sequence[KeypointTrack], settings: TrackSettings = TRACK
 
 
 def movement(track: KeypointTrack, settings: TrackSettings = TRACKS) -> float:
-    """How much the limbs move against the trunk, in body sizes: standard deviation of the livelier joints that are seen.
+    """How much the limbs move against the trunk, in body sizes: standard deviation of the livelier joints seen.
 
     The place in the picture doesn't count: a picture on a wall passes by when the camera turns. The range from the 5th
     to the 95th percentile stands for the deviation. 0 with fewer than three frames in which all limbs are known.

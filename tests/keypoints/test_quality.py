@@ -49,9 +49,9 @@ def test_a_missing_network_names_its_command(at_hand: set[str]) -> None:
 
 def test_standard_looks_at_every_frame() -> None:
     assert looks_hz("standard") == looks_hz("auto") == math.inf
-    for quality in ("fast", "best"):
+    for name in ("fast", "best"):
         # At least twice the 6 Hz that smoothing leaves, and no more than every other picture of the usual film.
-        assert 12.0 < looks_hz(quality) <= 15.0
+        assert 12.0 < looks_hz(name) <= 15.0
 
 
 def test_config_takes_one_of_quality_and_detector(at_hand: set[str]) -> None:
