@@ -345,18 +345,12 @@ class Calibration:
     crops: Image
 
 
-def calibration_frames(count: int, seed: int = 0, *, empty: int = 0) -> Calibration:
-    """Render so many pictures; the same for the same seed.
-
-    Args:
-        count: of them.
-        seed: of the random numbers.
-        empty: every so many holds nobody; 0 for none.
-    """
+def calibration_frames(count: int, seed: int = 0) -> Calibration:
+    """Render so many pictures; the same for the same seed."""
     pictures, squares, crops = [], [], []
     for i in range(count):
         rng = np.random.default_rng((seed, i))
-        picture, roi = _picture(rng, nobody=empty > 0 and i % empty == empty - 1)
+        picture, roi = _picture(rng)
         square = letterbox(picture.shape[1], picture.shape[0])
         pictures.append(picture)
         squares.append(square.crop(picture, INPUT_PX, cv2.BORDER_CONSTANT))
@@ -364,8 +358,8 @@ def calibration_frames(count: int, seed: int = 0, *, empty: int = 0) -> Calibrat
     return Calibration(tuple(pictures), np.stack(squares), np.stack(crops))
 
 
-def _picture(rng: np.random.Generator, *, nobody: bool = False) -> tuple[Image, Roi]:
-    """A picture, and about where a person detector would look; with `nobody` there is none where it looks."""
+def _picture(rng: np.random.Generator) -> tuple[Image, Roi]:
+    """A picture, and about where a person detector would look."""
     width, height = _SIZES[rng.integers(len(_SIZES))]
     shape = BodyShape.random(rng)
     stance = Stance(heading_deg=float(rng.uniform(0, 360)), width_m=float(rng.uniform(0.15, 0.6)))
@@ -379,8 +373,7 @@ def _picture(rng: np.random.Generator, *, nobody: bool = False) -> tuple[Image, 
             break
     center = (float(middle[0]), float(middle[1]))
     room = Room.random(rng, center) if rng.random() < 0.6 else clutter(rng, width, height)
-    people = [] if nobody else [Person(xyz, shape)]
-    image = render_frame(people, camera, scene=room, light=Light.random(rng), supersample=1)
+    image = render_frame([Person(xyz, shape)], camera, scene=room, light=Light.random(rng), supersample=1)
     image = degrade(image, rng, blur_px=float(rng.uniform(0, 1.2)), noise=float(rng.uniform(0, 8)))
     if rng.random() < 0.3:
         turn = int(rng.integers(3))
