@@ -37,7 +37,7 @@ __all__ = ["Plan", "bundle_bytes", "check_folder", "runner_text", "write_bundle"
 
 SCHEMA = 1
 _FORMATS = ("onnx", "ort")
-_NAMES = ("manifest.json", "run_edge.py", "notice", "readme.md", "report.json", "report.md")
+_NAMES = ("manifest.json", "run_edge.py", "pose.cpp", "notice", "readme.md", "report.json", "report.md")
 _SCIPY = "exporters.edge.scipy_parts"
 _MODELS = "exporters.edge.runner"
 _REPLACED = {
@@ -75,6 +75,7 @@ Bazarevsky, Grishchenko, Raveendran, Zhu, Zhang, Grundmann: BlazePose: On-device
 ORT_WEB_FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page takes from onnxruntime-web's ``dist`` folder."""
 _PAGE = Path(__file__).resolve().parent / "web_page" / "index.html"
+_EXAMPLE = Path(__file__).resolve().parent / "pose.cpp"
 
 
 def notice(manifest: Mapping[str, Any]) -> str:
@@ -117,7 +118,7 @@ Not a medical device.
 {chr(10).join(rows)}
 
 `run_edge.py` checks every file's sha256 against `manifest.json` before it opens it, and stops with exit code 4 naming
-the file that is damaged, cut short or swapped.
+the file that is damaged, cut short or swapped. `pose.cpp` shows how a program in C++ gets from pictures to joints.
 {web}
 ## Measured
 
@@ -178,6 +179,7 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
         text = runner_text()
         (made / "run_edge.py").write_text(text, encoding="utf-8")
         (made / "run_edge.py").chmod(0o755)
+        shutil.copyfile(_EXAMPLE, made / "pose.cpp")
         manifest = _manifest(plan, entries, text)
         (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         _write_tables(made / "tables")

@@ -16,18 +16,24 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from exporters.edge import graphs
 from exporters.edge.measure import calibration_frames
-from exporters.edge.rounding import equalised, unbiased
+from exporters.edge.rounding import equalised, rounded_weights, unbiased
 from posepipe.body.lift import SigmaCalibration
 from posepipe.errors import ModelError, UsageError
 from posepipe.keypoints.blazepose_models import blazepose_files
 from posepipe.weights import find_model, list_cards
 
-__all__ = ["OPTIONAL", "VARIANTS", "Network", "build", "dynamic_int8", "float_networks", "half_weights", "static_int8"]
+__all__ = [
+    "OPTIONAL", "VARIANTS", "Network", "build", "byte_weights", "dynamic_int8", "float_networks", "half_weights",
+    "static_int8",
+]  # fmt: skip
 
 VARIANTS = ("float32", "float16", "int8")
 STATIC_OPS = ("Conv", "Add", "MaxPool", "Resize", "Clip")
 
 _LEAST_WEIGHTS = 64  # Smaller tensors stay as they are.
+# Convolutions of fewer keep float16 where only weights become bytes: stem, depthwise ones and heads, 2 % of the size,
+# and nine tenths of the error of the detector's scores.
+_LITTLE = 6000
 _FLOAT16_MAX = 65504.0
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU")
 
@@ -41,8 +47,8 @@ _PICTURES = 64
 _MEASURED_ON = 4
 """Every so many of them tell the size and mean of channels; more tell nothing more."""
 # Layers that stay float32 at the beginning, and the share of them at the end, where the picture has shrunk to a few
-# cells. Chosen on rendered pictures: the detector runs in few frames and can afford more.
-_KEPT = {"detector": (10, 3), "landmarks": (4, 4)}
+# cells. Chosen on rendered pictures.
+_KEPT = {"landmarks": (4, 4)}
 
 
 def half_weights(model: ModelProto) -> ModelProto:
@@ -64,6 +70,38 @@ def half_weights(model: ModelProto) -> ModelProto:
     body = list(graph.node)
     del graph.node[:]
     graph.node.extend([*casts, *body])
+    onnx.checker.check_model(small)
+    return small
+
+
+def byte_weights(model: ModelProto, *, exclude: Sequence[str] = ()) -> ModelProto:
+    """Convolutions' weights as int8 with a scale for each channel, made float32 once, when the network is loaded.
+
+    What is computed stays float32. ``Cast`` and ``Mul`` in place of ``DequantizeLinear``, which ONNX Runtime would keep
+    and do again for every picture.
+
+    Args:
+        model: float32.
+        exclude: outputs of convolutions that keep their weights.
+    """
+    small = named(model)
+    graph = small.graph
+    weights = {node.input[1] for node in graph.node if node.op_type == "Conv" and node.output[0] not in exclude}
+    made = []
+    for tensor in list(graph.initializer):
+        if tensor.name not in weights or tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < _LEAST_WEIGHTS:
+            continue
+        name, (steps, step) = tensor.name, rounded_weights(values)
+        tensor.CopyFrom(numpy_helper.from_array(steps, f"{name}_i8"))
+        graph.initializer.append(numpy_helper.from_array(step, f"{name}_step"))
+        made.append(helper.make_node("Cast", [f"{name}_i8"], [f"{name}_float"], f"{name}_cast", to=TensorProto.FLOAT))
+        made.append(helper.make_node("Mul", [f"{name}_float", f"{name}_step"], [name], f"{name}_scale"))
+    body = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*made, *body])
     onnx.checker.check_model(small)
     return small
 
@@ -252,11 +290,22 @@ def build(network: Network, variant: str) -> ModelProto:
         return half_weights(network.model)
     if network.name == "lifter":
         return half_weights(dynamic_int8(network.model))
+    if network.name == "detector":
+        # It runs when somebody is looked for only, and decides who is there.
+        little = _little(network.model)
+        even = unbiased(network.model, _feeds("detector")[::_MEASURED_ON], little)
+        return half_weights(byte_weights(even, exclude=little))
     if network.name not in _KEPT:
         return named(network.model)
     feeds, kept = _feeds(network.name), _kept_in_float(network)
     even = equalised(network.model, feeds[::_MEASURED_ON])
     return half_weights(static_int8(unbiased(even, feeds[::_MEASURED_ON], kept), feeds, exclude=kept))
+
+
+def _little(model: ModelProto) -> list[str]:
+    """Outputs of convolutions of few weights."""
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
+    return [node.output[0] for node in model.graph.node if node.op_type == "Conv" and sizes[node.input[1]] < _LITTLE]
 
 
 def _kept_in_float(network: Network) -> list[str]:

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
-__all__ = ["equalised", "unbiased"]
+__all__ = ["equalised", "rounded_weights", "unbiased"]
 
 FloatArray = NDArray[np.float32]
 
@@ -71,12 +71,18 @@ def unbiased(model: ModelProto, feeds: Feeds, kept: Collection[str] = ()) -> Mod
     weights = _weights(model)
     for node in rounded:
         kernel = weights[node.input[1]]
-        step = np.abs(kernel).max(axis=(1, 2, 3), keepdims=True) / _STEPS
-        error = np.round(kernel / np.where(step > 0.0, step, 1.0)) * step - kernel
+        steps, step = rounded_weights(kernel)
+        error = steps * step - kernel
         mean = means[node.input[0]]
         shift = error.sum(axis=(2, 3)) * (mean[:, None] if _depthwise(node) else mean[None])
         weights[node.input[2]] = weights[node.input[2]] - shift.sum(axis=1)
     return _with_weights(model, weights)
+
+
+def rounded_weights(kernel: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
+    """Weights (O, I, H, W) in whole steps, and each output channel's step (O, 1, 1, 1)."""
+    step = (np.abs(kernel).max(axis=(1, 2, 3), keepdims=True) / _STEPS).astype(np.float32)
+    return np.round(kernel / np.where(step > 0.0, step, 1.0)).astype(np.int8), step
 
 
 def _streams(model: ModelProto, makers: Mapping[str, NodeProto]) -> list[set[str]]:

@@ -325,6 +325,12 @@ class Refiner:
         Minus twice a log-likelihood: distance from the detected rays and from motion without acceleration (Student's t
         detectors jump), from the clip's bones, and the network's own log sigma.
         """
+        still = pose @ known.encoded.rotation
+        doubt = self._alone(known, pose) + _shared(_motion(known, still)) + 3.0 * log_ratio.sum(1)
+        return np.asarray(doubt, dtype=np.float32)
+
+    def _alone(self, known: _Known, pose: FloatArray) -> FloatArray:
+        """The part of `doubt` that a frame (F,) has by itself: rays and bones."""
         seen, freedom = known.seen & OWN_JOINTS, STEADY.freedom
         doubt = np.divide(1.0, np.maximum(known.ray_weight, 1e-6))
         root, _ = estimate_root(pose, known.sigma_m, known.rays, doubt, seen)
@@ -334,28 +340,27 @@ class Refiner:
         reprojection = np.where(seen, (freedom + 2.0) * np.log1p(distance / freedom), 0.0).sum(1)
         spread = known.sigma_m[:, BONES[:, 0]] ** 2 + known.sigma_m[:, BONES[:, 1]] ** 2
         bone = np.nan_to_num((bone_lengths(pose) - known.bone_m) ** 2 / spread).sum(1)
-        still = pose @ known.encoded.rotation
-        factors = known.factors[..., None, None]
-        accel = factors[:, 1] * still
-        accel[1:] += factors[1:, 0] * still[:-1]
-        accel[:-1] += factors[:-1, 2] * still[1:]
-        motion = (freedom + 3.0) * np.log1p((accel**2).sum(-1) / (STEADY.acceleration_mps2**2 * freedom))
-        return np.asarray(reprojection + bone + _shared(motion.sum(1)) + 3.0 * log_ratio.sum(1), dtype=np.float32)
+        return np.asarray(reprojection + bone)
 
     def _gate(
         self, known: _Known, pose: FloatArray, log_ratio: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
         """Give frames whose doubt rises their first estimate back, until none is left."""
-        nothing = np.zeros_like(log_ratio)
-        before = self.doubt(known, known.first_m, nothing)
+        both, ratio = (known.first_m, pose), (np.zeros_like(log_ratio), log_ratio)
+        before = self.doubt(known, known.first_m, ratio[0])
+        # What frames have by themselves is told once for either estimate.
+        alone = [self._alone(known, one) for one in both]
+        still = [one @ known.encoded.rotation for one in both]
+        scale = [3.0 * one.sum(1) for one in ratio]
         taken = np.ones(len(pose), dtype=bool)
         for _ in range(20):
-            mixed = np.where(taken[:, None, None], pose, known.first_m)
-            after = self.doubt(known, mixed, np.where(taken[:, None], log_ratio, nothing))
+            motion = _motion(known, np.where(taken[:, None, None], still[1], still[0]))
+            after = np.where(taken, alone[1], alone[0]) + _shared(motion) + np.where(taken, scale[1], scale[0])
+            after = np.asarray(after, dtype=np.float32)
             worse = after > before
             # A frame that went back can raise its neighbours' accelerations: they go back with it.
             if not worse.any():
-                return mixed, before, after, taken
+                return np.where(taken[:, None, None], pose, known.first_m), before, after, taken
             back = worse & ~taken
             near = np.zeros_like(worse)
             for shift in (1, 2):
@@ -370,6 +375,17 @@ def _cut(pose: PoseTrack, part: slice) -> PoseTrack:
     names = [item.name for item in fields(pose) if isinstance(getattr(pose, item.name), np.ndarray)]
     some: dict[str, Any] = {name: getattr(pose, name)[part] for name in names}
     return replace(pose, **some)
+
+
+def _motion(known: _Known, still: FloatArray) -> FloatArray:
+    """Minus twice the log-likelihood of each frame's (F,) accelerations, of poses (F, 21, 3) that aren't turned."""
+    factors = known.factors[..., None, None]
+    accel = factors[:, 1] * still
+    accel[1:] += factors[1:, 0] * still[:-1]
+    accel[:-1] += factors[:-1, 2] * still[1:]
+    freedom = STEADY.freedom
+    motion = (freedom + 3.0) * np.log1p((accel**2).sum(-1) / (STEADY.acceleration_mps2**2 * freedom))
+    return np.asarray(motion.sum(1))
 
 
 def _shared(motion: FloatArray) -> FloatArray:

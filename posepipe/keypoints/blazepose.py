@@ -8,6 +8,7 @@ Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking (2020).
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,8 +123,11 @@ class Networks:
     """
 
     def __init__(self, detector: bytes, landmarks: bytes, threads: int | None = None) -> None:
-        self.finder = PersonFinder(detector, threads)
-        self._landmarks: InferenceSession = open_session(landmarks, threads=threads)
+        # Side by side: opening takes as long as a dozen pictures, and nothing can be watched before.
+        with ThreadPoolExecutor(1) as aside:
+            finder = aside.submit(PersonFinder, detector, threads)
+            self._landmarks: InferenceSession = open_session(landmarks, threads=threads)
+            self.finder = finder.result()
 
     def landmarks(self, image: NDArray[np.uint8], roi: Roi) -> Person:
         """Landmarks of the person in a region of interest of a picture (H, W, 3) BGR.

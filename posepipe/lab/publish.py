@@ -61,7 +61,9 @@ _CLIPS = "../shared/videos --results runs/clips"
 COMMANDS: Mapping[str, str] = {
     "speed": "bench ../shared/videos/lateralraise_01_front.mp4",
     "speed-sample": "bench",
-    "speed-suite": "bench ../shared/videos/lateralraise_01_front.mp4 --suite --repeats 5",
+    # Bundles made by: posepipe export edge --out runs/bundle/int8 --no-report, and the same with --variant float32.
+    "speed-suite": "bench ../shared/videos/lateralraise_01_front.mp4 --suite --repeats 5 "
+    "--bundle runs/bundle/float32 --bundle runs/bundle/int8",
     "detector": "evaluate detector --data ../shared/videos --max-frames 25",
     "multiview": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single",
     "multiview-heavy": "evaluate multiview --data ../shared/videos/multiview/pose2sim_single --no-mediapipe "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exporters.edge import graphs
 from exporters.edge import networks as variants
+from exporters.edge.rounding import rounded_weights
 from posepipe.body.lift import Lifter
 from posepipe.inference import open_session
 from posepipe.keypoints import finder as ssd
@@ -164,6 +165,27 @@ def test_static_int8_is_near_and_keeps_what_it_is_told_to() -> None:
     kinds = {tensor.name: tensor.data_type for tensor in half.graph.initializer}
     assert kinds["w0"] == onnx.TensorProto.FLOAT
     assert any(kind == onnx.TensorProto.INT8 for kind in kinds.values())
+
+
+def test_byte_weights_are_rounded_weights_in_a_float_network() -> None:
+    rng = RNG(3)
+    model = toy(rng)
+    feed = {"x": rng.uniform(0, 1, (1, 3, 16, 16)).astype(np.float32)}
+    small = variants.byte_weights(model)
+    kinds = {tensor.name: tensor.data_type for tensor in small.graph.initializer}
+    assert kinds["w0_i8"] == kinds["w1_i8"] == onnx.TensorProto.INT8 and "w0" not in kinds
+    wanted, got = run(model, feed)["y"], run(small, feed)["y"]
+    assert 0.0 < np.abs(got - wanted).max() < 0.05 * np.ptp(wanted)
+    # The same weights in whole steps, by hand.
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    for tensor in whole.graph.initializer:
+        if tensor.name in ("w0", "w1"):
+            steps, step = rounded_weights(onnx.numpy_helper.to_array(tensor))
+            tensor.CopyFrom(onnx.numpy_helper.from_array(steps * step, tensor.name))
+    np.testing.assert_allclose(run(whole, feed)["y"], got, atol=1e-5)
+    kept = variants.byte_weights(model, exclude=["a"])
+    assert {"w0", "w1_i8"} <= {tensor.name for tensor in kept.graph.initializer}
 
 
 def test_half_weights_leave_scales_alone() -> None:
