@@ -8,7 +8,7 @@ from exercise_kit import exercise, filmed, take_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.exercise.count import RepCounter, count_exercise
+from posepipe.exercise.count import COUNT, RepCounter, count_exercise
 from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.repeats import count_any
 from posepipe.exercise.signal import low_pass, measure
@@ -113,7 +113,11 @@ def test_fidgeting_counts_nothing(deep: float, noise: float, seed: int) -> None:
     time_s, deg = _curve((0, 5), (1, 5 + deep), (2, 5), (3, 5 + deep), (4, 5), (6, 5))
     deg = deg + np.random.default_rng(seed).normal(0, noise, deg.shape)
     counter = _live("squat", time_s, deg)
-    assert not counter.cycles and not counter.rejected
+    assert not counter.cycles
+    # Noise may carry the deepest of these over the swing that is looked at: too shallow then, which counts nothing.
+    assert {item.reason for item in counter.rejected} <= {Reason.TOO_SHALLOW}
+    if deep + 5.0 * noise < COUNT.looked_at * exercise("squat").min_range_deg:
+        assert not counter.rejected
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import json
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from exporters.edge import bundle as bundle_module
@@ -25,7 +25,9 @@ FRAMES = 4
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    found = sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    spec = find_spec("onnxruntime")
+    assert spec is not None and spec.origin is not None
+    found = sorted(Path(spec.origin).parent.glob("capi/libonnxruntime.so*"))
     if not found:
         pytest.skip("this ONNX Runtime holds no library for C++")
     return found[0]

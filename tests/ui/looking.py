@@ -89,8 +89,21 @@ def tick(page: Any, row: int) -> None:
     page.get_by_test_id("stDataFrame").first.click(position={"x": 17, "y": 35 * (row + 1) + 17})
 
 
+def open_row(page: Any, row: int) -> None:
+    """Tick a row of the library and wait for its result. A table that is drawn anew just then loses the click."""
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    for _ in range(4):
+        tick(page, row)
+        for _ in range(60):
+            if page.locator("iframe[srcdoc]").count():
+                break
+            page.wait_for_timeout(250)
+        else:
+            continue
+        break
+    page.locator("iframe[srcdoc]").wait_for()
+
+
 def open_result(page: Any, name: str) -> None:
     """Open a result of the library."""
-    page.get_by_test_id("stDataFrame").first.wait_for()
-    tick(page, LIBRARY.index(name))
-    page.locator("iframe[srcdoc]").wait_for()
+    open_row(page, LIBRARY.index(name))

@@ -122,6 +122,7 @@ def test_sample_is_one_click_and_its_result_stands_first(app: App, open_page: Op
     page.wait_for_function(
         """() => {
           const frame = document.querySelector('iframe[srcdoc]');
+          if (!frame) return false;
           return frame.clientHeight >= frame.contentDocument.body.scrollHeight - 2 && frame.clientHeight > 2000;
         }"""
     )
@@ -174,7 +175,7 @@ def test_walk_leads_to_its_gait_report(app: App, open_page: OpenPage) -> None:
     report.get_by_text("A screening aid").first.wait_for()
     page.get_by_role("heading", name="Gait", exact=True).wait_for()
     # All of it is in sight.
-    page.wait_for_function("document.querySelector('iframe[srcdoc]').clientHeight > 1000")
+    page.wait_for_function("document.querySelector('iframe[srcdoc]')?.clientHeight > 1000")
     # As dark as the page.
     body = report.locator("body")
     assert body.evaluate("body => getComputedStyle(body).backgroundColor") == "rgb(20, 23, 26)"

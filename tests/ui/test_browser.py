@@ -103,7 +103,7 @@ def test_upload_ends_with_report_and_playable_video(
     # The other way round: the report's slider moves the video.
     report.locator(".viewer input").fill("3")
     page.wait_for_function("Math.abs(document.querySelector('.st-key-player video').currentTime - 0.1) < 0.02")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="All files").click()
     assert waiting.value.suggested_filename == "person.zip"

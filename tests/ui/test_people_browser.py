@@ -12,7 +12,7 @@ from posepipe.record.folder import save
 from posepipe.record.people import assigned, clients, whose
 from tests.record.factory import make_person, make_recording
 from tests.ui.conftest import OpenPage, start_server
-from tests.ui.looking import tick
+from tests.ui.looking import open_row
 
 
 def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
@@ -40,8 +40,7 @@ def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
             page.goto(f"{url}/library")
             page.get_by_test_id("stDataFrame").first.wait_for()
             page.wait_for_timeout(1000)
-            tick(page, row)
-            page.locator("iframe[srcdoc]").wait_for()
+            open_row(page, row)
             page.get_by_role("combobox", name="Whose").click()
             page.get_by_role("option", name="Ada (P-01)").click()
             for _ in range(60):
