@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomllib
 
 from posepipe._version import __version__
 from posepipe.errors import InputError
@@ -18,6 +18,11 @@ from posepipe.gait.types import HEEL_STRIKE, SIDES, Abnormal, GaitResult, Walk
 from posepipe.pipeline import Config, Pipeline
 from posepipe.record.folder import load, save
 from posepipe.record.recording import Recording
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 __all__ = ["Stretch", "clip_row", "count_rows", "counted", "evaluate_counts", "read_counts"]
 

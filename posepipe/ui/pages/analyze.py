@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -95,33 +96,31 @@ def _scale(text: Texts, config: Config) -> str:
     return text("analyze.height_assumed")
 
 
+def _choice(text: Texts, key: str, options: Sequence[str], *, explained: bool = False) -> None:
+    """One of some options, the first at first."""
+    with remembered_box(key, options[0]):
+        st.selectbox(
+            text(f"analyze.{key}"),
+            options,
+            format_func=lambda name: text(f"{key}.{name}"),
+            key=key,
+            help=text(f"analyze.{key}_help") if explained else None,
+        )
+
+
 def _config(text: Texts) -> Config:
     task, subject, height, quality = st.columns(4, vertical_alignment="bottom")
-    with task, remembered_box("task", TASKS[0]):
-        st.selectbox(text("analyze.task"), TASKS, format_func=lambda name: text(f"task.{name}"), key="task")
-    with subject, remembered_box("subject", _SUBJECTS[0]):
-        st.selectbox(
-            text("analyze.subject"), _SUBJECTS, format_func=lambda name: text(f"subject.{name}"), key="subject"
-        )
+    with task:
+        _choice(text, "task", TASKS)
+    with subject:
+        _choice(text, "subject", _SUBJECTS)
     with height:
         _number("height_cm", text("analyze.height"), text("analyze.height_help"), 40, 260)
-    with quality, remembered_box("quality", QUALITIES[0]):
-        st.selectbox(
-            text("analyze.quality"),
-            QUALITIES,
-            format_func=lambda name: text(f"quality.{name}"),
-            key="quality",
-            help=text("analyze.quality_help"),
-        )
+    with quality:
+        _choice(text, "quality", QUALITIES, explained=True)
     shown, capture, camera, refine = st.columns(4, vertical_alignment="bottom")
-    with shown, remembered_box("anonymise", WAYS[0]):
-        st.selectbox(
-            text("analyze.anonymise"),
-            WAYS,
-            format_func=lambda name: text(f"anonymise.{name}"),
-            key="anonymise",
-            help=text("analyze.anonymise_help"),
-        )
+    with shown:
+        _choice(text, "anonymise", WAYS, explained=True)
     with capture:
         _number("capture_fps", text("analyze.capture"), text("analyze.capture_help"), 1, 10_000)
     with camera:
