@@ -8,19 +8,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from posepipe.exercise.types import ExerciseResult
+from posepipe.media.sources import open_source
+from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
 from posepipe.record.folder import save
+from posepipe.samples import SAMPLE_VIDEO
 from tests.record.factory import make_exercise, make_gait, make_person, make_recording
 from tests.ui.clips import fake_camera, squat_film
+from tests.ui.practice import practice
 
 CHROMIUM = Path("/usr/bin/chromium")
 OpenPage = Callable[..., Any]
@@ -100,9 +105,24 @@ def app(
         process.wait()
 
 
-@pytest.fixture
-def open_page(tmp_path: Path) -> Iterator[OpenPage]:
-    """Opens a page in a browser of its own; `camera` is a film, None refuses the camera."""
+@pytest.fixture(scope="session")
+def practice_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address of an app with the library of `tests.ui.practice`, and that library."""
+    if find_spec("streamlit") is None or find_spec("aiortc") is None:
+        pytest.skip("the extra app isn't installed")
+    folder = tmp_path_factory.mktemp("practice")
+    for name in ("library", "tmp"):
+        (folder / name).mkdir()
+    practice(folder / "library")
+    process, url = start_server(folder / "library", folder / "server.log", folder / "tmp")
+    yield url, folder / "library"
+    process.terminate()
+    process.wait(30)
+
+
+@contextmanager
+def browsing(shots: Path) -> Iterator[OpenPage]:
+    """A browser for as long as it is needed; what its pages showed at the end is kept as pictures in a folder."""
     if not CHROMIUM.exists() or find_spec("playwright") is None:
         pytest.skip("no chromium or no playwright")
     from playwright.sync_api import sync_playwright
@@ -126,13 +146,21 @@ def open_page(tmp_path: Path) -> Iterator[OpenPage]:
             pages.append(page)
             page.posepipe_requests = []
             page.on("request", lambda request: page.posepipe_requests.append(request.url))
+            page.on("websocket", lambda socket: page.posepipe_requests.append(socket.url))
             return page
 
         yield opened
         for number, page in enumerate(pages):
-            page.screenshot(path=tmp_path / f"page-{number}.png")
+            page.screenshot(path=shots / f"page-{number}.png")
         for browser in browsers:
             browser.close()
+
+
+@pytest.fixture
+def open_page(tmp_path: Path) -> Iterator[OpenPage]:
+    """Opens a page in a browser of its own; `camera` is a film, None refuses the camera."""
+    with browsing(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +169,17 @@ def squat_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("camera")
     film = squat_film(folder / "squats.mp4", reps=5)
     return fake_camera(film, folder / "squats.mjpeg", lead_s=8.0, still_s=40.0)
+
+
+@pytest.fixture(scope="session")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of the sample's person, twice, side by side."""
+    path = tmp_path_factory.mktemp("two") / "two.mp4"
+    with open_source(SAMPLE_VIDEO) as source:
+        width, height = source.info.width_px, source.info.height_px
+        with VideoWriter(path, width, height, 30.0) as writer:
+            for frame in source:
+                if 6.0 <= frame.time_s < 8.0:
+                    half = frame.image[:, width // 4 : 3 * width // 4]
+                    writer.write(np.concatenate([half, half[:, ::-1]], axis=1), frame.time_s - 6.0)
+    return path

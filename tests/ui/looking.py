@@ -84,23 +84,19 @@ LIBRARY = ("walk", "second", "first")
 """Rows of the library of `tests.ui.conftest`, from the top."""
 
 
+def rows(page: Any) -> Any:
+    """The library's rows."""
+    return page.locator(".list tbody tr")
+
+
 def tick(page: Any, row: int) -> None:
-    """Tick a row of a table, counted from 0; its cells are drawn on a canvas."""
-    page.get_by_test_id("stDataFrame").first.click(position={"x": 17, "y": 35 * (row + 1) + 17})
+    """Tick a row of the library, counted from 0, or take its tick away."""
+    rows(page).nth(row).get_by_role("checkbox").click()
 
 
 def open_row(page: Any, row: int) -> None:
-    """Tick a row of the library and wait for its result. A table that is drawn anew just then loses the click."""
-    page.get_by_test_id("stDataFrame").first.wait_for()
-    for _ in range(4):
-        tick(page, row)
-        for _ in range(60):
-            if page.locator("iframe[srcdoc]").count():
-                break
-            page.wait_for_timeout(250)
-        else:
-            continue
-        break
+    """Open a row of the library and wait for its result."""
+    rows(page).nth(row).get_by_role("button").click()
     page.locator("iframe[srcdoc]").wait_for()
 
 

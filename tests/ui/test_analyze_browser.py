@@ -13,26 +13,10 @@ import numpy as np
 import pytest
 
 from posepipe.media.sources import open_source
-from posepipe.media.writer import VideoWriter
-from posepipe.samples import SAMPLE_VIDEO
 from tests.ui.conftest import OpenPage
 from tests.ui.looking import finished, open_result
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture(scope="session")
-def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds of the sample's person, twice, side by side."""
-    path = tmp_path_factory.mktemp("two") / "two.mp4"
-    with open_source(SAMPLE_VIDEO) as source:
-        width, height = source.info.width_px, source.info.height_px
-        with VideoWriter(path, width, height, 30.0) as writer:
-            for frame in source:
-                if 6.0 <= frame.time_s < 8.0:
-                    half = frame.image[:, width // 4 : 3 * width // 4]
-                    writer.write(np.concatenate([half, half[:, ::-1]], axis=1), frame.time_s - 6.0)
-    return path
 
 
 def give(page: Any, *paths: Path) -> None:

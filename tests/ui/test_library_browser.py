@@ -64,11 +64,10 @@ def test_session_opens_and_deleting_is_asked_and_said(own: Path, open_page: Open
         box = page.get_by_role("textbox", name="Folder")
         box.fill(str(own))
         box.press("Enter")
-        page.get_by_test_id("stDataFrame").first.wait_for()
         # The newest row is the live session.
         tick(page, 0)
         page.get_by_role("heading", name="training").wait_for()
-        page.get_by_test_id("stDataFrame").nth(2).wait_for()
+        page.get_by_test_id("stDataFrame").nth(1).wait_for()
         tick(page, 0)
         tick(page, 3)
         page.get_by_role("heading", name="first").wait_for()

@@ -83,8 +83,6 @@ def test_two_videos_in_step_and_a_clip(open_page: OpenPage, tmp_path: Path) -> N
     try:
         page = open_page(locale="en-US")
         page.goto(f"{url}/library")
-        page.get_by_test_id("stDataFrame").first.wait_for()
-        page.wait_for_timeout(1000)
         tick(page, 0)
         page.locator("iframe[srcdoc]").wait_for()
         page.wait_for_timeout(500)

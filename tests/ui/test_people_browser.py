@@ -38,8 +38,6 @@ def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
         page.get_by_text("No session yet").wait_for()
         for row in range(3):
             page.goto(f"{url}/library")
-            page.get_by_test_id("stDataFrame").first.wait_for()
-            page.wait_for_timeout(1000)
             open_row(page, row)
             page.get_by_role("combobox", name="Whose").click()
             page.get_by_role("option", name="Ada (P-01)").click()

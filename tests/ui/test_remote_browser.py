@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from posepipe.record.folder import save
 from tests.record.factory import make_gait, make_person, make_recording
 from tests.ui.conftest import OpenPage, start_server
-from tests.ui.looking import only_this_machine, rtc, tick
+from tests.ui.looking import only_this_machine, open_row, rtc
 
 PASSWORD = "seven dwarfs"
 TAKE = "parent.document.title = top.document.title = 'taken'"
@@ -85,12 +86,11 @@ def test_from_elsewhere_no_file_or_camera_of_the_server_is_reached(remote: str, 
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Open").click()
     page.get_by_role("heading", name="Library", exact=True).wait_for()
-    page.get_by_text("Tick a row to open it").wait_for()
+    page.get_by_text("Click a row to open it").wait_for()
     # No box for a folder, and no folder's name.
     assert page.get_by_role("textbox", name="Folder").count() == 0
     assert "/hostile" not in page.content()
-    page.get_by_test_id("stDataFrame").first.wait_for()
-    tick(page, 0)
+    open_row(page, 0)
     frame = page.frame_locator("iframe[srcdoc]")
     frame.get_by_text("The movement in 3D").wait_for()
     page.wait_for_timeout(500)
@@ -111,3 +111,36 @@ def test_from_elsewhere_no_file_or_camera_of_the_server_is_reached(remote: str, 
     rtc(page).get_by_role("button", name="Start").wait_for()
     assert page.get_by_text("App's machine").count() == 0
     only_this_machine(page)
+
+
+@pytest.mark.parametrize(
+    ("locale", "password", "enter", "said"),
+    [
+        ("en-US", "Password", "Open", "Browsers give their camera only to pages on this machine"),
+        ("de-DE", "Passwort", "Öffnen", "Browser geben ihre Kamera nur an Seiten auf diesem Rechner"),
+    ],
+)
+def test_over_plain_http_one_box_says_how_the_camera_works(
+    remote: str, open_page: OpenPage, locale: str, password: str, enter: str, said: str
+) -> None:
+    if find_spec("ifaddr") is None:
+        pytest.skip("ifaddr isn't installed")
+    from posepipe.ui.certificate import addresses
+
+    if not addresses():
+        pytest.skip("this machine is in no network")
+    host, page = addresses()[0], open_page(locale=locale)
+    page.goto(f"http://{host}:{urlsplit(remote).port}")
+    page.get_by_label(password).fill(PASSWORD)
+    page.get_by_role("button", name=enter).click()
+    rtc(page).get_by_role("button", name="Start").wait_for()
+    page.get_by_role("alert").filter(has_text=said).wait_for()
+    page.wait_for_timeout(1500)
+    # As from another machine: this browser has no camera to give.
+    assert page.evaluate("[isSecureContext, navigator.mediaDevices === undefined]") == [False, True]
+    boxes = [one.inner_text() for one in page.get_by_role("alert").all() if one.is_visible() and one.inner_text()]
+    assert len(boxes) == 1
+    assert "posepipe app --https" in boxes[0]
+    assert not set("`*") & set(boxes[0])
+    assert rtc(page).get_by_role("button", name="Start").is_disabled()
+    assert {urlsplit(url).hostname for url in page.posepipe_requests if not url.startswith(("data:", "blob:"))} == {host}

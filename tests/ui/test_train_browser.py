@@ -181,8 +181,6 @@ def test_a_plan_of_two_exercises_is_trained_kept_and_read_again(
     assert [(step.exercise, step.reps, step.held_s) for step in kept.plan] == [("squat", 5, None), ("plank", None, 5.0)]
     # Opened again, and compared with a video's result.
     page.get_by_role("link", name="Library").click()
-    page.get_by_test_id("stDataFrame").first.wait_for()
-    page.wait_for_timeout(1000)
     tick(page, 0)
     page.get_by_role("heading", name="Monday").wait_for()
     tick(page, len(LIBRARY))

@@ -180,13 +180,15 @@ function draw(panel) {
   }
   pictures(panel, data);
   const shown = { start: !on, stop: on, pause: on, skip: on && data.endable, reset: data.begun, full: true };
-  const filled = panel.classList.contains("full");
+  const filled = panel.classList.contains("full"), held = panel.getRootNode().activeElement;
   panel.querySelectorAll("button").forEach(button => {
     const what = button.dataset.order, word = what === "full" && filled ? "leave" : what;
     button.textContent = data.words[word];
     button.hidden = !shown[what];
     button.disabled = what === "start" && data.blocked;
   });
+  // A button that goes hands on to the next, or whoever works with the keyboard would start from the page's top.
+  if (held?.hidden) panel.querySelector(on ? "[data-order=pause]" : "[data-order=start]").focus();
 }
 
 export default function ({ data, parentElement: root, setTriggerValue }) {

@@ -34,12 +34,20 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   return () => { clearInterval(looking); undo(); };
 }
 
+// Beside the video, outside of this component's own styles.
+const FRAME = `button.posepipe-person {
+  position: absolute; display: flex; align-items: flex-start; padding: 0 .2rem; white-space: nowrap; cursor: pointer;
+  font: 600 .8rem sans-serif; color: #fff; text-shadow: 0 0 3px #000, 0 0 3px #000; background: none;
+  border: 2px dashed #fff; border-radius: .4rem; outline: 1px dashed #000;
+}
+button.posepipe-person:focus-visible { border: 3px solid #fff; outline: 4px solid #0072b2; }`;
 const CONTROLS = 0.82;  // Below this share of its height a video has its own buttons.
 
 function follow(video, data, pick) {
   const box = video.parentElement;
   box.style.position = "relative";
-  box.querySelectorAll("button.posepipe-person").forEach(old => old.remove());
+  box.querySelectorAll(".posepipe-person").forEach(old => old.remove());
+  box.append(Object.assign(document.createElement("style"), { className: "posepipe-person", textContent: FRAME }));
   const frames = data.people.filter(person => person.places.length).map(person => {
     const button = document.createElement("button");
     button.type = "button";
@@ -47,9 +55,6 @@ function follow(video, data, pick) {
     button.textContent = person.name;
     button.title = person.click;
     button.setAttribute("aria-label", person.click);
-    button.style.cssText = "position:absolute;display:flex;align-items:flex-start;padding:0 .2rem;white-space:nowrap;font:600 .8rem sans-serif;" +
-      "color:#fff;text-shadow:0 0 3px #000,0 0 3px #000;background:none;border:2px dashed #fff;border-radius:.4rem;" +
-      "outline:1px dashed #000;cursor:pointer";
     button.onclick = () => pick(person.id);
     box.append(button);
     return { button, places: person.places };
@@ -78,6 +83,6 @@ function follow(video, data, pick) {
   return () => {
     names.forEach(name => video.removeEventListener(name, put));
     sized.disconnect();
-    frames.forEach(({ button }) => button.remove());
+    box.querySelectorAll(".posepipe-person").forEach(old => old.remove());
   };
 }

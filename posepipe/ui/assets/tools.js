@@ -1,4 +1,5 @@
 // Beside the annotated video: single frames, speeds, moments to jump to, angles at a joint, and corrections.
+const NUDGE = 0.004, LEAP = 10;  // A step by key, as a share of the picture's height; with Shift, so many.
 const FADE = { left: "#56b4e9", right: "#f2a33c", middle: "#e5e7e9" };
 
 function element(name, text, more = {}) {
@@ -32,7 +33,7 @@ function begin(video, root, data, setTriggerValue) {
   const place = root.querySelector(".tools");
   place.replaceChildren();
   const words = data.words, person = data.person, step_s = 1 / data.fps_hz;
-  const state = { correcting: false, joint: "", start_s: null, drag: null };
+  const state = { correcting: false, joint: "", start_s: null, drag: null, hand: "" };
 
   // A canvas over the picture: angles on demand, and joints to drag.
   video.ariaLabel = words.video;
@@ -64,6 +65,8 @@ function begin(video, root, data, setTriggerValue) {
 
   function paint() {
     const scale = fit(), at = row(), size = Math.max(12, 0.035 * canvas.height);
+    // What was moved in another frame, and not put there, is where it was.
+    if (state.drag && state.drag.at !== at) state.drag = null;
     output.textContent = `${words.at} ${video.currentTime.toFixed(2).replace(".", words.point)} s, ` +
       `${words.frame} ${person.frame[at]}`;
     pen.clearRect(0, 0, canvas.width, canvas.height);
@@ -80,6 +83,12 @@ function begin(video, root, data, setTriggerValue) {
         pen.globalAlpha = 1;
         pen.lineWidth = 2;
         pen.strokeStyle = "#111";
+        pen.stroke();
+        if (String(joint) !== state.hand) return;
+        pen.beginPath();
+        pen.arc(scale * xy[0], scale * xy[1], Math.max(11, 0.026 * canvas.height), 0, 7);
+        pen.lineWidth = 3;
+        pen.strokeStyle = "#fff";
         pen.stroke();
       });
     }
@@ -171,10 +180,15 @@ function begin(video, root, data, setTriggerValue) {
   }
   if (data.marks.length) place.append(marks);
 
-  function send(edit) { setTriggerValue("edit", { person: person.id, ...edit }); }
+  function send(edit) {
+    // What is computed again has new tools: whoever works with the keyboard goes on in them.
+    window.posepipeHeld = place.getRootNode().activeElement ? person.id : null;
+    setTriggerValue("edit", { person: person.id, ...edit });
+  }
 
   if (data.correctable) {
     const row2 = element("div", "", { className: "bar" }), hint = element("p", "", { className: "hint" });
+    hint.setAttribute("aria-live", "polite");
     const from = button(words.swap_from, words.swap_from, () => {
       state.start_s = video.currentTime;
       to.disabled = false;
@@ -189,20 +203,38 @@ function begin(video, root, data, setTriggerValue) {
       state.correcting = !state.correcting;
       correct.setAttribute("aria-pressed", String(state.correcting));
       canvas.style.pointerEvents = state.correcting ? "auto" : "none";
-      from.hidden = to.hidden = !state.correcting;
+      from.hidden = to.hidden = hand.hidden = pad.hidden = !state.correcting;
       marks.querySelectorAll(".out").forEach(out => { out.hidden = !state.correcting; });
       hint.textContent = state.correcting ? words.drag : "";
       video.pause();
       paint();
     });
     correct.setAttribute("aria-pressed", "false");
-    from.hidden = to.hidden = true;
-    row2.append(correct, from, to);
+    const hand = element("select"), pad = element("span", "", { className: "pad" });
+    hand.setAttribute("aria-label", words.joint);
+    hand.append(element("option", words.no_joint, { value: "" }));
+    person.joints.forEach((_, joint) => hand.append(element("option", person.joint_names[joint], { value: joint })));
+    hand.onchange = () => { state.hand = hand.value; state.drag = null; pad.classList.toggle("ready", Boolean(hand.value)); paint(); };
+    pad.setAttribute("role", "group");
+    pad.setAttribute("aria-label", words.move);
+    const arrows = { ArrowLeft: ["←", words.left, -1, 0], ArrowUp: ["↑", words.up, 0, -1], ArrowDown: ["↓", words.down, 0, 1], ArrowRight: ["→", words.right, 1, 0] };
+    for (const [sign, label, x, y] of Object.values(arrows)) pad.append(button(sign, label, () => nudge(x, y)));
+    pad.append(button(words.put, words.put, drop));
+    pad.onkeydown = event => {
+      const arrow = arrows[event.key];
+      if (!arrow) return;
+      nudge(...arrow.slice(2).map(one => one * (event.shiftKey ? LEAP : 1)));
+      event.preventDefault();
+    };
+    from.hidden = to.hidden = hand.hidden = pad.hidden = true;
+    row2.append(correct, from, to, hand, pad);
     if (data.edits) row2.append(
       button(words.undo, words.undo, () => send({ kind: "undo" })),
       button(words.undo_all, words.undo_all, () => send({ kind: "undo_all" })),
     );
     place.append(row2, hint);
+    if (window.posepipeHeld === person.id) correct.focus();
+    window.posepipeHeld = null;
 
     const where = event => {
       const rect = canvas.getBoundingClientRect();
@@ -228,7 +260,21 @@ function begin(video, root, data, setTriggerValue) {
       state.drag.xy = where(event);
       paint();
     };
-    canvas.onpointerup = () => {
+    canvas.onpointerup = drop;
+
+    // The way by keys: a joint is chosen in the box, moved step by step, and put there.
+    function nudge(x, y) {
+      if (!state.hand) { hint.textContent = words.choose_joint; return; }
+      const joint = Number(state.hand), at = row(), xy = point(at, joint), step = NUDGE * data.height_px;
+      if (!xy) { hint.textContent = words.unseen; return; }
+      video.pause();
+      state.drag = { joint, at, xy: [xy[0] + step * x, xy[1] + step * y] };
+      paint();
+      const [dx, dy] = state.drag.xy.map((value, k) => Math.round(value - person.xy_px[at][joint][k]));
+      hint.textContent = `${person.joint_names[joint]}: ${words.right} ${dx} px, ${words.down} ${dy} px`;
+    }
+
+    function drop() {
       const drag = state.drag;
       if (!drag) return;
       const time_s = person.time_s[drag.at];
@@ -236,7 +282,7 @@ function begin(video, root, data, setTriggerValue) {
       person.xy_px[drag.at][drag.joint] = drag.xy;
       state.drag = null;
       send({ kind: "move", start_s: time_s, end_s: time_s, joint: person.joints[drag.joint], x_px: drag.xy[0], y_px: drag.xy[1] });
-    };
+    }
   }
 
   // Comma and point, as in other players; never while somebody types.

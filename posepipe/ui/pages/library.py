@@ -1,9 +1,11 @@
-"""The page of kept results: click one to open it, two to compare them."""
+"""The page of kept results: click one to open it, tick two to compare them."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +18,7 @@ from posepipe.record.people import assign, assigned, clients, whose
 from posepipe.record.recording import Recording
 from posepipe.record.seal import read_record
 from posepipe.texts import Texts
+from posepipe.ui.assets import asset
 from posepipe.ui.chosen import remembered_box
 from posepipe.ui.notices import note
 from posepipe.ui.pages.comparing import Side, show_comparison
@@ -67,38 +70,48 @@ def _folder(text: Texts) -> None:
 
 
 def _table(text: Texts, entries: list[Kept]) -> list[Kept]:
-    """Results as rows to click; returns those that are chosen."""
+    """Results as rows to open or to tick; returns those that are chosen, two at most."""
     st.caption(text("library.choose"))
-    # A table of other entries is another table: a choice by row would mean somebody else's result.
-    state = st.dataframe(
-        [_row(text, entry) for entry in entries],
-        hide_index=True,
-        width="stretch",
-        height="content" if len(entries) < _MOST_ROWS else _HEIGHT_PX,
-        on_select="rerun",
-        selection_mode="multi-row",
-        key=f"library-{hash(tuple(entry.folder.name for entry in entries))}",
+    known = {entry.folder.name: entry for entry in entries}
+    # A list of other entries is another list: nothing of the one before is chosen in it.
+    key = f"library-{hash(tuple(known))}"
+    before = st.session_state.get(key) or {}
+    data = {
+        "columns": [text(f"library.{name}") for name in _COLUMNS],
+        "rows": [_row(text, entry) for entry in entries],
+        "chosen": before.get("chosen") or [],
+        "words": {name: text(f"library.{name}") for name in ("tick", "search")},
+        "language": text.language,
+    }
+    answer = _list()(data=data, key=key, default={"chosen": []}, on_chosen_change=lambda: None)
+    return [known[name] for name in answer.chosen if name in known]
+
+
+_COLUMNS = ("name", "created", "kind", "exercise", "length", "video")
+
+
+@cache
+def _list() -> Any:
+    return st.components.v2.component(
+        "posepipe_rows", html='<div class="list"></div>', css=asset("rows.css"), js=asset("rows.js")
     )
-    rows: list[int] = state["selection"]["rows"]
-    if len(rows) > 2:
-        st.warning(text("library.two_at_most"), icon=":material/compare_arrows:")
-    return [entries[row] for row in rows[:2]]
 
 
-_MOST_ROWS, _HEIGHT_PX = 12, 420
-
-
-def _row(text: Texts, entry: Kept) -> dict[str, str]:
+def _row(text: Texts, entry: Kept) -> dict[str, Any]:
+    """A row's cells, and by what each is sorted."""
     reps = ", ".join(f"{count} × {text.name('exercise', label)}" for label, count in entry.exercises)
     kind = "session" if entry.is_session else "walk" if entry.has_gait else "video"
-    return {
-        text("library.name"): entry.folder.name,
-        text("library.created"): entry.created.replace("T", " ")[:16],
-        text("library.kind"): text(f"library.{kind}"),
-        text("library.exercise"): reps or "–",
-        text("library.length"): text.number(f"{entry.duration_s:.1f} s"),
-        text("library.video"): entry.name or "–",
-    }
+    cells = [
+        entry.folder.name,
+        entry.created.replace("T", " ")[:16],
+        text(f"library.{kind}"),
+        reps or "–",
+        text.number(f"{entry.duration_s:.1f} s"),
+        entry.name or "–",
+    ]
+    order: list[str | float] = [*cells]
+    order[_COLUMNS.index("length")] = entry.duration_s
+    return {"id": entry.folder.name, "cells": cells, "order": order}
 
 
 def _open(text: Texts, entry: Kept, root: Path) -> None:

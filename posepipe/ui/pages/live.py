@@ -233,9 +233,9 @@ def _hint(text: Texts, stage: Stage, *, insecure: bool) -> str:
         said = ": ".join(part for part in (where, text(error.what)) if part)
         return ". ".join(part.rstrip(".") for part in (said, text(error.hint)) if part) + "."
     if insecure:
-        return text("live.not_secure" if _has_camera() else "live.not_secure_only", url=st.context.url).replace(
-            "**", ""
-        )
+        said = text("live.not_secure" if _has_camera() else "live.not_secure_only", url=st.context.url)
+        # The board shows plain text.
+        return said.replace("**", "").replace("`", "")
     return ""
 
 

@@ -34,7 +34,7 @@ _JOINTS = (
 _WORDS = (
     "at", "frame", "back", "on", "speed", "angle", "no_angle", "picture", "remove", "swap_from", "swap_to",
     "swap_begun", "correct", "drag", "undo", "undo_all", "point", "clip_from", "clip_to", "clip_begun",
-    "video",
+    "video", "joint", "no_joint", "move", "left", "up", "down", "right", "put", "choose_joint", "unseen",
 )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ def _data(text: Texts, recording: Recording, person: Person, edits: int, correct
             "time_s": [round(float(moment), 4) for moment in track.time_s[rows]],
             "frame": track.frame[rows].tolist(),
             "joints": joints,
+            "joint_names": [text(f"joint.{name}") for name in joints],
             "xy_px": places,
         },
         "angles": [
