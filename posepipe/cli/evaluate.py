@@ -296,6 +296,19 @@ def gait_same(
     _show(found, as_json)
 
 
+@app.command("gait-short", help="Made walkers who cross the picture: the pace that is told of a few steps.")
+def gait_short(
+    walks: Annotated[int, typer.Option(min=1, help="Films, some ten seconds each.")] = 24,
+    results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the first walker.")] = 7000,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in; pace and verdict of short walks against what is true of them out."""
+    from posepipe.lab.gait.short import evaluate_short
+
+    _show(evaluate_short(walks, results=results, seed=seed), as_json)
+
+
 @app.command("kuopio", help="Keypoints of OpenPose from the side against markers and force plates (Zenodo 10559504).")
 def kuopio(
     data: Annotated[Path, typer.Option("--data", help="The set, unpacked.")],

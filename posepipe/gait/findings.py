@@ -49,6 +49,11 @@ class FindingSettings:
     ankle_offset_deg: float = setting(4.5, "the same of ankles", unit="deg", source="the same: 6.6 and 4.8")
     differ_stance_pct: float = setting(2.0, "nor in stance, percent of the stride", source="judgement")
     differ_step_share: float = setting(0.06, "nor in the time or length of a step, as a share", source="judgement")
+    pace_offset: float = setting(
+        0.06,
+        "share of a speed in leg lengths that is wrong throughout a film",
+        source="the same as of a step's length seen obliquely, see `posepipe.gait.parameters`",
+    )
     least_strides: int = setting(
         2, "strides of a side under which nothing is said of its curves", source="judgement: one may be seen badly"
     )
@@ -111,6 +116,7 @@ def findings(result: GaitResult) -> tuple[Finding, ...]:
     found = [f for reading in _READINGS for f in _read(reading, curves, bands, filmed)]
     found += _lean(curves, bands)
     found += _timed(result.parameters, result.view)
+    found += _paced(result)
     return tuple(sorted(found, key=lambda f: -f.weight)[: FINDING.most])
 
 
@@ -144,6 +150,27 @@ def _lean(curves: Sequence[MeanCurve], bands: Mapping[str, Band]) -> list[Findin
     )
     norm = float(band.mean_deg.mean()), float(band.sd_deg.mean())
     return _judged("trunk_lean_deg", {"": value}, norm, np.inf)
+
+
+def _paced(result: GaitResult) -> list[Finding]:
+    """Speed in leg lengths, which needs no body height: the plainest sign of most illnesses.
+
+    Not from the front, where step lengths are guessed.
+    """
+    pace, norm = result.features.get("pace_llps"), feature_norms(result.view).get("pace_llps")
+    if pace is None or norm is None or result.view == "front":
+        return []
+    strides = min(sum(cycle.side == side for cycle in result.cycles) for side in SIDES)
+    if strides < FINDING.least_strides:
+        return []
+    usual = norm.stride_sd / strides**0.5
+    random = max(pace.sigma, usual) if np.isfinite(pace.sigma) else usual
+    value = Value(pace.value, float(np.hypot(random, FINDING.pace_offset * pace.value)))
+    half = FINDING.ninety_sd * value.sigma
+    low, high = norm.mean - FINDING.ninety_sd * norm.sd_low, norm.mean + FINDING.ninety_sd * norm.sd_high
+    way = -1 if value.value + half < low else 1 if value.value - half > high else 0
+    weight = abs(norm.distance(value.value, strides))
+    return [Finding("pace_llps", "", value, None, way, False, low, high, weight)] if way else []
 
 
 def _timed(parameters: Parameters, view: str) -> list[Finding]:

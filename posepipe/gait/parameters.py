@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion
 from posepipe.gait.events import EVENT, odd_steps
+from posepipe.gait.pace import pace_of
 from posepipe.gait.signals import Signals, joint_m, on_grid, signals_of
-from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Measured, Parameters, Side, Stride, Value, Walk
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Measured, Parameters, Side, Stride, Value, Walk
 from posepipe.geometry import median_known
 from posepipe.numeric import student_quantile
 from posepipe.reasons import Reason
@@ -88,7 +89,6 @@ class ParameterSettings:
     unsure_pace: float = setting(
         0.15, "a pace whose standard deviation is a larger share isn't told", source="judgement: 25 % at 90 %"
     )
-    least_steps: int = setting(3, "steps in a row from which the pace is told without a stride", source="judgement")
     least_varied: int = setting(
         10, "strides under which a variation says nothing", source="judgement: even this is few; 20 to 30 are advised"
     )
@@ -258,14 +258,15 @@ def parameters(motion: Motion, walk: Walk, scale_known: bool = False, signals: S
         signals: of that motion, if they were made already.
     """
     counts = {side: len(walk.strides_of(side)) for side in SIDES}
-    if not _tells_steps(walk):
+    pace = _stride_time(walk) if walk.steady else None
+    if pace is None:
         reason = walk.withheld or Reason.TOO_FEW_STRIDES
         return Parameters(counts, dict.fromkeys(PARAMETERS, reason))
     found = Strider(motion, walk, signals or signals_of(motion))
     steps = found.steps()
     items: dict[str, Measured] = {
-        **_times(walk, steps),
-        **_lengths(found, steps, scale_known),
+        **_times(walk, steps, pace),
+        **_lengths(found, steps, scale_known, pace.value),
         **_body(motion, walk, found, scale_known),
     }
     views = _views(walk) if motion.keypoints is not None else set()
@@ -315,11 +316,9 @@ def _sided(
     return {side: _mean([value(item) for item in items if item.side == side], bias, noise) for side in SIDES}
 
 
-def _times(walk: Walk, steps: Sequence[Step]) -> dict[str, Measured]:
-    # How late a plate feels a foot is one person's own, and the same in every step.
-    timing = float(np.mean([_random(event.sigma_s, EVENT.plate_sd_s) for event in walk.steady]))
-    every = [stride.duration_s for stride in walk.strides]
-    stride, sigma = _stride_time(walk, timing)
+def _times(walk: Walk, steps: Sequence[Step], found: Value) -> dict[str, Measured]:
+    timing, every = _timing_s(walk), [stride.duration_s for stride in walk.strides]
+    stride, sigma = found.value, found.sigma
     bias_pct = 100.0 * PARAMETER.stance_bias_s / stride
     stance = _sided(walk.strides, lambda s: 100.0 * (s.toe_off_s - s.start_s) / s.duration_s, bias_pct)
     single, double = _supports(walk)
@@ -327,10 +326,7 @@ def _times(walk: Walk, steps: Sequence[Step]) -> dict[str, Measured]:
         side: Value(100.0 - item.value, item.sigma) if isinstance(item, Value) else item
         for side, item in stance.items()
     }
-    pace: tuple[Value | Reason, Value | Reason] = (
-        Value(120.0 / stride, 120.0 * sigma / stride**2),
-        Value(stride, sigma),
-    )
+    pace: tuple[Value | Reason, Value | Reason] = (Value(120.0 / stride, 120.0 * sigma / stride**2), found)
     if sigma > PARAMETER.unsure_pace * stride:
         pace = Reason.TOO_UNCERTAIN, Reason.TOO_UNCERTAIN
     return {
@@ -350,79 +346,30 @@ def _views(walk: Walk) -> set[str]:
     return {walk.passes[s.pass_index].view for s in walk.strides} or {span.view for span in walk.passes}
 
 
-def _tells_steps(walk: Walk) -> bool:
-    """Whether there are strides, or at least steps in a row, which tell the pace but no more."""
-    if walk.strides:
-        return bool(walk.steady)
-    times = _step_times(walk)
-    if len(times) < PARAMETER.least_steps:
-        return False
-    return bool(_step_runs(walk, 2.0 * float(np.median(times))))
+def _timing_s(walk: Walk) -> float:
+    """Random error of an event: how late a plate feels a foot is one person's own, and the same in every step."""
+    return float(np.mean([_random(event.sigma_s, EVENT.plate_sd_s) for event in walk.steady]))
 
 
-def _stride_time(walk: Walk, timing_s: float) -> tuple[float, float]:
-    """Stride time from all steps in a row, and its sigma.
+def _stride_time(walk: Walk) -> Value | None:
+    """Stride time from all events at once; None where there are neither strides nor enough steps in a row.
 
     A strike that was missed or invented gives steps another time than the legs take to pass each other, which needs no
     strikes. Where both differ, one is wrong.
     """
     lengths = _usual(np.array([stride.duration_s for stride in walk.strides]))
-    usual = float(np.median(lengths)) if len(lengths) else 2.0 * float(np.median(_step_times(walk)))
-    runs = _step_runs(walk, usual) or [(2, float(length)) for length in lengths]
-    count = 0.5 * sum(steps for steps, _ in runs)
-    stride = sum(seconds for _, seconds in runs) / count
-    # Errors at both ends of a run of steps don't add up over it: each strike ends one step and begins the next.
-    noise = np.sqrt(2.0 * len(runs)) * timing_s / count
-    spread = spread_of(lengths if len(lengths) else np.array([stride]))
+    found = pace_of(walk)
+    if found is None and not len(lengths):
+        return None
+    if found is None:
+        noise = 2.0**0.5 * _timing_s(walk)
+        found = Value(float(lengths.mean()), float(np.hypot(noise, spread_of(lengths)) / len(lengths) ** 0.5))
     passing = [span.stride_s for span in walk.passes if np.isfinite(span.stride_s)]
     weight = [span.end_s - span.start_s for span in walk.passes if np.isfinite(span.stride_s)]
-    doubt = PARAMETER.doubt * abs(float(np.average(passing, weights=weight)) - stride) if passing else 0.0
+    doubt = PARAMETER.doubt * abs(float(np.average(passing, weights=weight)) - found.value) if passing else 0.0
     # Errors of the passing itself are no doubt.
-    doubt = max(doubt - PARAMETER.passing_error * stride, 0.0)
-    return stride, float(np.sqrt(noise**2 + (spread / count) ** 2 + doubt**2))
-
-
-def _step_times(walk: Walk) -> list[float]:
-    strikes = [event for event in walk.steady if event.type == HEEL_STRIKE]
-    return [
-        b.time_s - a.time_s for a, b in pairwise(strikes) if a.side != b.side and b.time_s - a.time_s < EVENT.longest_s
-    ]
-
-
-def _step_runs(walk: Walk, stride_s: float) -> list[tuple[int, float]]:
-    """Steps in a row and how long they took together: strikes of alternating feet, also of a foot half hidden.
-
-    Cadence needs no clean strides: a doubtful strike in the middle of a run changes nothing; at its ends it would. The
-    steps of both feet differ, so each run has as many of one as of the other.
-    """
-    strikes = [event for event in walk.steady if event.type == HEEL_STRIKE]
-    runs: list[list[Event]] = []
-    odd = frozenset(
-        step
-        for span in walk.passes
-        for step in odd_steps([e for e in strikes if span.start_s <= e.time_s <= span.end_s])
-    )
-    for i, event in enumerate(strikes):
-        before = strikes[i - 1] if i else None
-        if before is not None and (before.time_s, event.time_s) in odd:
-            runs.append([event])
-            continue
-        share = (event.time_s - before.time_s) / stride_s if before and before.side != event.side else np.inf
-        if PARAMETER.step_from < share < PARAMETER.step_to:
-            runs[-1].append(event)
-        else:
-            runs.append([event])
-    sure = [[i for i, event in enumerate(run) if event.confidence > EVENT.clean] for run in runs]
-    times = [[event.time_s for event in run[s[0] : s[-1] + 1]] for run, s in zip(runs, sure, strict=True) if s]
-    return [_even_steps(run) for run in times if len(run) > 2]
-
-
-def _even_steps(times: Sequence[float]) -> tuple[int, float]:
-    """An even number of steps and how long it took; the mean of both ways to leave one out."""
-    steps = len(times) - 1
-    if steps % 2 == 0:
-        return steps, times[-1] - times[0]
-    return steps - 1, 0.5 * (times[-2] - times[0] + times[-1] - times[1])
+    doubt = max(doubt - PARAMETER.passing_error * found.value, 0.0)
+    return Value(found.value, float(np.hypot(found.sigma, doubt)))
 
 
 def _supports(walk: Walk) -> tuple[dict[Side, list[float]], list[float]]:
@@ -464,7 +411,7 @@ def _length_bias(found: Strider) -> float:
     return PARAMETER.length_bias_oblique if "oblique" in views else PARAMETER.length_bias_side
 
 
-def _lengths(found: Strider, steps: Sequence[Step], scale_known: bool) -> dict[str, Measured]:
+def _lengths(found: Strider, steps: Sequence[Step], scale_known: bool, stride_s: float) -> dict[str, Measured]:
     bias = float(np.hypot(_length_bias(found), PARAMETER.height_bias))
     usual = float(median_known([s.length_m for s in steps])) if steps else float("nan")
     # A step far from the usual one was read off a foot that wasn't seen well.
@@ -478,7 +425,6 @@ def _lengths(found: Strider, steps: Sequence[Step], scale_known: bool) -> dict[s
     length = 0.5 * (sides[0].value + sides[1].value)
     random = [_random(item.sigma, bias * usual) for item in sides]
     sigma = float(np.hypot(0.5 * np.hypot(random[0], random[1]), bias * length))
-    stride_s = _stride_time(found.walk, 0.0)[0]
     out: dict[str, Measured] = {
         "step_length_ll": Value(length / found.signals.leg_m, sigma / found.signals.leg_m),
         "step_length_cv_pct": _variation([s.length_m for s in good], PARAMETER.length_noise_m),

@@ -231,6 +231,7 @@ _SENTENCES: dict[str, str] = {
     "ankle_off_deg": "{side} ankle comes to {value} at push-off (minus is pointed)",
     "ankle_swing_deg": "{side} ankle is at {value} late in swing (minus is pointed)",
     "trunk_lean_deg": "Trunk leans forward {value}",
+    "pace_llps": "Walking speed is {value}",
     "stance_pct": "{side} stance lasts {value} of the stride",
     "step_time_s": "{side} step takes {value}",
     "step_length_side_m": "{side} step is {value} long",
@@ -246,7 +247,8 @@ _BEYOND_STRAIGHT: dict[str, str] = {
 
 def finding_words(finding: Finding, say: Texts) -> str:
     """One finding as a sentence: "Right knee bends 31° ± 5 in swing, left 58° ± 4; norm 50 to 65°"."""
-    unit = {"deg": "°", "pct": " %", "s": " s", "m": " m"}[finding.name.rpartition("_")[2]]
+    units = {"deg": "°", "pct": " %", "s": " s", "m": " m", "llps": f" {say('leg lengths a second')}"}
+    unit = units[finding.name.rpartition("_")[2]]
     whole = 0 if unit in ("°", " %") else None
     value = with_error(finding.value.value, finding.value.sigma, unit, whole)
     sentences = _SENTENCES if finding.value.value >= 0.0 else _SENTENCES | _BEYOND_STRAIGHT
@@ -255,7 +257,8 @@ def finding_words(finding: Finding, say: Texts) -> str:
         other = "left" if finding.side == "right" else "right"
         text += f", {say(other)} {with_error(finding.other.value, finding.other.sigma, unit, whole)}"
     if finding.low is not None and finding.high is not None:
-        low, high = (f"{edge:.0f}".replace("-", MINUS) for edge in (finding.low, finding.high))
+        decimals = 0 if whole == 0 else 1
+        low, high = (f"{edge:.{decimals}f}".replace("-", MINUS) for edge in (finding.low, finding.high))
         text += say("; normal {low} to {high}", low=low, high=f"{high}{unit}")
     if finding.uneven:
         text += say("; the sides differ")

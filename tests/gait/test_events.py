@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from posepipe.body.motion import Motion
 from posepipe.gait.events import EVENT, _alternating, _edges_doubted, odd_steps, step_period, strides_of
-from posepipe.gait.parameters import _step_runs
 from posepipe.gait.signals import signals_of
-from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event, Pass, Walk
+from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event
 from posepipe.gait.walk import find_walk, is_running
 from posepipe.lab.gait.measure import match_events
 from posepipe.lab.people.body import BodyShape
@@ -243,14 +242,6 @@ def test_a_step_as_long_as_two_hides_a_strike() -> None:
     assert odd_steps(_strikes(0.2, 0.8, 2.0)) == frozenset()  # Of two steps neither is the usual one.
     even = _strikes(0.2, 0.8, 1.4, 2.0, 2.6)
     assert odd_steps(even) == frozenset()
-
-
-def test_an_odd_step_is_no_pace() -> None:
-    walk = Walk(
-        passes=(Pass(0.0, 3.5, 1, "overground", "side", 90.0, stride_s=1.2),),
-        events=tuple(_strikes(0.2, 0.8, 2.0, 2.6, 3.2)),
-    )
-    assert [steps for steps, _ in _step_runs(walk, 1.2)] == [2]
 
 
 def test_both_feet_dont_strike_together() -> None:

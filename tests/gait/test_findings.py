@@ -11,9 +11,11 @@ from posepipe.gait.analyse import analyse
 from posepipe.gait.findings import FINDING, _judged, findings
 from posepipe.gait.judge import JUDGE, Classifier
 from posepipe.gait.types import Abnormal, Finding, GaitResult, Value
+from posepipe.lab.people.gait import make_walk
 from posepipe.reasons import Reason
 from posepipe.reports.gait import finding_words
 from posepipe.texts import load
+from tests.gait.filmed import walk_motion
 from tests.gait.walks import mirrored, straight_motion
 
 
@@ -100,7 +102,8 @@ def test_every_measure_has_words(stiff: GaitResult) -> None:
     from posepipe.reports.gait import _BEYOND_STRAIGHT, _SENTENCES
 
     names = {reading.name for reading in _READINGS}
-    assert names | {"trunk_lean_deg", "stance_pct", "step_time_s", "step_length_side_m"} == set(_SENTENCES)
+    others = {"trunk_lean_deg", "stance_pct", "step_time_s", "step_length_side_m", "pace_llps"}
+    assert names | others == set(_SENTENCES)
     every = (*_SENTENCES.values(), *_BEYOND_STRAIGHT.values())
     assert all(sentence in load("de").sentences for sentence in every)
 
@@ -120,3 +123,17 @@ def test_a_name_is_no_surer_than_its_calibration_allows() -> None:
     walks = judge._calibrated[found.view][-1]
     assert found.abnormal.pattern == "crouch"
     assert found.abnormal.pattern_probability == pytest.approx(1.0 - 1.0 / (walks + 2))
+
+
+@pytest.mark.parametrize(("speed_mps", "way"), [(0.55, -1), (1.25, 0)])
+def test_a_slow_walk_is_told_in_leg_lengths(speed_mps: float, way: int) -> None:
+    """Whatever the body's size: metres need a height that nobody gave."""
+    rng = np.random.default_rng(31)
+    walk = make_walk(rng, speed_mps=speed_mps, duration_s=8.0, fps_hz=30.0)
+    paces = [f for f in findings(analyse(walk_motion(walk))) if f.name == "pace_llps"]
+    assert [f.way for f in paces] == ([way] if way else [])
+    for pace in paces:
+        assert pace.low is not None
+        assert pace.value.value + FINDING.ninety_sd * pace.value.sigma < pace.low
+        assert "leg lengths a second" in finding_words(pace, load("en"))
+        assert "Beinlängen in der Sekunde" in finding_words(pace, load("de"))

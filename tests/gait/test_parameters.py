@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from posepipe.body.motion import Motion
 from posepipe.gait.norms import picture_habits
-from posepipe.gait.parameters import PARAMETERS, _step_runs, parameters, spread_of
+from posepipe.gait.parameters import PARAMETERS, parameters, spread_of
 from posepipe.gait.picture_angles import from_picture, habit_terms
 from posepipe.gait.types import HEEL_STRIKE, SIDES, Event, Parameters, Value, Walk
 from posepipe.gait.walk import find_walk
@@ -219,18 +219,6 @@ def test_what_a_detector_does_to_legs_is_taken_off() -> None:
             apart = terms[:, 1] < 0.05
             assert apart.any()
             assert np.abs(more[apart]).max() < 6.0
-
-
-def test_cadence_needs_no_clean_strides() -> None:
-    """Uneven steps: as many of one foot as of the other count, and a doubtful strike between is no loss."""
-    times = np.cumsum([0.0, 0.6, 0.4, 0.6, 0.4, 0.6])
-    events = tuple(
-        Event(float(t), 0.01, "left" if i % 2 else "right", HEEL_STRIKE, 0.4 if i == 2 else 1.0)
-        for i, t in enumerate(times)
-    )
-    assert _step_runs(Walk(events=events), 1.0) == [(4, pytest.approx(2.0))]
-    gap = (*events, replace(events[0], time_s=6.0), replace(events[1], time_s=6.6))
-    assert _step_runs(Walk(events=gap), 1.0) == [(4, pytest.approx(2.0))]
 
 
 def test_few_values_dont_tell_their_own_spread() -> None:
