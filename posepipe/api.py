@@ -15,20 +15,30 @@ from typing import TYPE_CHECKING
 
 from posepipe.errors import UsageError
 from posepipe.formats.registry import parse_formats
-from posepipe.live import LivePerson
 from posepipe.media.atomic import expanded
 from posepipe.media.sources import is_live, open_source
 from posepipe.pipeline import Config, Detection, OnProgress, Pipeline
 from posepipe.record.folder import load, names_of, save
 from posepipe.record.recording import Recording, VideoFacts
 from posepipe.record.seal import require_room
-from posepipe.record.tables import to_pandas
 from posepipe.types import Frame
 
 if TYPE_CHECKING:
     from posepipe.formats.read_people import ImportedTracks
+    from posepipe.live import LivePerson
+    from posepipe.record.tables import to_pandas
 
 __all__ = ["Config", "Pipeline", "Recording", "analyze", "lift", "load", "save", "stream", "to_pandas"]
+
+
+def __getattr__(name: str) -> object:
+    # Tables need pyarrow, whose loading a film needn't wait for.
+    if name == "to_pandas":
+        from posepipe.record.tables import to_pandas
+
+        return to_pandas
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _LONG_S, _SPARSE = 3600.0, 10.0
 """Seconds, and times the frames that there are, beyond which nothing moves from one frame to the next."""

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posepipe.annotate import key_frames, turned_picture, write_annotated
 from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steady_pose
 from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
@@ -32,7 +32,6 @@ from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.body.world import World
-from posepipe.body.world_live import LiveWorld
 from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
 from posepipe.exercise.types import ExerciseResult
@@ -40,7 +39,6 @@ from posepipe.gait.corrections import Strike
 from posepipe.gait.types import HEEL_STRIKE, GaitResult
 from posepipe.keypoints import Detector, open_detector
 from posepipe.keypoints.quality import QUALITIES, decided_quality, detector_of, looks_hz
-from posepipe.live import LiveSession
 from posepipe.media.atomic import expanded
 from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
@@ -54,6 +52,9 @@ from posepipe.tracking.visible import only_seen, without_unseen
 from posepipe.types import Camera, KeypointTrack, PoseTrack, Swap
 from posepipe.watch import Seen, Thumbnail, Thumbnails, lanes_for, watch, watch_spans
 from posepipe.weights import list_cards, sha256_of_file
+
+if TYPE_CHECKING:
+    from posepipe.live import LiveSession
 
 __all__ = [
     "Config",
@@ -278,6 +279,8 @@ class Pipeline:
         camera = self._camera(width_px, height_px, info.focal_px)
         pictures, warnings = followed.thumbnails.pictures(), _warnings(source, followed)
         if turn_deg:
+            from posepipe.annotate import turned_picture
+
             tracks = tuple(turned(track, size, turn_deg) for track in tracks)
             pictures = tuple((index, time_s, turned_picture(image, turn_deg)) for index, time_s, image in pictures)
             warnings += (f"The film stood on its side or head: it was turned by {turn_deg} degrees.",)
@@ -316,6 +319,8 @@ class Pipeline:
         Raises:
             UsageError: nobody in the video has the id asked for.
         """
+        from posepipe.annotate import key_frames
+
         detection = self.hidden(detection)
         size = detection.camera.width_px, detection.camera.height_px
         chosen = choose_subject(detection.tracks, self.config.subject, size)
@@ -356,6 +361,9 @@ class Pipeline:
         Raises:
             ModelError: a model is missing or damaged.
         """
+        from posepipe.body.world_live import LiveWorld
+        from posepipe.live import LiveSession
+
         camera = self._camera(width_px, height_px, None)
         height_m = self.config.height_m
         rooms = partial(
@@ -377,6 +385,8 @@ class Pipeline:
         on_progress: OnProgress | None = None,
     ) -> None:
         """Write the annotated video; see `posepipe.annotate.write_annotated`."""
+        from posepipe.annotate import write_annotated
+
         write_annotated(
             recording,
             video,
@@ -429,6 +439,8 @@ class Pipeline:
         Raises:
             ModelError: a model is missing or damaged.
         """
+        from posepipe.annotate import key_frames
+
         if track is None:
             gait = self._gait(recording.motion_of(person), person.scale_source == "given", strikes)
             return replace(person, gait=gait)
@@ -549,9 +561,15 @@ class _Followed:
         return self._info.fps_hz or 30.0
 
 
+_LATER = (
+    *("scipy.linalg", "posepipe.annotate", "posepipe.exercise.analyse", "posepipe.gait.analyse"),
+    *("posepipe.record.tables", "posepipe.reports.motion"),
+)
+
+
 def _load_libraries() -> None:
     """Import what later stages need, aside, while the first frames are watched."""
-    for name in ("scipy.linalg", "pyarrow.parquet", "posepipe.exercise.analyse", "posepipe.gait.analyse"):
+    for name in _LATER:
         import_module(name)
 
 

@@ -58,12 +58,38 @@ def _assert_fails(capsys: pytest.CaptureFixture[str], video: object, out: Path, 
 def test_help_loads_little() -> None:
     """What makes a command line slow to answer is what it imports."""
     code = (
-        "import sys; from posepipe.cli.main import main; sys.argv = ['posepipe', '--help']\n"
-        "try: main()\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
+        "import sys; from posepipe.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "analyze" in done.stdout
     assert not {"numpy", "scipy", "cv2", "av", "onnxruntime", "pyarrow"} & set(ast.literal_eval(done.stderr.strip()))
+
+
+def test_a_film_waits_for_no_more_than_it_needs() -> None:
+    """What later stages need is loaded while the film is watched."""
+    code = "import sys; import posepipe.api; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert not {"scipy", "pyarrow", "posepipe.annotate", "posepipe.reports", "posepipe.live"} & loaded
+    assert "posepipe.pipeline" in loaded
+
+
+@pytest.mark.parametrize(("ending", "code"), [("", 2), ("threading.Thread(target=time.sleep, args=(0.3,)).start()", 7)])
+def test_the_command_ends_at_once_but_in_order(ending: str, code: int) -> None:
+    """What was registered for the end is done and all is printed; a thread at work is waited for as usual."""
+    program = (
+        "import atexit, os, sys, threading, time; from posepipe.cli import main as command\n"
+        "atexit.register(print, 'tidied', end='')\n"
+        f"command.run = lambda arguments: print('said', end=' ') or {code}\n{ending}\n"
+        "sys.argv = ['posepipe']\nclass Slow:\n"
+        "    def __del__(self, write=os.write): write(1, b'taken apart')\n"
+        "slow = Slow(); command.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert "said tidied" in done.stdout
+    assert ("taken apart" in done.stdout) == bool(ending)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

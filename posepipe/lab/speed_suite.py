@@ -53,10 +53,10 @@ class Timed(onnxruntime.InferenceSession):
         finally:
             spent[0] += time.thread_time() - start
 onnxruntime.InferenceSession = Timed
-from posepipe.cli.main import run
+from posepipe.cli.main import leave, run
 code = run(sys.argv[1:])
 print(json.dumps({"networks_s": spent[0]}))
-sys.exit(code)
+leave(code)
 """
 _LIVE = """
 import json, sys
