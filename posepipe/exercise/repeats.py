@@ -69,8 +69,8 @@ _WIDTHS = ("wrist", "ankle", "knee", "elbow")
 
 
 _PAUSED = (
-    "chosen among 0.1 and 0.2 on 200 synthetic clips (0.2 costs exact counts); with 3 s of rest or absence in the midst "
-    "of 18 sets 0.78 count the same, without it 0.60"
+    "chosen among 0.1 and 0.2 on 200 synthetic clips (0.2 costs exact counts); with 3 s of rest or absence within 18 "
+    "sets 0.78 count the same, without it 0.60"
 )
 _CUT = "chosen on synthetic sets in no pool; kept after `posepipe.lab.counter.measure --sweep`"
 _CHANGE = "two thirds of a shrug; standing, planks and wall sits stay under half of it"

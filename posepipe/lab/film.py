@@ -64,9 +64,7 @@ def open_film() -> Film:
     return Film(Lifter(threads=1), Refiner(threads=1, config=RefineConfig(latent=False)))
 
 
-def film(
-    stages: Film, time_s: Array, xyz_m: Array, rng: Rng, shares: tuple[float, float] = USUAL
-) -> PoseTrack | None:
+def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng, shares: tuple[float, float] = USUAL) -> PoseTrack | None:
     """See a motion with a random camera and detector, and lift it; None if it can't be seen at all.
 
     Args:
