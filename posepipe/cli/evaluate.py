@@ -115,7 +115,10 @@ def reps(data: Data, more: More = None, results: Results = None, as_json: AsJson
 
 @app.command("reps-same", help="Whether changes that don't touch the repetitions change the count.")
 def reps_same(
-    data: Annotated[Path, typer.Option(help="Folder of videos with videos.csv.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of videos with videos.csv.", show_default="none")] = None,
+    made: Annotated[
+        int | None, typer.Option(min=1, help="So many synthetic sets instead.", show_default="none")
+    ] = None,
     results: Results = None,
     only: Annotated[list[str] | None, typer.Option(help="This change; may be repeated.", show_default="all")] = None,
     clips: Annotated[int | None, typer.Option(min=1, help="So many clips, spread over the list.")] = None,
@@ -125,8 +128,14 @@ def reps_same(
     as_json: AsJson = False,
 ) -> None:
     """Counted films in, share of unchanged counts for every change out; with --results poses are changed, not films."""
-    from posepipe.lab.counter.same import evaluate_same
+    from posepipe.errors import UsageError
+    from posepipe.lab.counter.same import evaluate_same, evaluate_same_made
 
+    if (data is None) == (made is None):
+        raise UsageError("needs either films or made sets", hint="Give --data FOLDER or --made SETS")
+    if data is None:
+        _show(evaluate_same_made(made or 1), as_json)
+        return
     _show(evaluate_same(data, results, only or (), clips, limit_s, clip or (), cache), as_json)
 
 

@@ -98,13 +98,16 @@ def _told(item: Exercise) -> dict[str, Any]:
         "min_range_deg": item.min_range_deg,
         "tempo_s": list(item.tempo_s),
         "needs": list(item.needs),
+        "posture": {within.measure: [within.low_deg, within.high_deg] for within in item.posture},
         "rules": [{"code": r.code, "measure": r.measure, "views": sorted(r.views)} for r in item.rules],
     }
 
 
 def _sentence(item: Exercise) -> str:
     if not item.counted:
-        return f"{item.name}: held, not counted; needs {', '.join(item.needs) or 'nothing'}"
+        angles = [f"{w.measure} is from {w.low_deg:g}° to {w.high_deg:g}°" for w in item.posture]
+        held = f"held while {' and '.join(angles)}" if angles else "held"
+        return f"{item.name}: {held}, not counted; needs {', '.join(item.needs) or 'nothing'}"
     low, high = item.tempo_s
     return (
         f"{item.name}: {item.signal} starts {item.start}, moves {item.min_range_deg:g}° or more "

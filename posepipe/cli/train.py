@@ -111,18 +111,21 @@ def exercise_pool(
     takes: Annotated[int, typer.Option(min=0, help="Synthetic ones.")] = 1500,
     seed: Seed = 1,
     real: Annotated[Literal["train", "val", "none"], typer.Option(help="Motion capture to film too.")] = "none",
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the motion capture, drawn at random.")] = 1.0,
     held: Held = False,
+    hard: Annotated[bool, typer.Option("--hard", help="Short walks, dances and hands at work, hardly seen.")] = False,
 ) -> None:
     """Takes seen by simulated cameras and lifted once, as npz."""
     from posepipe.lab.film import open_film
-    from posepipe.lab.recogniser.pool import build_pool, real_takes, save_pool, synthetic_takes
+    from posepipe.lab.recogniser.pool import build_pool, hard_takes, real_takes, save_pool, synthetic_takes
 
     stages = open_film()
     if real != "none":
-        save_pool(build_pool(stages, real_takes(data, real, seed), seed), out / f"real_{real}_{seed}.npz")
+        save_pool(build_pool(stages, real_takes(data, real, seed, share), seed), out / f"real_{real}_{seed}.npz")
     if takes:
-        pool = build_pool(stages, synthetic_takes(takes, seed), seed)
-        save_pool(pool, out / f"{'val' if held else 'synth'}_{seed}.npz")
+        made = (hard_takes if hard else synthetic_takes)(takes, seed)
+        name = f"{'val' if held else 'synth'}{'_hard' if hard else ''}_{seed}.npz"
+        save_pool(build_pool(stages, made, seed, hard=hard), out / name)
 
 
 @app.command("exercise", help="The networks that name movements, on filmed synthetic exercises and motion capture.")

@@ -17,11 +17,11 @@ from posepipe.body.motion import LABELS as VIEWS
 from posepipe.errors import UsageError
 from posepipe.exercise.signal import MEASURES
 
-__all__ = ["Catalogue", "Exercise", "Rule", "load_catalogue"]
+__all__ = ["Catalogue", "Exercise", "Rule", "Within", "load_catalogue"]
 
 _EXERCISE_KEYS = (
     *("words", "signal", "others", "sides", "start", "min_range_deg"),
-    *("tempo_s", "needs", "lifts", "views", "counted", "rules"),
+    *("tempo_s", "needs", "lifts", "views", "counted", "posture", "rules"),
 )
 _RULE_KEYS = (
     *("code", "measure", "at", "take", "below_deg", "above_deg"),
@@ -81,6 +81,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Where a measure lies while a posture is held.
+
+    Attributes:
+        measure: of `posepipe.exercise.signal.MEASURES`.
+        low_deg, high_deg: it lies from one to the other; the mean of the sides that are seen.
+    """
+
+    measure: str
+    low_deg: float
+    high_deg: float
+
+
+@dataclass(frozen=True, slots=True)
 class Exercise:
     """One exercise.
 
@@ -98,6 +112,7 @@ class Exercise:
         lifts: the joint whose speed up is told, without its side; empty for none.
         views: sides of the body from which it is best seen.
         counted: False for holds, which have no repetitions.
+        posture: what a hold is held by; empty where that is told otherwise.
         rules: form.
     """
 
@@ -113,6 +128,7 @@ class Exercise:
     lifts: str = ""
     views: frozenset[str] = frozenset(VIEWS)
     counted: bool = True
+    posture: tuple[Within, ...] = ()
     rules: tuple[Rule, ...] = ()
 
 
@@ -205,8 +221,23 @@ class _Reader:
             lifts=self._one_of("lifts", data["lifts"], _LIFTS) if "lifts" in data else "",
             views=self._views("views", data.get("views", "any")),
             counted=bool(data.get("counted", True)),
+            posture=self._posture(data),
             rules=tuple(self._rule(i, item) for i, item in enumerate(rules, 1)),
         )
+
+    def _posture(self, data: Mapping[str, Any]) -> tuple[Within, ...]:
+        value = data.get("posture")
+        if value is None:
+            return ()
+        if not isinstance(value, dict) or not value:
+            self._fail("posture", f"expected measures and their two angles, got {value!r}")
+        if data.get("counted", True):
+            self._fail("posture", "only a hold has one: counted: false")
+        for measure, ends in value.items():
+            self._one_of("posture", measure, MEASURES)
+            if not _numbers(ends, 2) or not -360.0 <= ends[0] < ends[1] <= 360.0:
+                self._fail(f"posture.{measure}", f"expected least and most in degrees, got {ends!r}")
+        return tuple(Within(str(name), float(low), float(high)) for name, (low, high) in value.items())
 
     def _rule(self, number: int, value: Any) -> Rule:
         here = f"rules[{number}]"

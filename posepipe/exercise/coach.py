@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion, facing
 from posepipe.exercise.analyse import result_of
-from posepipe.exercise.catalogue import Catalogue, Exercise, load_catalogue
+from posepipe.exercise.catalogue import Catalogue, Exercise, Rule, load_catalogue
 from posepipe.exercise.count import Counted, Cycle, RepCounter, RepStep
 from posepipe.exercise.effort import UNKNOWN, lift_speed, lifted_joint
 from posepipe.exercise.features import WINDOW_S
-from posepipe.exercise.form import advice, beyond_doubt, describe, view_of
-from posepipe.exercise.hold import held
+from posepipe.exercise.form import advice, beyond_doubt, describe, rules_seen, view_of
+from posepipe.exercise.hold import held, in_posture
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.signal import Measure, measure
 from posepipe.exercise.types import Bout, CoachState, Feedback, Form, Level, Phase, Rejected, Repetition, SessionSummary
@@ -48,8 +48,9 @@ class CoachSettings:
     alone_s: float = setting(0.3, "that nobody is there is spoken of after so long", unit="s", source="judgement")
     say_s: float = setting(3.0, "a fault of form is shown for so long", unit="s", source="judgement")
     look_s: float = setting(
-        0.2, "the view is looked at this often: nobody turns round in between", unit="s", source="judgement"
+        0.2, "the view, and how a posture is held, are looked at this often", unit="s", source="judgement"
     )
+    held_s: float = setting(1.0, "how a posture is held is judged over so long", unit="s", source="judgement")
     before_s: float = setting(
         0.2, "frames before a repetition that are looked at to describe it", unit="s", source="judgement"
     )
@@ -118,6 +119,7 @@ class Coach:
         self._bad: dict[str, float] = {}
         self._said: tuple[float, Feedback] | None = None
         self._view, self._look_s = "unknown", -np.inf
+        self._amiss: Rule | None = None
 
     def step(
         self, time_s: float, pose: PoseTrack, angles: Angles, keypoints: Keypoints, size_px: tuple[int, int]
@@ -286,14 +288,29 @@ class Coach:
         if not time_s < self._look_s:
             self._look_s = time_s + COACH.look_s
             self._view = view_of(facing(pose)[0])
+            self._amiss = self._held_amiss(exercise, time_s)
         if self._lasting("view", self._view != "unknown" and self._view not in exercise.views, time_s):
             return Feedback(Level.VIEW, "wrong_view", _turn(exercise.views))
         if self._lasting("joint", not np.isfinite(seen.deg).any(), time_s):
             parts = " and ".join(exercise.needs[-2:]) or "body"
             return Feedback(Level.JOINT, "joint_unseen", f"I can't see your {parts}.")
+        if self._lasting("held", self._amiss is not None, time_s) and self._amiss is not None:
+            return Feedback(Level.FORM, self._amiss.code, self._amiss.say)
         if self._said is not None and time_s - self._said[0] <= COACH.say_s:
             return self._said[1]
         return Feedback()
+
+    def _held_amiss(self, exercise: Exercise, time_s: float) -> Rule | None:
+        """The first rule broken beyond doubt by the way a posture is held now."""
+        past = [item for item in self._past if item[0].time_s[0] >= time_s - COACH.held_s]
+        if not exercise.posture or len(past) < 2:
+            return None
+        motion = Motion.from_frames(past)
+        if not in_posture(motion, exercise)[-1]:
+            return None
+        whole = Cycle(float(motion.time_s[0]), float(motion.time_s[len(past) // 2]), time_s)
+        broken = {seen.code for seen in rules_seen(motion, exercise, whole) if seen.broken}
+        return next((rule for rule in exercise.rules if rule.code in broken), None)
 
     def _lasting(self, what: str, wrong: bool, time_s: float, least_s: float = COACH.lasting_s) -> bool:
         """Whether something has been wrong for long enough to speak of it."""

@@ -3,6 +3,8 @@
 About each end the poses are taken for two postures with one smooth way between them, a reach of least jerk (Flash and
 Hogan 1985, J Neurosci 5:1688), and the way that fits best is looked for: the hold lasts from where one such way is done
 until the next begins.
+
+A hold that is chosen by name and whose posture the catalogue tells by angles lasts while they lie where it says.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion
-from posepipe.exercise.signal import grid, pose_matrix
+from posepipe.exercise.catalogue import Exercise
+from posepipe.exercise.signal import grid, measure, pose_matrix
 from posepipe.settings import setting
 
-__all__ = ["HOLD", "HoldSettings", "held"]
+__all__ = ["HOLD", "HoldSettings", "held", "holds", "in_posture"]
 
 Array = NDArray[np.float64]
 
@@ -47,6 +50,11 @@ class HoldSettings:
         0.5, "share of the recognised time that lies between the ends; else both stay as recognised", source="judgement"
     )
     kept: int = setting(4, "directions of most movement that are looked at", source="judgement")
+    gap_s: float = setting(
+        0.3, "a posture lost from sight or left for no longer goes on", unit="s",
+        source="judgement: a stumble; who squats stands for longer between two",
+    )  # fmt: skip
+    least_s: float = setting(2.0, "a posture held for less isn't a hold", unit="s", source="judgement")
 
 
 HOLD = HoldSettings()
@@ -77,6 +85,40 @@ def held(motion: Motion, span: tuple[float, float], settings: HoldSettings = HOL
     end_s = span[1] if end_s is None else -end_s
     # Whose posture changes within most of it doesn't hold one.
     return (start_s, end_s) if end_s - start_s >= settings.least_kept * (span[1] - span[0]) else span
+
+
+def in_posture(motion: Motion, exercise: Exercise) -> NDArray[np.bool_]:
+    """Frames (F,) in which the posture of an exercise is held; none where it tells none or a measure isn't seen.
+
+    Args:
+        motion: one person's movement, or one frame of it.
+        exercise: from the catalogue.
+    """
+    if not exercise.posture:
+        return np.zeros(len(motion), bool)
+    inside = np.ones(len(motion), bool)
+    for within in exercise.posture:
+        sides = measure(motion, within.measure).deg
+        seen = np.isfinite(sides)
+        deg = np.where(seen, sides, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+        inside &= seen.any(axis=1) & (deg >= within.low_deg) & (deg <= within.high_deg)
+    return inside
+
+
+def holds(motion: Motion, exercise: Exercise, settings: HoldSettings = HOLD) -> tuple[tuple[float, float], ...]:
+    """When the posture of an exercise was held: starts and ends in seconds, in order.
+
+    Args:
+        motion: one person's movement.
+        exercise: from the catalogue.
+        settings: thresholds.
+    """
+    at = motion.time_s[in_posture(motion, exercise)]
+    if not len(at):
+        return ()
+    parts = np.split(at, np.flatnonzero(np.diff(at) > settings.gap_s) + 1)
+    spans = [(float(part[0]), float(part[-1])) for part in parts]
+    return tuple(span for span in spans if span[1] - span[0] >= settings.least_s)
 
 
 def _reached(at: Array, pose: Array, settings: HoldSettings) -> float | None:

@@ -64,7 +64,7 @@ def open_film() -> Film:
     return Film(Lifter(threads=1), Refiner(threads=1, config=RefineConfig(latent=False)))
 
 
-def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng) -> PoseTrack | None:
+def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng, shares: tuple[float, float] = USUAL) -> PoseTrack | None:
     """See a motion with a random camera and detector, and lift it; None if it can't be seen at all.
 
     Args:
@@ -72,8 +72,9 @@ def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng) -> PoseTrack | Non
         time_s: (F,).
         xyz_m: (F, 21, 3) world, z up.
         rng: source of chance.
+        shares: see `draw_camera`.
     """
-    camera = draw_camera(xyz_m, rng)
+    camera = draw_camera(xyz_m, rng, shares)
     keypoints = detect(time_s, xyz_m, camera, rng)
     if keypoints.valid.any(axis=1).mean() < 0.5:
         return None

@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.filming import Light, Shot, light_of
+from posepipe.body.motion import Motion
 from posepipe.errors import PosePipeError
 from posepipe.exercise.analyse import result_of
+from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.coach import Coach
+from posepipe.exercise.hold import in_posture
 from posepipe.exercise.nameless import Nameless
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import Bout, CoachState, Repetition, SessionSummary
@@ -345,10 +348,18 @@ class Stage:
                 self._state = coach.nobody(frame.time_s)
             else:
                 self._state = coach.step(frame.time_s, person.pose, person.angles, person.keypoints, frame.size_px)
-            self._training.step(self._state, person is not None and propped(person.pose), self._reps_of)
+            self._training.step(self._state, person is not None and self._holds(person), self._reps_of)
             self._count_nameless(frame.time_s, person)
             self._showing = self._training.showing()
         return person
+
+    def _holds(self, person: LivePerson) -> bool:
+        """Whether the posture of the hold that is done is held now: the catalogue's, or propped up off the floor."""
+        label = self._state.label if self._state is not None else None
+        exercise = load_catalogue().get(label) if label is not None else None
+        if exercise is None or not exercise.posture:
+            return propped(person.pose)
+        return bool(in_posture(Motion.from_frames([(person.pose, person.angles)]), exercise)[-1])
 
     def _count_nameless(self, time_s: float, person: LivePerson | None) -> None:
         """What repeats is counted while nobody knows its name and none was chosen."""

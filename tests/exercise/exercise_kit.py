@@ -12,6 +12,9 @@ from posepipe.body.motion import Motion
 from posepipe.exercise.catalogue import Exercise, load_catalogue
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.recognise import WindowScores
+from posepipe.lab.people.exercises.gym import gym
+from posepipe.lab.people.exercises.move import Factory, Move
+from posepipe.lab.people.exercises.rig import Body
 from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
 from posepipe.lab.recogniser.measure import motion_of
 from posepipe.skeleton import BODY21
@@ -53,6 +56,18 @@ def without(motion: Motion, *joints: str) -> Motion:
         np.zeros_like(valid),
     )
     return replace(unseen, angles=joint_angles(pose))
+
+
+def only(variant: str, *, counted: bool = True) -> Factory:
+    """A maker of one of the training movements that have no label."""
+
+    def factory(rng: np.random.Generator, body: Body) -> Move:
+        while True:
+            move = gym(rng, body)
+            if move.variant == variant:
+                return replace(move, counted=counted)
+
+    return factory
 
 
 def take_of(label: str, seed: int, **more: float | int) -> ExerciseTake:

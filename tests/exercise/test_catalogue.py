@@ -81,6 +81,10 @@ def test_added_rule_is_judged(tmp_path: Path) -> None:
         ("words: heel squat", "words: !!bool squat", "not valid YAML"),
         ("words: heel squat", "words: " + "[" * 5000, "not valid YAML"),
         ("signal: knee_flexion", "signal: [knee_flexion]", "unknown value ['knee_flexion']"),
+        ("min_range_deg: 40", "posture: {knee_flexion: [45, 140]}", "only a hold has one"),
+        ("min_range_deg: 40", "counted: false\n  posture: {knee: [45, 140]}", "posture: unknown value 'knee'"),
+        ("min_range_deg: 40", "counted: false\n  posture: {hip_bend: [45, 5]}", "posture.hip_bend: expected least and"),
+        ("min_range_deg: 40", "counted: false\n  posture: 45", "expected measures and their two angles"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -7,18 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exercise_kit import exercise, filmed, frame_of, keypoints_of, take_of
+from exercise_kit import exercise, filmed, frame_of, keypoints_of, only, take_of
 
 from posepipe.body.angles import joint_angles
 from posepipe.body.motion import Motion
 from posepipe.errors import UsageError
+from posepipe.exercise.catalogue import Catalogue
 from posepipe.exercise.coach import Coach
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.form import describe
+from posepipe.exercise.hold import in_posture
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import CoachState, ExerciseResult, Form, Level
-from posepipe.lab.people.exercises.takes import ExerciseTake
+from posepipe.lab.people.exercises.takes import ExerciseTake, make_exercise
 from posepipe.reasons import Reason
 from posepipe.skeleton import Layout
 from posepipe.types import FloatArray, PoseTrack
@@ -120,6 +122,21 @@ def test_a_live_hold_begins_and_ends_with_the_posture() -> None:
     (bout,) = coach.summary().exercise.bouts
     assert bout.label == "plank"
     assert (bout.start_s, bout.end_s) == pytest.approx(take.set_bounds, abs=0.5)
+
+
+def test_a_wall_sit_that_is_too_high_is_told_while_it_is_held() -> None:
+    options = {"reps": 0, "context": 0.0, "cut": 0.0}
+    wall_sit = exercise("wall_sit")
+    high = replace(wall_sit.rules[0], below_deg=170.0)
+    for rules, said in ((wall_sit.rules[:1], set()), ((high,), {"shallow"})):
+        rng = np.random.default_rng([41, 1])
+        take = make_exercise("other", rng, factory=only("wall sit", counted=False), **options)  # type: ignore[arg-type]
+        pose, motion = filmed(take, 1, noise_m=0.003)
+        assert in_posture(motion, wall_sit).all()
+        coach = Coach("wall_sit", catalogue=Catalogue({"wall_sit": replace(wall_sit, rules=rules)}))
+        states = _session(coach, pose, motion)
+        assert {state.feedback.code for state in states if state.feedback.level is Level.FORM} == said
+        assert states[-1].label == "wall_sit" and states[-1].reps == 0
 
 
 def test_ladder_frame_before_joint_before_form() -> None:

@@ -115,6 +115,29 @@ def test_a_plain_set_is_cut_where_it_is() -> None:
         assert abs(start - start_s) < 0.8 and abs(end - end_s) < 0.8
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_rest_or_an_absence_in_the_midst_changes_nothing(gone: bool) -> None:
+    """The pace is read as if the set went on: just as surely, and the same repetitions."""
+    take = take_of("squat", 3, reps=4)
+    motion = filmed(take)[1]
+    whole = find_repeats(motion)
+    middle = int(np.searchsorted(motion.time_s, 0.5 * (take.rep_bounds[1, 1] + take.rep_bounds[2, 0])))
+    waits = np.full(90, middle)
+    rows = np.concatenate([np.arange(middle), waits, np.arange(middle, len(motion))])
+    parts = {name: getattr(motion, name)[rows] for name in ("xyz_m", "sigma_m", "valid", "root_m")}
+    if gone:
+        parts["valid"][middle : middle + 90] = False
+    angles = replace(motion.angles, deg=motion.angles.deg[rows], sigma_deg=motion.angles.sigma_deg[rows])
+    longer = replace(motion, time_s=np.arange(len(rows)) / 30.0, angles=angles, **parts)
+    pace = PaceModel().read(longer)
+    assert pace is not None and 2.0 < 0.1 * float((~pace.moving).sum()) < 3.5
+    found = find_repeats(longer)
+    assert len(found) == len(whole) == 4
+    assert found.likeness.min() > 0.8
+    lengths = [np.diff(item.time_s[item.cycle[:, [0, 2]]], axis=1)[:, 0] for item in (whole, found)]
+    assert lengths[1] == pytest.approx(lengths[0], abs=0.5)
+
+
 def test_standing_about_isnt_counted() -> None:
     for seed in range(6):
         rng = np.random.default_rng([5, seed])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from exercise_kit import filmed, take_of
+from exercise_kit import exercise, filmed, take_of
 
 from posepipe.cli.main import run
 from posepipe.exercise.catalogue import load_catalogue
@@ -71,3 +73,28 @@ def test_a_trial_shows_what_each_rule_saw(tmp_path: Path) -> None:
     lines = list(trial_lines(found, mine))
     assert lines[0].startswith("deep squat: 3 counted by knee_flexion")
     assert sum("not_deep: fault" in line for line in lines) == 3
+
+
+def test_a_trial_of_a_hold_tells_its_time_and_what_was_wrong() -> None:
+    """A deep squat that is held with the trunk leaning: a wall sit without a wall."""
+    take = take_of("squat", 62, reps=1)
+    moved = filmed(take, noise_m=0.003)[1]
+    deep = int(abs(moved.time_s - float(take.rep_bounds.mean())).argmin())
+    still = replace(
+        moved,
+        **{
+            name: np.repeat(getattr(moved, name)[deep : deep + 1], len(moved), axis=0)
+            for name in ("xyz_m", "sigma_m", "valid", "root_m")
+        },
+    )
+    wall_sit = exercise("wall_sit")
+    wide = replace(wall_sit, posture=tuple(replace(item, high_deg=180.0) for item in wall_sit.posture))
+    found = try_exercise(still, wide)
+    assert not found.reps and found.held == ((float(still.time_s[0]), float(still.time_s[-1])),)
+    ((depth, lean),) = found.seen
+    assert depth.code == "shallow" and not depth.broken and lean.code == "leaning_forward"
+    lines = list(trial_lines(found, wide))
+    assert lines[0] == f"wall sit: held for {found.held[0][1]:.1f} s" and lines[2].startswith("   shallow: kept")
+    assert list(trial_lines(try_exercise(still, exercise("plank")), exercise("plank"))) == [
+        "plank: held; the file tells no posture to time it by"
+    ]

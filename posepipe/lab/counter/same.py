@@ -26,8 +26,11 @@ from posepipe.body.motion import Motion
 from posepipe.doctor import package_versions
 from posepipe.errors import InputError, UsageError
 from posepipe.exercise.analyse import analyse_exercise
+from posepipe.exercise.labels import EXERCISES, OTHER
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import ExerciseResult, Repetition
+from posepipe.lab.film import film, open_film
+from posepipe.lab.people.exercises.takes import gym_counted, make_exercise
 from posepipe.lab.recogniser.measure import filmed_motion
 from posepipe.media.atomic import atomic_path
 from posepipe.media.sources import open_source
@@ -35,7 +38,7 @@ from posepipe.media.writer import VideoWriter
 from posepipe.skeleton import BODY21
 from posepipe.types import PoseTrack
 
-__all__ = ["CHANGES", "Change", "Pair", "changed_motion", "evaluate_same", "retimed"]
+__all__ = ["CHANGES", "Change", "Pair", "changed_motion", "evaluate_same", "evaluate_same_made", "retimed"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -44,6 +47,9 @@ Reps = tuple[Repetition, ...]
 
 AWAY_S = 3.0
 """How long a person pauses or is gone."""
+MADE_SEED = 9472
+"""Of made sets; takes of this seed are in no pool."""
+_MOST_REPS = 9.0
 _ROLL_DEG = 15.0
 _LEAST_REPS = 3
 """A clip with fewer isn't cut."""
@@ -316,12 +322,48 @@ def _wanted(change: Change, reps: Reps) -> int:
     return len(reps) - 2 if change.event == "cut" else len(reps)
 
 
+def evaluate_same_made(sets: int, seed: int = MADE_SEED) -> dict[str, Any]:
+    """Counts of synthetic sets under every change that can be made of poses.
+
+    Args:
+        sets: known exercises in turn, and every sixth of another one.
+        seed: of all chance.
+    """
+    changes, recogniser = [c for c in CHANGES if c.posed], Recogniser()
+    pairs: list[Pair] = []
+    for name, motion in _made(sets, seed):
+        pairs += [Pair(name, *row) for row in _changed(motion, changes, recogniser)]
+    return {
+        "metrics": {"sets": float(len({pair.clip for pair in pairs})), **_shares(pairs)},
+        "rows": [{"change": c.name, **_shares([p for p in pairs if p.change == c.name])} for c in changes],
+        "versions": package_versions(("posepipe", "onnxruntime", "numpy")),
+    }
+
+
+def _made(sets: int, seed: int) -> Iterator[tuple[str, Motion]]:
+    stages, labels = open_film(), [name for name in EXERCISES if name != "plank"]
+    for k in range(sets):
+        rng = np.random.default_rng([seed, k])
+        label = labels[k % len(labels)] if k % 6 else OTHER
+        take = make_exercise(
+            label, rng, reps=round(float(np.exp(rng.uniform(0.0, np.log(_MOST_REPS))))),
+            fps_hz=float(rng.choice([24, 30])), context=0.4, cut=0.1, rest=0.1, noise_deg=float(rng.uniform(0.3, 3.0)),
+            tempo=float(np.exp(rng.normal(0.0, 0.3))), factory=gym_counted if label == OTHER else None,
+        )  # fmt: skip
+        pose = film(stages, take.time_s, take.positions, rng)
+        if pose is not None:
+            yield f"{k} {label}: {take.variant}", Motion.from_pose(pose, joint_angles(pose))
+
+
 def _posed(video: Path, results: Path, changes: Sequence[Change], recogniser: Recogniser) -> list[tuple[str, int, int]]:
     if not (results / video.stem / "summary.json").is_file():
         return []
     motion = filmed_motion(results)(video)
-    if motion is None:
-        return []
+    return _changed(motion, changes, recogniser) if motion is not None else []
+
+
+def _changed(motion: Motion, changes: Sequence[Change], recogniser: Recogniser) -> list[tuple[str, int, int]]:
+    """Of every change its name, the count that is wanted, and that of the poses changed."""
     reps = _reps(analyse_exercise(motion, recogniser))
     found = []
     for change in changes:

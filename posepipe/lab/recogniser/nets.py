@@ -264,8 +264,11 @@ class Examples:
         return len(self.x)
 
 
-def cut_pool(pool: Pool, seed: int, *, stride_s: float = 0.4, passes: int = 1, vary: bool = True) -> Examples:
-    """Cut every take into windows, `passes` times, each at another speed (0.7 to 1.4).
+def cut_pool(
+    pool: Pool, seed: int, *, stride_s: float = 0.4, passes: int = 1, vary: bool = True,
+    speeds: tuple[float, float] = (0.7, 1.4),
+) -> Examples:  # fmt: skip
+    """Cut every take into windows, `passes` times, each at another speed.
 
     Args:
         pool: lifted takes.
@@ -273,13 +276,14 @@ def cut_pool(pool: Pool, seed: int, *, stride_s: float = 0.4, passes: int = 1, v
         stride_s: time between windows.
         passes: how often each take is cut.
         vary: whether speed varies, and some takes are cut short.
+        speeds: slowest and fastest.
     """
     x, target, take = [], [], []
     for turn in range(passes):
         for k in range(len(pool.start) - 1):
             rng = np.random.default_rng([seed, turn, k])
             part = slice(int(pool.start[k]), int(pool.start[k + 1]))
-            speed = float(np.exp(rng.uniform(np.log(0.7), np.log(1.4)))) if vary else 1.0
+            speed = float(np.exp(rng.uniform(*np.log(speeds)))) if vary else 1.0
             if vary and rng.random() < 0.15:
                 part = _short(part, rng)
             time_s = pool.time_s[part] / speed

@@ -1,6 +1,7 @@
 """The pool that recognition learns from: synthetic takes and motion capture, filmed and lifted once, kept as npz.
 
 posepipe train exercise-pool --data ../shared/data --out runs/exercise/pool --takes 1500 --seed 1
+posepipe train exercise-pool --data ../shared/data --out runs/exercise/pool --takes 1000 --seed 61 --hard
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from numpy.typing import NDArray
 
 from posepipe.errors import UsageError
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
-from posepipe.lab.film import Film, film
+from posepipe.lab.counter.web import web_poses
+from posepipe.lab.film import CROWDED, Film, film
 from posepipe.lab.layouts import to_layout, to_metres, to_z_up
 from posepipe.lab.lifter.data import body21_from_h36m
+from posepipe.lab.people.exercises import everyday
+from posepipe.lab.people.exercises.gym import gym
+from posepipe.lab.people.exercises.move import Factory
 from posepipe.lab.people.exercises.takes import make_exercise
 from posepipe.lab.people.gait import PATTERNS, make_walk
 from posepipe.media.atomic import atomic_path
 from posepipe.skeleton import BODY21
+from posepipe.types import PoseTrack
 
-__all__ = ["Pool", "build_pool", "load_pool", "real_takes", "save_pool", "synthetic_takes"]
+__all__ = ["Pool", "build_pool", "hard_takes", "load_pool", "real_takes", "save_pool", "synthetic_takes"]
 
 Array = NDArray[np.float64]
 
@@ -40,6 +46,15 @@ _UI_KEEP = {OTHER: 0.35, "squat": 1.0, "lunge": 0.7, "lateral_raise": 0.5}
 _OTHER_SHARE, _WALK_SHARE = 0.26, 0.14
 _REST_SHARE = 0.12
 """Exercise takes in which the person stands about between single repetitions."""
+_HARD_WALKS, _HARD_OTHERS = 0.28, 0.24
+_HARD: tuple[tuple[Factory, float], ...] = (
+    (everyday.beat, 0.28), (everyday.dance, 0.1), (everyday.daily, 0.2), (everyday.idle, 0.12), (gym, 0.3),
+)  # fmt: skip
+"""What the hard `other` takes show."""
+_SHORT_S = (1.2, 4.0)
+"""Hard walks last so long: two to four steps, or a few more."""
+_WEB_SHARE = 0.45
+"""Hard takes seen as web videos show them; the rest by cameras close by that cut people off."""
 _SLOW_SHARE = 0.15
 """Takes at a half or a third of the rate: animated pictures, poor webcams."""
 
@@ -120,6 +135,43 @@ def _whole_takes(takes: int, seed: int) -> Iterator[_True]:
         yield _crossed(true, rng) if rng.random() < (0.12 if label == WALKING else 0.02) else true
 
 
+def hard_takes(takes: int, seed: int) -> Iterator[_True]:
+    """Takes of what is told worst: short, impaired and halting walks, dancing feet, hands at work, and exercises.
+
+    Take k of a seed is always the same. To be seen by `build_pool` with `hard`.
+    """
+    for k in range(takes):
+        rng = np.random.default_rng([seed, 5, k])
+        kind = rng.random()
+        if kind < _HARD_WALKS:
+            yield _slowed(_short_walk(rng), rng)
+            continue
+        factory: Factory | None = None
+        label, context = str(rng.choice(EXERCISES)), 0.3
+        if kind < _HARD_WALKS + _HARD_OTHERS:
+            share = np.array([weight for _, weight in _HARD])
+            label, factory = OTHER, _HARD[int(rng.choice(len(_HARD), p=share / share.sum()))][0]
+        take = make_exercise(
+            label, rng, fps_hz=RATE_HZ, reps=int(rng.integers(1, 5)), context=context, factory=factory,
+            noise_deg=float(rng.uniform(0.3, 3.0)), tempo=float(np.exp(rng.normal(0.0, 0.25))), rest=_REST_SHARE,
+        )  # fmt: skip
+        true = _True(take.time_s, take.positions, take.frame_label, "synth", f"{label}: {take.variant}")
+        yield _slowed(_part(true, rng), rng)
+
+
+def _short_walk(rng: np.random.Generator) -> _True:
+    """A few steps: from a longer walk, or between standing about."""
+    if rng.random() < 0.5:
+        walk = _walk(rng)
+    else:
+        take = make_exercise(WALKING, rng, fps_hz=RATE_HZ, context=0.5, noise_deg=float(rng.uniform(0.3, 3.0)))
+        walk = _True(take.time_s, take.positions, take.frame_label, "synth", f"{WALKING}: {take.variant}")
+    frames = min(len(walk.time_s), round(float(rng.uniform(*_SHORT_S)) * RATE_HZ))
+    start = int(rng.integers(0, len(walk.time_s) - frames + 1))
+    span = slice(start, start + frames)
+    return _True(walk.time_s[span] - walk.time_s[start], walk.xyz_m[span], walk.label[span], walk.kind, walk.name)
+
+
 def _walk(rng: np.random.Generator) -> _True:
     """A walk of the gait module's walkers: normal or of any abnormal pattern, also turning, also on a treadmill."""
     pattern = "normal" if rng.random() < 0.45 else str(rng.choice(sorted(PATTERNS)))
@@ -157,14 +209,20 @@ def _crossed(take: _True, rng: np.random.Generator) -> _True:
     return _True(take.time_s, xyz, label, take.kind, take.name)
 
 
-def real_takes(data: Path, split: str = "train", seed: int = 0) -> Iterator[_True]:
+def real_takes(data: Path, split: str = "train", seed: int = 0, share: float = 1.0) -> Iterator[_True]:
     """Motion capture that may train what ships: CMU and UI-PRMD.
 
     Args:
         data: folder with mocap, exercise and gait.
         split: "train" or "val", by subject.
         seed: of the choice among UI-PRMD's many repetitions.
+        share: of all takes, drawn at random.
     """
+    drawn = np.random.default_rng([seed, 9])
+    yield from (take for take in _real_takes(data, split, seed) if share >= 1.0 or drawn.random() < share)
+
+
+def _real_takes(data: Path, split: str, seed: int) -> Iterator[_True]:
     rng = np.random.default_rng(seed)
     with np.load(data / "mocap" / f"{split}.npz") as file:
         xyz = body21_from_h36m(file["positions"], file["extra"])
@@ -238,13 +296,21 @@ def _complete(xyz: Array) -> Array:
     return xyz
 
 
-def build_pool(stages: Film, takes: Iterator[_True], seed: int) -> Pool:
-    """Film every take once."""
+def build_pool(stages: Film, takes: Iterator[_True], seed: int, *, hard: bool = False) -> Pool:
+    """Film every take once.
+
+    Args:
+        stages: from `posepipe.lab.film.open_film`.
+        takes: what is seen.
+        seed: of cameras and the detector's errors.
+        hard: from close by, cut off, lying people from an end, and as web videos show them.
+    """
     rows: list[tuple[_True, Array, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
     for k, take in enumerate(takes):
         if not np.isfinite(take.xyz_m).all() or len(take.time_s) < 8:
             continue
-        pose = film(stages, take.time_s, take.xyz_m, np.random.default_rng([seed, 7, k]))
+        rng = np.random.default_rng([seed, 7, k])
+        pose = _hardly_seen(stages, take, rng) if hard else film(stages, take.time_s, take.xyz_m, rng)
         if pose is not None:
             rows.append((take, pose.time_s, pose.xyz_m, pose.sigma_m, pose.root_m))
     return Pool(
@@ -257,6 +323,13 @@ def build_pool(stages: Film, takes: Iterator[_True], seed: int) -> Pool:
         np.array([r[0].kind for r in rows]),
         np.array([r[0].name for r in rows]),
     )
+
+
+def _hardly_seen(stages: Film, take: _True, rng: np.random.Generator) -> PoseTrack | None:
+    if rng.random() >= _WEB_SHARE:
+        return film(stages, take.time_s, take.xyz_m, rng, CROWDED)
+    seen = web_poses(stages, take.time_s, take.xyz_m, rng)
+    return seen[0] if seen is not None else None
 
 
 def save_pool(pool: Pool, path: Path) -> None:

@@ -51,6 +51,7 @@ class ExerciseConfig:
         beside: weight of what comes before and after the sets of synthetic exercises, against other `other`.
         real_share: of the examples drawn that come from motion capture, where a label has any.
         passes: how often the pool is cut, at different speeds.
+        slowest, fastest: of these speeds.
         threads: torch threads.
         seed: of weights and batches.
     """
@@ -67,6 +68,8 @@ class ExerciseConfig:
     beside: float = 1.0
     real_share: float = 0.3
     passes: int = 1
+    slowest: float = 0.7
+    fastest: float = 1.4
     threads: int = 1
     seed: int = 0
 
@@ -210,7 +213,8 @@ def train_exercise(
     torch.manual_seed(config.seed)
     began = time.monotonic()
     train_files, held_files = pool_files(data)
-    examples = cut_pool(load_pool(train_files), config.seed, passes=config.passes)
+    speeds = config.slowest, config.fastest
+    examples = cut_pool(load_pool(train_files), config.seed, passes=config.passes, speeds=speeds)
     held = cut_pool(load_pool(held_files), 12345)
     log(f"{len(examples)} windows to train on, {len(held)} held out")
     net = build_net(config.net)

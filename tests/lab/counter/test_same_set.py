@@ -15,7 +15,16 @@ from posepipe.errors import InputError, UsageError
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.count import count_exercise
 from posepipe.exercise.types import Repetition
-from posepipe.lab.counter.same import AWAY_S, CHANGES, _kept, _write, changed_motion, evaluate_same, retimed
+from posepipe.lab.counter.same import (
+    AWAY_S,
+    CHANGES,
+    _kept,
+    _write,
+    changed_motion,
+    evaluate_same,
+    evaluate_same_made,
+    retimed,
+)
 from posepipe.lab.layouts import bare_pose
 from posepipe.lab.people.exercises.takes import make_exercise
 from posepipe.media.sources import open_source
@@ -54,6 +63,15 @@ def test_a_told_squat_counts_the_same(name: str) -> None:
     assert len(reps) == 4
     changed = changed_motion(motion, BY_NAME[name], reps)
     assert len(count_exercise(changed, squat)) == (2 if "cut" in name else 4)
+
+
+def test_made_sets_are_changed_in_every_way_that_poses_allow() -> None:
+    """A mirrored set is seen alike by networks and machine, so its count is the same whatever they make of the set."""
+    result = evaluate_same_made(1, seed=5)
+    rows = {row["change"]: row for row in result["rows"]}
+    assert set(rows) == {change.name for change in CHANGES if change.posed}
+    assert rows["mirrored"]["pairs"] == result["metrics"]["sets"] == 1.0 and rows["mirrored"]["same"] == 1.0
+    assert result["metrics"]["pairs"] == sum(row["pairs"] for row in rows.values())
 
 
 def test_what_needs_pictures_says_so() -> None:

@@ -11,7 +11,7 @@ from posepipe.lab.people.exercises.home import fold
 from posepipe.lab.people.exercises.move import Move, choose, frames_of, hands, seat, stand, wander
 from posepipe.lab.people.exercises.rig import Body, Rig
 
-__all__ = ["daily", "dance", "idle", "running", "walking"]
+__all__ = ["beat", "daily", "dance", "idle", "running", "walking"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -254,3 +254,64 @@ def dance(rng: Rng, body: Body) -> Move:
         return rig.xyz
 
     return Move("other", "dance", pose, counted=False, lead="none")
+
+
+def beat(rng: Rng, body: Body) -> Move:
+    """Dancing to a beat on stepping feet, which is no walk: gliding backwards, steps to the side, swaying, bouncing."""
+    kind = choose(rng, glide=0.35, side=0.3, sway=0.2, bounce=0.15)
+    rate_hz, phase, far = rng.uniform(0.5, 1.3), rng.uniform(0.0, 1.0), rng.uniform(0.6, 1.4)
+    style, swing = choose(rng, pump=0.35, swing=0.3, hips=0.1, chest=0.1, hang=0.15), rng.uniform(8.0, 40.0)
+    lean, twist, elbow = rng.normal(4.0, 5.0), rng.uniform(0.0, 18.0), rng.uniform(30.0, 105.0)
+    moves = rng.random() < 0.6
+
+    def pose(t: Array, share: Array) -> Array:
+        rig = Rig(body, frames_of(share))
+        cycle = phase + rate_hz * t
+        wave, double = np.sin(2 * np.pi * cycle), np.cos(4 * np.pi * cycle)
+        width = (0.22 if kind == "sway" else 0.13) * body.height
+        bob = {"bounce": 0.05, "sway": 0.02}.get(kind, 0.008) * far
+        z = body.ankle_height + body.leg * (0.95 - bob + bob * double)
+        across = {"side": 0.1, "sway": 0.05}.get(kind, 0.01) * body.height * far * np.sin(2 * np.pi * (cycle - 0.13))
+        rig.trunk(np.stack([0 * t, across, z], axis=1), lean, side=-4.0 * far * wave, twist=twist * wave)
+        rig.head(5.0 + 4.0 * double, 6.0 * wave)
+        for i, sign in enumerate((1.0, -1.0)):
+            # To the side the other foot follows; else they take turns.
+            ankle, toes = _beat_foot(kind, np.mod(cycle - (0.12 if kind == "side" else 0.5) * i, 1.0), far, body)
+            rig.step(i, ankle + np.array([0.0, sign * 0.5 * width, 0.0]), 10.0)
+            rig.foot(i, toes)
+            if style == "pump":
+                rig.arm(i, 20.0 + swing * np.sin(2 * np.pi * (2 * cycle + 0.5 * i)), 15.0, elbow)
+            elif style == "swing":
+                rig.arm(i, swing * np.sin(2 * np.pi * (cycle + 0.5 * i)), 12.0, 0.4 * elbow)
+            else:
+                hands(rig, style, i)
+        if moves and kind == "glide":
+            rig.xyz[..., 0] -= (2.0 * _GLIDE * body.height * far * rate_hz * (t - t[0]))[:, None]
+        return rig.xyz
+
+    return Move("other", f"beat {kind}", pose, counted=False, lead="none")
+
+
+_GLIDE = 0.11
+"""How far a gliding foot goes to the front and to the back, in statures."""
+
+
+def _beat_foot(kind: str, p: Array, far: float, body: Body) -> tuple[Array, Array]:
+    """Ankle (F, 3) of a foot at phase p (F,) of the beat, about where it stands, and where its toes point."""
+    o = 0.0 * p
+    level = np.stack([o + 1.0, o, o], axis=1)
+    if kind == "glide":
+        # Flat it slides to the back; on its toes it is the leg that stands, and comes to the front.
+        flat = p < 0.5
+        x = np.where(flat, 1.0 - 4.0 * p, 4.0 * p - 3.0) * _GLIDE * body.height * far
+        tip = np.where(flat, 0.0, np.sin(2.0 * np.pi * (p - 0.5)))
+        ankle = np.stack([x, o, body.ankle_height + 0.5 * body.foot * tip], axis=1)
+        return ankle, np.stack([1.0 - 0.4 * tip, o, -0.8 * tip], axis=1)
+    if kind == "side":
+        # A step out and, half a beat later, one back.
+        part = np.clip(4.0 * np.mod(p, 0.5), 0.0, 1.0)
+        way = np.cos(np.pi * part) * np.where(p < 0.5, -1.0, 1.0)
+        up = 0.06 * np.sin(np.pi * part)
+        return np.stack([o, 0.14 * body.height * far * way, body.ankle_height + up], axis=1), level
+    up = 0.05 * far * np.maximum(np.sin(2.0 * np.pi * p), 0.0) * (kind == "bounce")
+    return np.stack([o, o, body.ankle_height + up], axis=1), level
