@@ -277,15 +277,29 @@ def hard(
     kind: Annotated[list[str] | None, typer.Option(help="Ways to make clips hard.", show_default="all")] = None,
     clip: Annotated[list[str] | None, typer.Option(help="Only clips of these names.", show_default="all")] = None,
     detector: Annotated[str, typer.Option(help="As in posepipe analyze.")] = "blazepose",
+    quality: Annotated[str, typer.Option(help="As in posepipe analyze.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Clips of one person in, share of hard ones that come out as without out."""
     from posepipe.lab.hard import evaluate_hard
 
     def measure(path: Path) -> Mapping[str, Any]:
-        return evaluate_hard(path, kinds=kind or (), clips=clip or (), detector=detector)
+        return evaluate_hard(path, kinds=kind or (), clips=clip or (), detector=detector, quality=quality)
 
     _show(merged(measure, [*data, *(more or [])]), as_json)
+
+
+@app.command("crossing", help="Two rendered people who cross: whose track is whose, whose limbs are whose.")
+def crossing(
+    seeds: Annotated[int, typer.Option(help="Films of each way to cross.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="Of the first; others make other films.")] = 0,
+    quality: Annotated[str, typer.Option(help="As in posepipe analyze.")] = "standard",
+    as_json: AsJson = False,
+) -> None:
+    """Films are made; share of people found, tracks exchanged, and share of limbs on the other body, out."""
+    from posepipe.lab.crossing import evaluate_crossing
+
+    _show(evaluate_crossing(seeds, first_seed=first_seed, quality=quality), as_json)
 
 
 @app.command("gait-same", help="The same walks changed harmlessly: whether their numbers agree within error bars.")

@@ -8,6 +8,7 @@ Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking (2020).
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,12 @@ class BlazePoseSettings:
     redetect_s: float = setting(0.5, "time between looks for more than those followed", unit="s", source="judgement")
     missed_s: float = setting(1.0, "somebody lost is looked for oftener for so long", unit="s", source="judgement")
     again_s: float = setting(0.1, "time between those looks", unit="s", source="judgement")
+    trail_s: float = setting(
+        0.5,
+        "way and speed of somebody lost are those of so long before: at last the look had strayed to whoever hid them",
+        unit="s",
+        source="judgement: two who meet cover each other for half a second",
+    )
     sure_presence: float = setting(0.9, "presence to begin with somebody in a part of the picture", source="judgement")
     sure_score: float = setting(0.7, "and the mean score of the joints", source="judgement")
     same_place: float = setting(0.1, "two regions whose hips are nearer stand on one body", source="judgement")
@@ -313,14 +320,33 @@ class BlazePose:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Followed:
-    """One person and the steadied points that tell where to look for it in the next frame."""
+    """One person, the steadied points that tell where to look for it in the next frame, and where that was lately."""
 
     person: Person
     steady: Steady
+    trail: tuple[tuple[float, Roi], ...] = ()
 
     @property
     def next_roi(self) -> Roi:
         return Roi.around_body(*self.steady.points_px)
+
+    def later(self, time_s: float) -> Roi:
+        """Where they would be if they had gone on as at the beginning of their trail."""
+        (first_s, first), (middle_s, middle) = self.trail[0], self.trail[len(self.trail) // 2]
+        ahead = (time_s - first_s) / (middle_s - first_s) if middle_s > first_s else 0.0
+        x_px = first.x_px + ahead * (middle.x_px - first.x_px)
+        return replace(first, x_px=x_px, y_px=first.y_px + ahead * (middle.y_px - first.y_px))
+
+
+def _one_of(a: _Followed, b: _Followed, time_s: float) -> _Followed:
+    """Of two answers for one body the surer, with the way of whoever should be here now: the other one is hidden."""
+
+    def astray(one: _Followed) -> float:
+        place, found = one.later(time_s), one.trail[-1][1]
+        return float(np.hypot(place.x_px - found.x_px, place.y_px - found.y_px))
+
+    surer = a if a.person.keypoints.presence > b.person.keypoints.presence else b
+    return replace(surer, trail=min(a, b, key=astray).trail)
 
 
 class BlazePoseStream:
@@ -342,6 +368,7 @@ class BlazePoseStream:
         self._followed: tuple[_Followed, ...] = ()
         self._looked_s = -np.inf
         self._lost_s = -np.inf
+        self._lost: _Followed | None = None
         self._turn = 0
         self._tile = 0
         self.looks = 0
@@ -361,19 +388,40 @@ class BlazePoseStream:
         self._followed = ()
 
     def _find(self, frame: Frame) -> tuple[_Followed, ...]:
-        places: list[tuple[Roi, Steady | None]] = [(before.next_roi, before.steady) for before in self._followed]
+        places: list[tuple[Roi, _Followed | None]] = [(before.next_roi, before) for before in self._followed]
         people = self._look_at(frame, places, ())
         parts = areas(*frame.size_px)
         if not people:
             people = self._search(frame, parts) or self._look_closer(frame)
-        elif len(people) < self._max_people and self._due(frame.time_s, len(people) < len(self._followed)):
-            people = self._look_for_more(frame, self._next_part(parts, frame.time_s), people)
+        elif len(people) < self._max_people and self._due(frame.time_s, self._who_is_lost(people)):
+            people = self._look_for_more(frame, self._next_part(parts, frame.time_s), self._look_ahead(frame, people))
         return tuple(sorted(people, key=lambda followed: -followed.person.keypoints.presence))
 
-    def _due(self, time_s: float, lost: bool) -> bool:
+    def _who_is_lost(self, people: tuple[_Followed, ...]) -> _Followed | None:
+        """Of those followed until now who isn't any more: the one whose way is farthest from all who are."""
+        if len(people) >= len(self._followed):
+            return None
+
+        def apart(before: _Followed) -> float:
+            was = before.trail[0][1]
+            ways = [after.trail[0][1] for after in people]
+            return min((float(np.hypot(was.x_px - way.x_px, was.y_px - way.y_px)) for way in ways), default=np.inf)
+
+        return max(self._followed, key=apart)
+
+    def _look_ahead(self, frame: Frame, people: tuple[_Followed, ...]) -> tuple[_Followed, ...]:
+        """The same people, and whoever was lost lately if they stand where their way would have taken them."""
+        if self._lost is None or not self._missing(frame.time_s):
+            return people
+        place = self._lost.later(frame.time_s)
+        if not (place.usable and place.inside(*frame.size_px)):
+            return people
+        return people + self._look_at(frame, [(place, None)], people)
+
+    def _due(self, time_s: float, lost: _Followed | None) -> bool:
         """Whether to look for more: now and then, and oftener after somebody was lost, as when people cross."""
-        if lost:
-            self._lost_s = time_s
+        if lost is not None:
+            self._lost_s, self._lost = time_s, lost
         wait_s = self._settings.again_s if self._missing(time_s) else self._settings.redetect_s
         return time_s - self._looked_s >= wait_s
 
@@ -413,7 +461,7 @@ class BlazePoseStream:
         return people + tuple(new for new in more if whole or self._beyond_doubt(new.person))
 
     def _look_at(
-        self, frame: Frame, places: list[tuple[Roi, Steady | None]], known: tuple[_Followed, ...]
+        self, frame: Frame, places: Sequence[tuple[Roi, _Followed | None]], known: tuple[_Followed, ...]
     ) -> tuple[_Followed, ...]:
         """People in these regions; of two answers that mean the same person the surer stays."""
         people: list[_Followed] = []
@@ -423,7 +471,7 @@ class BlazePoseStream:
                 continue
             if before is None and person.keypoints.presence < self._settings.min_new_presence:
                 continue
-            now = _Followed(person, steady(before, frame.time_s, person.body_px))
+            now = self._followed_on(person, before, frame.time_s)
             if not (now.next_roi.usable and now.next_roi.inside(*frame.size_px)):
                 continue
             if any(self._same_person(person, other.person, self._settings.nobody_new) for other in known):
@@ -438,9 +486,16 @@ class BlazePoseStream:
             )
             if twin is None:
                 people.append(now)
-            elif person.keypoints.presence > people[twin].person.keypoints.presence:
-                people[twin] = now
+            else:
+                people[twin] = _one_of(now, people[twin], frame.time_s)
         return tuple(people)
+
+    def _followed_on(self, person: Person, before: _Followed | None, time_s: float) -> _Followed:
+        """Somebody as seen now, after how they were seen before."""
+        trail = () if before is None else before.trail
+        recent = tuple(place for place in trail if time_s - place[0] <= self._settings.trail_s)
+        now = steady(None if before is None else before.steady, time_s, person.body_px)
+        return _Followed(person, now, (*recent, (time_s, person.roi)))
 
     def _beyond_doubt(self, person: Person) -> bool:
         """Whether to begin with somebody found in a part of the picture.

@@ -412,6 +412,7 @@ def evaluate_hard(
     kinds: Sequence[str] = (),
     clips: Sequence[str] = (),
     detector: str = "blazepose",
+    quality: str = "auto",
 ) -> dict[str, Any]:
     """Make clips hard, analyse them, and compare with the untouched ones.
 
@@ -420,6 +421,7 @@ def evaluate_hard(
         kinds: of `HARD`; all if empty.
         clips: only these, by their names without suffix.
         detector: see `posepipe.keypoints.open_detector`.
+        quality: see `posepipe.pipeline.Config`.
 
     Returns:
         ``{"metrics": {...}, "rows": [...], "versions": {...}}``; ``right/KIND`` is the share of clips in which all that
@@ -434,7 +436,7 @@ def evaluate_hard(
         if kind not in HARD:
             raise UsageError(f"no kind {kind!r}", where="evaluate hard", hint=f"Valid: {', '.join(HARD)}")
     videos = [video for video in clips_in(path) if not clips or video.stem in clips]
-    pipeline = Pipeline(Config(detector=detector))
+    pipeline = Pipeline(Config(detector=detector, quality=quality))
     lifter = Lifter()
     rows = []
     with TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from posepipe.settings import setting
 from posepipe.skeleton import Layout
 from posepipe.tracking.same_body import join_overlapping
 from posepipe.tracking.tracker import body_size, drift_s
+from posepipe.tracking.uncross import uncross
 from posepipe.types import Keypoints, KeypointTrack
 
 __all__ = ["TRACKS", "TrackBuilder", "TrackSettings", "choose_subject", "frame_duration", "merge_tracks"]
@@ -132,7 +133,8 @@ class TrackBuilder:
 
         Args:
             merge: join tracks that stand on one body (`posepipe.tracking.same_body`), and those of one person who was
-                away for longer than the tracker waits (`merge_tracks`).
+                away for longer than the tracker waits (`merge_tracks`); give back those that changed over when people
+                crossed (`posepipe.tracking.uncross`).
         """
         time_s = np.array(self._time_s, dtype=np.float64)
         frame = np.array(self._frame, dtype=np.int32)
@@ -147,7 +149,9 @@ class TrackBuilder:
                 likely.append(_track(person, store, frame, time_s))
         # Somebody of whom no joint was ever valid is nobody.
         likely = [track for track in likely if track.valid.any()]
-        joined = merge_tracks(join_overlapping(likely), frame, time_s, self.settings) if merge else tuple(likely)
+        joined = tuple(likely)
+        if merge:
+            joined = uncross(merge_tracks(join_overlapping(likely), frame, time_s, self.settings))
         return tuple(track for track in joined if self._real(track, time_s, step))
 
     def _real(self, track: KeypointTrack, time_s: Float64, step: Float64) -> bool:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from posepipe.errors import UsageError
 from posepipe.settings import setting
 from posepipe.skeleton import LAYOUTS, Layout
-from posepipe.types import Keypoints
+from posepipe.types import Keypoints, KeypointTrack
 
-__all__ = ["TRACKER", "Tracker", "TrackerSettings", "body_size", "drift_s"]
+__all__ = ["TRACKER", "Tracker", "TrackerSettings", "body_size", "drift_s", "limb_lengths"]
 
 Float64 = NDArray[np.float64]
 
@@ -98,6 +98,14 @@ def _measure(keypoints: Keypoints, settings: TrackerSettings) -> tuple[Float64, 
     safe = np.where(known, longest, 1.0)
     logs = np.where(known, np.log(safe), np.nan)
     return logs, np.where(known, spread / safe**2 + settings.log_length_sigma**2, np.inf)
+
+
+def limb_lengths(track: KeypointTrack, rows: NDArray[np.intp], settings: TrackerSettings = TRACKER) -> Float64:
+    """Log lengths (n, 6) of six body parts in log pixels, in some rows of a track; NaN where unknown."""
+    xy = np.where(track.valid[rows, :, None], track.xy_px[rows], np.nan)
+    parts = zip(xy, track.sigma_px[rows], track.score[rows], strict=True)
+    logs = [_measure(Keypoints(track.layout, *part), settings)[0] for part in parts]
+    return np.stack(logs) if logs else np.empty((0, len(_LIMBS)))
 
 
 @dataclass(slots=True)
