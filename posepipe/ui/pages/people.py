@@ -133,6 +133,8 @@ def _curve(text: Texts, trend: Trend) -> dict[str, Any]:
     up = {"type": "quantitative", "title": name, "scale": {"zero": False, "padding": 12}}
     return {
         "description": name,
+        # Vega says the rest in English; the table above has the same numbers.
+        "config": {"axis": {"aria": False}, "mark": {"aria": False}},
         "height": 280,
         "data": {"values": points},
         "encoding": {"x": {**across, "axis": {"labelAngle": 0, "labelOverlap": True}}},
