@@ -14,7 +14,6 @@ _LEAST_PIXELS, _LEAST_LEVELS = 40, 40
 _MOST_STOPS = 250
 
 _HELP = """() => {
-  if (window.posepipeWalk) return;
   const reached = new Set();
   function deep() {
     let one = document.activeElement;
@@ -47,7 +46,7 @@ _HELP = """() => {
   const parent = one => one.parentElement || one.getRootNode().host || null;
   const name = one => `${one.tagName} ${one.getAttribute('aria-label') || one.title || one.textContent || one.value || ''}`
     .replace(/\\s+/g, ' ').trim().slice(0, 70);
-  const OPERATED = 'a[href], button, input, select, textarea, summary, video, [role=button], [role=slider], ' +
+  const OPERATED = 'a[href], button, input, select, textarea, summary, video[controls], [role=button], [role=slider], ' +
     '[role=checkbox], [role=tab], [role=application], [contenteditable=true], canvas[tabindex]';
   function every(root, act) {
     for (const one of root.querySelectorAll('*')) {
