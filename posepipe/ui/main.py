@@ -36,7 +36,8 @@ _DARK = """<style>[data-testid^="stBaseButton-primary"]:not(:disabled) { color: 
 _FOCUS = """<style>
 [data-testid="stElementToolbar"]:focus-within { opacity: 1 !important; display: block !important; }
 [data-testid="stCheckbox"] label:has(:focus-visible), [data-testid="stDataFrame"]:focus-within,
-[data-testid="stElementToolbar"] button:focus-visible, [data-testid="stSidebarNavLink"]:focus-visible, iframe:focus-visible {
+[data-testid="stElementToolbar"] button:focus-visible, [data-testid="stSidebarNavLink"]:focus-visible,
+iframe:focus-visible {
   outline: 3px solid currentColor; outline-offset: 2px; border-radius: .3rem;
 }
 </style>"""

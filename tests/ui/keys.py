@@ -18,7 +18,8 @@ _HELP = """() => {
   function deep() {
     let one = document.activeElement;
     for (;;) {
-      const inside = one?.shadowRoot?.activeElement || (one?.tagName === 'IFRAME' && one.contentDocument?.activeElement);
+      const inside = one?.shadowRoot?.activeElement ||
+        (one?.tagName === 'IFRAME' && one.contentDocument?.activeElement);
       if (!inside || inside.tagName === 'BODY') return one;
       one = inside;
     }
@@ -44,9 +45,11 @@ _HELP = """() => {
   }
   const outline = table => table && getComputedStyle(table).outlineStyle;
   const parent = one => one.parentElement || one.getRootNode().host || null;
-  const name = one => `${one.tagName} ${one.getAttribute('aria-label') || one.title || one.textContent || one.value || ''}`
+  const said = one => one.getAttribute('aria-label') || one.title || one.textContent || one.value || '';
+  const name = one => `${one.tagName} ${said(one)}`
     .replace(/\\s+/g, ' ').trim().slice(0, 70);
-  const OPERATED = 'a[href], button, input, select, textarea, summary, video[controls], [role=button], [role=slider], ' +
+  const OPERATED = 'a[href], button, input, select, textarea, summary, video[controls], [role=button], ' +
+    '[role=slider], ' +
     '[role=checkbox], [role=tab], [role=application], [contenteditable=true], canvas[tabindex]';
   function every(root, act) {
     for (const one of root.querySelectorAll('*')) {
@@ -67,7 +70,8 @@ _HELP = """() => {
       if (group && held.some(other => group.contains(other))) return;
       // Steps of a number: its box takes arrows. A box's arrow or cross: its keys do the same.
       if (one.closest('[data-testid=stNumberInputStepUp], [data-testid=stNumberInputStepDown]')) return;
-      const around = one.closest('[data-testid=stSelectbox], [data-testid=stMultiSelect], [data-testid=stFileUploader]');
+      const boxes = ['stSelectbox', 'stMultiSelect', 'stFileUploader'].map(id => `[data-testid=${id}]`);
+      const around = one.closest(boxes.join());
       if (around && held.some(other => around.contains(other))) return;
       if (one.getBoundingClientRect().width < 2) return;
       found.push(name(one));
@@ -77,7 +81,7 @@ _HELP = """() => {
       if (!shown(one) || getComputedStyle(one).cursor !== 'pointer') return;
       const above = parent(one);
       if (above && getComputedStyle(above).cursor === 'pointer') return;
-      if (one.closest('[aria-hidden=true], [aria-disabled=true]') || one.matches(':disabled') || one.matches(OPERATED)) return;
+      if (one.closest('[aria-hidden=true], [aria-disabled=true]') || one.matches(`:disabled, ${OPERATED}`)) return;
       const label = one.closest('label');
       for (const other of reached) {
         if (one.contains(other) || other.contains(one) || (label && label.contains(other))) return;
@@ -117,7 +121,9 @@ def walk(page: Any, *, frame: bool = True) -> tuple[list[str], list[str], list[s
     """
     page.evaluate(_HELP)
     # From the top, wherever the mouse was.
-    page.evaluate("() => { const body = document.body; body.tabIndex = -1; body.focus(); body.removeAttribute('tabindex'); }")
+    page.evaluate(
+        "() => { const body = document.body; body.tabIndex = -1; body.focus(); body.removeAttribute('tabindex'); }"
+    )
     stops: list[str] = []
     unseen: list[str] = []
     known = 0

@@ -34,7 +34,10 @@ def practice(root: Path) -> None:
         person = make_person(FRAMES, exercise=ExerciseResult((Bout(bout.label, 0.9, 0.5, 7.5, reps),)))
         folder = root / f"Woche {week}"
         created = f"2026-03-{4 + 7 * week:02d}T05:06:07+00:00"
-        save(make_recording(FRAMES, f"woche{week}.mp4", people=(person,), created=created, warnings=(), models={}), folder)
+        save(
+            make_recording(FRAMES, f"woche{week}.mp4", people=(person,), created=created, warnings=(), models={}),
+            folder,
+        )
         _film(folder / "annotated.mp4")
         assign(folder, "P-01", read_record(folder).of)
     walker = make_person(FRAMES, gait=_gait(), exercise=ExerciseResult(withheld=Reason.NO_EXERCISE))
@@ -49,7 +52,9 @@ def _gait() -> GaitResult:
     """A walk whose evidence is a feature that there is."""
     made = make_gait()
     assert isinstance(made.abnormal, Abnormal)
-    evidence = tuple(replace(one, feature="knee_swing_deg", words="knees hardly bend in swing") for one in made.abnormal.evidence)
+    evidence = tuple(
+        replace(one, feature="knee_swing_deg", words="knees hardly bend in swing") for one in made.abnormal.evidence
+    )
     return replace(made, abnormal=replace(made.abnormal, evidence=evidence))
 
 

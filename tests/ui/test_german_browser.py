@@ -32,7 +32,9 @@ def _english_only() -> frozenset[str]:
     """Words that only the English texts have, and some of Streamlit's."""
 
     def words(texts: Iterable[str]) -> set[str]:
-        return {word for text in texts for word in _WORD.findall(re.sub(r"\{\w*\}", " ", text).lower()) if len(word) > 2}
+        return {
+            word for text in texts for word in _WORD.findall(re.sub(r"\{\w*\}", " ", text).lower()) if len(word) > 2
+        }
 
     german = load("de")
     told = (german.sentences, german.warnings, german.errors, german.frame)
