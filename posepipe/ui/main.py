@@ -32,6 +32,15 @@ _CONTRAST = """<style>
 [data-testid="stCaptionContainer"] { opacity: .8 !important; color: inherit !important; }
 </style>"""
 _DARK = """<style>[data-testid^="stBaseButton-primary"]:not(:disabled) { color: #0b1014 !important; }</style>"""
+# Where the keyboard is, where Streamlit doesn't show it.
+_FOCUS = """<style>
+[data-testid="stElementToolbar"]:focus-within { opacity: 1 !important; display: block !important; }
+[data-testid="stCheckbox"] label:has(:focus-visible), [data-testid="stDataFrame"]:focus-within,
+[data-testid="stElementToolbar"] button:focus-visible, [data-testid="stSidebarNavLink"]:focus-visible,
+iframe:focus-visible {
+  outline: 3px solid currentColor; outline-offset: 2px; border-radius: .3rem;
+}
+</style>"""
 # On paper stands what was found, not what can be pressed.
 _PRINT = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], button, [data-testid="stFileUploader"], .st-key-analyze_form,
@@ -51,7 +60,7 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
-    st.html(_PRINT + _CONTRAST + (_DARK if dark() else ""))
+    st.html(_PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
     with st.sidebar:
         language_choice()
         _sample(text, pages)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from posepipe.exercise.types import Bout, ExerciseResult
+from posepipe.gait.types import Abnormal, GaitResult
 from posepipe.media.writer import VideoWriter
 from posepipe.reasons import Reason
 from posepipe.record.folder import save
@@ -33,15 +34,28 @@ def practice(root: Path) -> None:
         person = make_person(FRAMES, exercise=ExerciseResult((Bout(bout.label, 0.9, 0.5, 7.5, reps),)))
         folder = root / f"Woche {week}"
         created = f"2026-03-{4 + 7 * week:02d}T05:06:07+00:00"
-        save(make_recording(FRAMES, f"woche{week}.mp4", people=(person,), created=created, warnings=()), folder)
+        save(
+            make_recording(FRAMES, f"woche{week}.mp4", people=(person,), created=created, warnings=(), models={}),
+            folder,
+        )
         _film(folder / "annotated.mp4")
         assign(folder, "P-01", read_record(folder).of)
-    walker = make_person(FRAMES, gait=make_gait(), exercise=ExerciseResult(withheld=Reason.NO_EXERCISE))
-    save(make_recording(FRAMES, "runde.mp4", people=(walker,), warnings=()), root / "Runde")
+    walker = make_person(FRAMES, gait=_gait(), exercise=ExerciseResult(withheld=Reason.NO_EXERCISE))
+    save(make_recording(FRAMES, "runde.mp4", people=(walker,), warnings=(), models={}), root / "Runde")
     done = TrainingSet("squat", 4.0, 12.0, len(bout.reps), bout.reps, None, 12, None, None)
     held = TrainingSet("plank", 72.0, 92.0, 0, (), 20.0, None, 20.0, 60.0)
     plan = (PlanStep("squat", 1, 12), PlanStep("plank", 1, held_s=20.0))
     save_session(Session("2026-04-01T18:30:00+00:00", (done, held), plan, 100.0, "Abend", ""), root / "Abend")
+
+
+def _gait() -> GaitResult:
+    """A walk whose evidence is a feature that there is."""
+    made = make_gait()
+    assert isinstance(made.abnormal, Abnormal)
+    evidence = tuple(
+        replace(one, feature="knee_swing_deg", words="knees hardly bend in swing") for one in made.abnormal.evidence
+    )
+    return replace(made, abnormal=replace(made.abnormal, evidence=evidence))
 
 
 def _film(path: Path) -> None:

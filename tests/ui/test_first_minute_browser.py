@@ -77,5 +77,7 @@ def test_both_within_the_minute(
             process.terminate()
             process.wait(30)
         with capsys.disabled():
-            sys.stdout.write(f"\nfirst {what}: {spent_s[-1]:.1f} s from the command, page ready after {ready_s:.1f} s\n")
+            sys.stdout.write(
+                f"\nfirst {what}: {spent_s[-1]:.1f} s from the command, page ready after {ready_s:.1f} s\n"
+            )
     assert max(spent_s) < 60.0

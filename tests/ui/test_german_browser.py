@@ -32,7 +32,9 @@ def _english_only() -> frozenset[str]:
     """Words that only the English texts have, and some of Streamlit's."""
 
     def words(texts: Iterable[str]) -> set[str]:
-        return {word for text in texts for word in _WORD.findall(re.sub(r"\{\w*\}", " ", text).lower()) if len(word) > 2}
+        return {
+            word for text in texts for word in _WORD.findall(re.sub(r"\{\w*\}", " ", text).lower()) if len(word) > 2
+        }
 
     german = load("de")
     told = (german.sentences, german.warnings, german.errors, german.frame)
@@ -67,7 +69,8 @@ _READ = """() => {
 
 def english(page: Any) -> set[str]:
     """Lines with an English word that can be read on the page now."""
-    lines = page.evaluate(_READ).replace("CC BY-SA", "").splitlines()
+    # Names of licences, and what to type.
+    lines = re.sub(r"CC BY-SA|ffmpeg -i .*", "", page.evaluate(_READ)).splitlines()
     return {line.strip() for line in lines if words_of(line)}
 
 
@@ -173,7 +176,8 @@ def test_no_english_in_corrections_and_what_is_taken_away(
         waiting.value.save_as(path)
         if path.suffix == ".xlsx":
             book = load_workbook(path)
-            said = [*book.sheetnames, *(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)]
+            cells = [cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row]
+            said = [*book.sheetnames, *(str(cell) for cell in cells if cell is not None)]
         elif path.suffix == ".zip":
             with zipfile.ZipFile(path) as packed:
                 said = [part for one in packed.namelist() for part in packed.read(one).decode("utf-8-sig").split(";")]

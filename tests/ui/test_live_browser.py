@@ -230,7 +230,14 @@ def _everything_on(page: Any, url: str, server: psutil.Process, minutes: float, 
             continue
         heard_s = time.monotonic()
         pictures, heap = page.evaluate(_RECEIVED)
-        now = (server.memory_info().rss / 1e6, heap / 1e6, pictures, *_speed(seen.speed), seen.count, os.getloadavg()[0])
+        now = (
+            server.memory_info().rss / 1e6,
+            heap / 1e6,
+            pictures,
+            *_speed(seen.speed),
+            seen.count,
+            os.getloadavg()[0],
+        )
         looks.append(Minute(at_min, *now))
         if len(looks) == 1 or int(looks[-2].at_min) < int(at_min):
             with log.open("a") as file:

@@ -223,6 +223,31 @@ def test_the_clip_is_recorded_to_download(app: App, open_page: OpenPage, squat_c
     only_this_machine(page)
 
 
+def test_a_broken_connection_is_made_anew(app: App, open_page: OpenPage, squat_camera: Path) -> None:
+    page = open_page(squat_camera, locale="en-US")
+    page.goto(app[0])
+    rtc(page).get_by_role("button", name="Start").wait_for()
+    page.get_by_text("Record the clip", exact=True).click()
+    page.wait_for_timeout(1500)
+    rtc(page).get_by_role("button", name="Start").click()
+    page.wait_for_function(_CONNECTED)
+    # The camera and its recording don't notice.
+    page.evaluate("window.before = { ...window.posepipeLive }; window.posepipeLive.connection.close()")
+    page.wait_for_function(f"window.posepipeLive.n !== window.before.n && ({_CONNECTED})()")
+    assert page.evaluate("['stream', 'recorder'].every(name => window.posepipeLive[name] === window.before[name])")
+    watch(page, 3.0)
+    assert rtc(page).get_by_role("button", name="Stop").is_visible()
+    # Broken again at once it is said.
+    page.evaluate("window.posepipeLive.connection.close()")
+    page.get_by_role("alert").filter(has_text="The connection to the app broke").wait_for()
+    rtc(page).get_by_role("button", name="Start").click()
+    page.wait_for_function(_CONNECTED)
+    page.get_by_role("alert").filter(has_text="The connection to the app broke").wait_for(state="hidden")
+
+
+_CONNECTED = "() => window.posepipeLive.connection?.connectionState === 'connected'"
+
+
 def test_a_refused_camera_is_said_once_in_our_words(app: App, open_page: OpenPage) -> None:
     page = open_page(arguments=["--use-fake-device-for-media-stream"], locale="de-DE")
     page.goto(app[0])

@@ -1,6 +1,6 @@
 // The live page's camera, picture and board. Called again whenever the data change.
 const LEVELS = ["frame", "view", "joint", "form"];
-const GATHER_MS = 5000, SLOW_MS = 12000, ADVICE_MS = 6000, GONE_MS = 3000;
+const GATHER_MS = 5000, SLOW_MS = 12000, ADVICE_MS = 6000, GONE_MS = 3000, AGAIN_MS = 30000;
 // Of the window, not of an element: Streamlit may draw the elements anew while the camera goes on.
 const live = (window.posepipeLive ||= { n: 0, homes: new Set() });
 
@@ -60,13 +60,16 @@ function sound(panel, data) {
   show(panel, ".voice", data.sound === "speak" && !voiceOf(data.language) ? data.words.no_voice : "");
 }
 
-function hang() {
+// What the camera itself does, and its recording, may go on while the connection is made anew.
+function hang(camera = true) {
   live.connection?.close();
+  live.connection = live.back = undefined;
+  live.n = 0;
+  if (!camera) return;
   live.recorder?.state === "recording" && live.recorder.stop();
   live.stream?.getTracks().forEach(track => track.stop());
   live.lock?.release().catch(() => {});
-  live.connection = live.stream = live.back = live.recorder = live.lock = undefined;
-  live.n = 0;
+  live.stream = live.recorder = live.lock = undefined;
 }
 
 function gathered(connection) {
@@ -80,22 +83,22 @@ function gathered(connection) {
 
 const FAULTS = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing", OverconstrainedError: "missing" };
 
-async function begin(panel, data, send) {
+async function begin(panel, data, send, again = false) {
   panel.hint = "";
   if (!navigator.mediaDevices) { panel.hint = data.words.insecure; return; }
-  hang();
+  hang(!again);
   panel.busy = true;
   draw(panel);
   try {
-    live.stream = await navigator.mediaDevices.getUserMedia(data.wanted);
+    live.stream ||= await navigator.mediaDevices.getUserMedia(data.wanted);
     const connection = live.connection = new RTCPeerConnection({ iceServers: data.servers });
     connection.ontrack = event => { live.back = event.streams[0] || new MediaStream([event.track]); draw(panel); };
     live.stream.getTracks().forEach(track => connection.addTrack(track, live.stream));
     await connection.setLocalDescription(await connection.createOffer());
     await gathered(connection);
     live.n = Date.now();
-    if (data.record) record(panel, data);
-    navigator.wakeLock?.request("screen").then(lock => { live.lock = lock; }).catch(() => {});
+    if (data.record && !live.recorder) record(panel, data);
+    if (!live.lock) navigator.wakeLock?.request("screen").then(lock => { live.lock = lock; }).catch(() => {});
     send({ what: "offer", n: live.n, sdp: connection.localDescription.sdp });
     setTimeout(() => {
       if (live.connection === connection && connection.connectionState !== "connected") {
@@ -227,8 +230,17 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   if (live.connection && data.answer && data.answer.n === live.n && live.connection.signalingState === "have-local-offer") {
     live.connection.setRemoteDescription({ type: "answer", sdp: data.answer.sdp });
   }
-  // The app hung up: an error, or the connection broke.
-  if (live.connection && data.ended === live.n && live.n) hang();
+  // The app hung up: an error, or the connection broke. Nobody who trains comes to press a button: once more.
+  if (live.connection && data.ended === live.n && live.n) {
+    const told = data.hint || !data.browser;
+    if (told || Date.now() - (live.again || 0) < AGAIN_MS) {
+      hang();
+      panel.hint = told ? "" : data.words.broke;
+    } else {
+      live.again = Date.now();
+      begin(panel, data, send, true);
+    }
+  }
   draw(panel);
   sound(panel, data);
   return () => {

@@ -240,7 +240,7 @@ def _hint(text: Texts, stage: Stage, *, insecure: bool) -> str:
 
 
 def _words(text: Texts, stage: Stage, url: str | None) -> dict[str, str]:
-    keys = ("no_voice", "clip", "full", "leave", "busy", "picture")
+    keys = ("no_voice", "clip", "full", "leave", "busy", "picture", "broke")
     words = {key: text(f"train.{key}") for key in keys}
     resting = stage.look().training.after is not None
     far = not is_local(url) and not ice_servers(url, settings())

@@ -20,6 +20,7 @@ from posepipe.ui.storage import kept
 __all__ = ["called", "page", "trend_name", "trend_rows"]
 
 _COLORS = ("#0072b2", "#56b4e9")  # On light and on dark, after Okabe and Ito.
+_INKS = ("#4a4c55", "#c8cad0")  # Streamlit's own grey is too pale (3.7 : 1).
 
 
 def page() -> None:
@@ -127,12 +128,14 @@ def _curve(text: Texts, trend: Trend) -> dict[str, Any]:
         }
         for time, value in trend.points
     ]
-    name, color = trend_name(text, trend.name), _COLORS[dark()]
+    name, color, ink = trend_name(text, trend.name), _COLORS[dark()], _INKS[dark()]
     comma = {"labelExpr": "replace(datum.label, '.', ',')"} if text.language == "de" else {}
     across = {"field": "time", "type": "ordinal", "title": text("library.created")}
     up = {"type": "quantitative", "title": name, "scale": {"zero": False, "padding": 12}}
     return {
         "description": name,
+        # Vega says the rest in English; the table above has the same numbers.
+        "config": {"axis": {"aria": False, "labelColor": ink, "titleColor": ink}, "mark": {"aria": False}},
         "height": 280,
         "data": {"values": points},
         "encoding": {"x": {**across, "axis": {"labelAngle": 0, "labelOverlap": True}}},
