@@ -74,7 +74,7 @@ class PaceSettings:
         0.75, "least stride time that is tried, in those of the legs' passing", source="judgement"
     )
     range_to: float = setting(1.35, "and the longest", source="judgement")
-    least_strikes: int = setting(4, "strikes from which the pace is told: three steps", source="judgement")
+    least_strikes: int = setting(4, "sure strikes from which the pace is told: three steps", source="judgement")
 
 
 PACE = PaceSettings()
@@ -109,7 +109,7 @@ def _parts(walk: Walk) -> list[tuple[list[Event], float]]:
     for start_s, end_s, stride_s in spans:
         mine = sorted((e for e in walk.steady if start_s <= e.time_s <= end_s), key=lambda e: e.time_s)
         strikes = [e for e in mine if e.type == HEEL_STRIKE]
-        if len(strikes) < PACE.least_strikes:
+        if sum(e.confidence >= EVENT.clean for e in strikes) < PACE.least_strikes:
             continue
         about_s = stride_s if np.isfinite(stride_s) else _usual_stride(strikes)
         length = mine[-1].time_s - mine[0].time_s

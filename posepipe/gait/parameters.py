@@ -87,7 +87,9 @@ class ParameterSettings:
         0.02, "error of one step's length, taken off the variation", unit="m", source="judgement"
     )
     unsure_pace: float = setting(
-        0.15, "a pace whose standard deviation is a larger share isn't told", source="judgement: 25 % at 90 %"
+        0.1,
+        "a pace whose standard deviation is a larger share isn't told",
+        source="healthy people's differ by as much: `posepipe/gait/norms/features.csv`",
     )
     least_varied: int = setting(
         10, "strides under which a variation says nothing", source="judgement: even this is few; 20 to 30 are advised"
