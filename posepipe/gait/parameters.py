@@ -282,11 +282,13 @@ def parameters(motion: Motion, walk: Walk, scale_known: bool = False, signals: S
 
 def _mean(values: Sequence[float], bias: float, noise: float = 0.0) -> Value | Reason:
     """Mean with both parts of its sigma; `noise` is the error of one value, where that is known."""
-    known = _usual(np.array([v for v in values if np.isfinite(v)]))
+    known = np.array([v for v in values if np.isfinite(v)])
     if not len(known):
         return Reason.TOO_FEW_STRIDES
-    random = max(spread_of(known), noise) / np.sqrt(len(known))
-    return Value(float(known.mean()), float(np.hypot(random, bias)))
+    kept = _usual(known)
+    # What was left out is no part of the mean, but shows how far values may be off: two of three may be the wrong ones.
+    random = max(spread_of(kept), spread_of(known), noise) / np.sqrt(len(kept))
+    return Value(float(kept.mean()), float(np.hypot(random, bias)))
 
 
 def spread_of(values: Array) -> float:

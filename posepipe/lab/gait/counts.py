@@ -120,7 +120,7 @@ def clip_row(stretches: Sequence[Stretch], results: Sequence[GaitResult], label:
 
 
 def _strides_spm(stretches: Sequence[Stretch]) -> float | None:
-    """Steps a minute of whole strides: of a limp, an odd number of steps holds more of one foot's than of the other's."""
+    """Steps a minute of whole strides: an odd number of a limp's steps holds more of one foot's than of the other's."""
     strides = [new - old for strikes in stretches for (_, old), (_, new) in zip(strikes, strikes[2:], strict=False)]
     return 120.0 / float(np.mean(strides)) if strides else None
 
@@ -182,8 +182,8 @@ def counted(rows: Sequence[Row], clips: Sequence[Row] = ()) -> dict[str, Any]:
     """Metrics over counted stretches, and over clips.
 
     `clips_within_3_pct` compares the pace told with steps over time, `clips_within_3_pct_of_strides` with the counted
-    strides' mean. `judged_pct` is of the clips in which at least as many strides a side were counted as a judgement needs;
-    `abnormal_flagged_pct` is of the abnormal ones among these, judged or not.
+    strides' mean. `judged_pct` is of the clips in which at least as many strides a side were counted as a judgement
+    needs; `abnormal_flagged_pct` is of the abnormal ones among these, judged or not.
     """
     errors = [abs(row["error_pct"]) for row in rows if row["error_pct"] is not None]
     metrics: dict[str, Any] = {
