@@ -55,6 +55,10 @@ class PaceSettings:
         "degrees of freedom of Student's distribution of an event's error",
         source="judgement: one in 20 is far",
     )
+    off_line_sd: float = setting(2.5, "standard deviations from which an event is off the line", source="judgement")
+    least_fitting: float = setting(
+        0.6, "share of the events that must not be; else they show no pace", source="judgement: most"
+    )
     usual_count: float = setting(
         4.0, "how far off events usually are counts as much as so many of them", source="judgement: soon outweighed"
     )
@@ -74,7 +78,7 @@ class PaceSettings:
         0.75, "least stride time that is tried, in those of the legs' passing", source="judgement"
     )
     range_to: float = setting(1.35, "and the longest", source="judgement")
-    least_strikes: int = setting(4, "strikes from which the pace is told: three steps", source="judgement")
+    least_strikes: int = setting(4, "sure strikes from which the pace is told: three steps", source="judgement")
 
 
 PACE = PaceSettings()
@@ -109,7 +113,7 @@ def _parts(walk: Walk) -> list[tuple[list[Event], float]]:
     for start_s, end_s, stride_s in spans:
         mine = sorted((e for e in walk.steady if start_s <= e.time_s <= end_s), key=lambda e: e.time_s)
         strikes = [e for e in mine if e.type == HEEL_STRIKE]
-        if len(strikes) < PACE.least_strikes:
+        if sum(e.confidence >= EVENT.clean for e in strikes) < PACE.least_strikes:
             continue
         about_s = stride_s if np.isfinite(stride_s) else _usual_stride(strikes)
         length = mine[-1].time_s - mine[0].time_s
@@ -174,7 +178,7 @@ def _start(times: Array, share: Array, noise: Array, about_s: float) -> tuple[fl
 def _line(
     times: Array, noise: Array, right: Bool, off: Bool, start: tuple[float, float], about_s: float
 ) -> Value | None:
-    """Least squares with weights that fall with an event's distance; None where the slope runs away."""
+    """Least squares with weights that fall with an event's distance; None where the slope runs away or few fit."""
     # Unknown: begin, stride time, and by how much each kind of event is off its usual share, in strides.
     kinds = about_s * np.stack([right, off & ~right, off & right], axis=1)
     prior = np.diag([0.0, (PACE.about_sd * about_s) ** -2.0, PACE.other_sd**-2.0, PACE.off_sd**-2.0, PACE.off_sd**-2.0])
@@ -191,6 +195,9 @@ def _line(
         found = np.linalg.solve(square, design.T @ (weight * times) + prior @ usual)
         if not PACE.range_from < found[1] / about_s < PACE.range_to:
             return None
+    fits = float(np.mean(np.abs(away) < PACE.off_line_sd))
+    if fits < PACE.least_fitting or not EVENT.shortest_s <= found[1] <= EVENT.longest_s:
+        return None
     far = float(np.sum((PACE.tail + 1.0) / (PACE.tail + away**2) * away**2))
     spread = max((PACE.usual_count + far) / (PACE.usual_count + len(times)), 1.0)
     freedom = round(PACE.usual_count + max(len(times) - 4, 0))

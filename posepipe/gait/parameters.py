@@ -87,7 +87,9 @@ class ParameterSettings:
         0.02, "error of one step's length, taken off the variation", unit="m", source="judgement"
     )
     unsure_pace: float = setting(
-        0.15, "a pace whose standard deviation is a larger share isn't told", source="judgement: 25 % at 90 %"
+        0.1,
+        "a pace whose standard deviation is a larger share isn't told",
+        source="healthy people's differ by as much: `posepipe/gait/norms/features.csv`",
     )
     least_varied: int = setting(
         10, "strides under which a variation says nothing", source="judgement: even this is few; 20 to 30 are advised"
@@ -142,7 +144,7 @@ class Strider:
     signals: Signals
 
     def steps(self) -> tuple[Step, ...]:
-        """Every step between two strikes that follow each other within a pass."""
+        """Every step between two sure strikes that follow each other within a pass."""
         out = []
         for number, span in enumerate(self.walk.passes):
             strikes = [e for e in self.walk.steady if e.type == HEEL_STRIKE and span.start_s <= e.time_s <= span.end_s]
@@ -152,8 +154,9 @@ class Strider:
             for old, new in pairwise(strikes):
                 if (old.time_s, new.time_s) in odd:
                     continue
+                sure = min(old.confidence, new.confidence) >= EVENT.clean
                 lasts = PARAMETER.step_from * usual < new.time_s - old.time_s < PARAMETER.step_to * usual
-                if old.side == new.side or not lasts:
+                if old.side == new.side or not lasts or not sure:
                     continue
                 length, width = self._apart(old.side, new.side, new.time_s)
                 out.append(Step(new.side, new.time_s - old.time_s, length, width, number))
@@ -280,11 +283,13 @@ def parameters(motion: Motion, walk: Walk, scale_known: bool = False, signals: S
 
 def _mean(values: Sequence[float], bias: float, noise: float = 0.0) -> Value | Reason:
     """Mean with both parts of its sigma; `noise` is the error of one value, where that is known."""
-    known = _usual(np.array([v for v in values if np.isfinite(v)]))
+    known = np.array([v for v in values if np.isfinite(v)])
     if not len(known):
         return Reason.TOO_FEW_STRIDES
-    random = max(spread_of(known), noise) / np.sqrt(len(known))
-    return Value(float(known.mean()), float(np.hypot(random, bias)))
+    kept = _usual(known)
+    # What was left out is no part of the mean, but shows how far values may be off: two of three may be the wrong ones.
+    random = max(spread_of(kept), spread_of(known), noise) / np.sqrt(len(kept))
+    return Value(float(kept.mean()), float(np.hypot(random, bias)))
 
 
 def spread_of(values: Array) -> float:
@@ -316,9 +321,17 @@ def _sided(
     return {side: _mean([value(item) for item in items if item.side == side], bias, noise) for side in SIDES}
 
 
+_TIMES = (
+    *("cadence_spm", "stride_time_s", "step_time_s", "stance_pct", "swing_pct"),
+    *("single_support_pct", "double_support_pct", "stride_time_cv_pct"),
+)
+
+
 def _times(walk: Walk, steps: Sequence[Step], found: Value) -> dict[str, Measured]:
     timing, every = _timing_s(walk), [stride.duration_s for stride in walk.strides]
     stride, sigma = found.value, found.sigma
+    if sigma > PARAMETER.unsure_pace * stride:  # Strides of no known pace may be any, and so may their parts.
+        return dict.fromkeys(_TIMES, Reason.TOO_UNCERTAIN)
     bias_pct = 100.0 * PARAMETER.stance_bias_s / stride
     stance = _sided(walk.strides, lambda s: 100.0 * (s.toe_off_s - s.start_s) / s.duration_s, bias_pct)
     single, double = _supports(walk)
@@ -326,12 +339,9 @@ def _times(walk: Walk, steps: Sequence[Step], found: Value) -> dict[str, Measure
         side: Value(100.0 - item.value, item.sigma) if isinstance(item, Value) else item
         for side, item in stance.items()
     }
-    pace: tuple[Value | Reason, Value | Reason] = (Value(120.0 / stride, 120.0 * sigma / stride**2), found)
-    if sigma > PARAMETER.unsure_pace * stride:
-        pace = Reason.TOO_UNCERTAIN, Reason.TOO_UNCERTAIN
     return {
-        "cadence_spm": pace[0],
-        "stride_time_s": pace[1],
+        "cadence_spm": Value(120.0 / stride, 120.0 * sigma / stride**2),
+        "stride_time_s": found,
         "step_time_s": _sided(steps, lambda s: s.time_s, PARAMETER.step_bias_s, 2**0.5 * timing),
         "stance_pct": stance,
         "swing_pct": swing,

@@ -89,8 +89,9 @@ class RunSettings:
     )
     backward: float = setting(
         -0.25,
-        "skewness of the feet's speed against the pelvis under which they walk backwards",
-        source="judgement: walks have 0.5 and more, the same walks played backwards -0.5 and less",
+        "skewness (of the 5th, 50th and 95th percentile) of the feet's speed against the pelvis under which they walk "
+        "backwards",
+        source="54 made walks of nine patterns have 0.57 and more, played backwards -0.60 and less",
     )
     most_off: float = setting(
         0.1, "further from that it is running", source="judgement: runners are a quarter of a stride away"
@@ -188,12 +189,17 @@ def describe_pass(motion: Motion, signals: Signals, run: Run) -> Pass:
 
 
 def _is_backward(motion: Motion, signals: Signals, run: Run) -> bool:
-    """Whether the feet go back faster than forward: skewness of their speed against the pelvis, both feet together."""
+    """Whether the feet go back faster than forward: skewness of their speed against the pelvis, mean of both feet.
+
+    By percentiles: a foot that is guessed while it leaves the picture leaps, and its cube would outweigh all the rest.
+    """
     ankle, time_s = signals.forward.ankle[run.part], motion.time_s[run.part]
     known = np.isfinite(ankle).all(axis=1)
-    speed = np.gradient(ankle[known], time_s[known], axis=0)
-    away = speed - speed.mean(axis=0)
-    return bool(np.mean(away**3) < RUN.backward * np.mean(away**2) ** 1.5)
+    low, middle, high = np.percentile(
+        np.gradient(ankle[known], time_s[known], axis=0), (SPREAD_PCT[0], 50.0, SPREAD_PCT[1]), axis=0
+    )
+    skewness = (high + low - 2.0 * middle) / np.maximum(high - low, 1e-9)
+    return bool(np.mean(skewness) < RUN.backward)
 
 
 def _kind(motion: Motion, scale: Array, run: Run) -> PassKind:

@@ -101,9 +101,12 @@ COMMANDS: Mapping[str, str] = {
     "gait": "evaluate gait --walks 12",
     "gait-events": "evaluate gait-events --data ../shared/data/gait/force_plate_walks.npz",
     "gait-sensor": "evaluate gait --data ../shared/data/gait/sphere.npz",
-    "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml --quality standard",
-    "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --pattern 'gait_0[12]*' "
-    "--pattern 'walk_0[136]*' --pattern 'other_01*' --pattern 'multi_05*'",
+    "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml --quality standard "
+    "--results runs/gait-counts",
+    "gait-short": "evaluate gait-short --walks 18 --results runs/gait-short",
+    # Films are changed and seen once and kept: a quarter of an hour the first time.
+    "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --pattern 'gait_0[1268]*' "
+    "--pattern 'walk_01*' --pattern 'multi_05*' --pattern 'run_02*' --results runs/gait-same",
     "gait-patients": "evaluate gait --data ../shared/data/gait/patients.npz",
     # Rendered once and kept: minutes the first time.
     "world": "evaluate world --clips 1 --keep runs/world",

@@ -245,7 +245,7 @@ def _at(time_s: Array, values: Array, wanted_s: Array, gap_s: float) -> Array:
 def _offset(
     time_s: Array, ours: Mapping[str, Array], reference: Reference, use: AgreeSettings
 ) -> tuple[float, float, float | None]:
-    """The offset at which the curves correlate most, that correlation, and another offset that may be the true one."""
+    """The offset at which the curves are most alike, their correlation, and another offset that may be the true one."""
     length_s = min(time_s[-1] - time_s[0], reference.time_s[-1] - reference.time_s[0])
     least_s = max(use.overlap * length_s, min(use.least_s, length_s))
     first = time_s[0] + least_s - reference.time_s[-1]
@@ -260,7 +260,13 @@ def _offset(
 
     coarse = np.arange(first, last + use.step_s, use.step_s) if last > first else np.array([(first + last) / 2.0])
     scores = np.array([likeness(offset) for offset in coarse])
-    best = int(scores.argmax())
+    # A movement that repeats itself fits at several offsets about as well: the one that compares the most is taken.
+    near = scores > scores.max() - use.rival
+    common = np.array(
+        [min(time_s[-1], reference.time_s[-1] + o) - max(time_s[0], reference.time_s[0] + o) for o in coarse]
+    )
+    longest = near & (common > common[near].max() - use.apart_s)
+    best = int(np.argmax(np.where(longest, scores, -np.inf)))
     fine = np.arange(-use.step_s, use.step_s + use.fine_s / 2.0, use.fine_s) + coarse[best]
     closer = np.array([likeness(offset) for offset in fine])
     alike = float(closer.max())
@@ -273,7 +279,7 @@ def _offset(
     # The top of the peak is flat: its middle is the offset.
     top = fine[closer >= alike - 1e-4]
     away = np.abs(coarse - coarse[best]) > use.apart_s
-    rivals = coarse[away & (scores > scores[best] - use.rival)]
+    rivals = coarse[away & (scores > scores.max() - use.rival)]
     rival_s = float(rivals[np.argmax([scores[coarse == rival][0] for rival in rivals])]) if len(rivals) else None
     return float(top.mean()), alike, rival_s
 

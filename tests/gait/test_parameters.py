@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from posepipe.body.motion import Motion
 from posepipe.gait.norms import picture_habits
-from posepipe.gait.parameters import PARAMETERS, parameters, spread_of
+from posepipe.gait.parameters import PARAMETERS, Strider, parameters, spread_of
 from posepipe.gait.picture_angles import from_picture, habit_terms
+from posepipe.gait.signals import signals_of
 from posepipe.gait.types import HEEL_STRIKE, SIDES, Event, Parameters, Value, Walk
 from posepipe.gait.walk import find_walk
 from posepipe.lab.people.gait import SynthWalk
@@ -256,3 +257,26 @@ def test_steps_tell_the_pace_where_there_is_no_stride() -> None:
     assert abs(cadence.value - walk.truth.cadence_spm) < 2.0
     assert parameters(motion, found).items["double_support_pct"] is Reason.TOO_FEW_STRIDES
     assert parameters(motion, replace(found, events=found.events[:3])).value("cadence_spm") is None
+
+
+def test_without_a_pace_there_are_no_times_of_steps() -> None:
+    """Legs that pass each other at half of the pace of the strikes: what is a step then isn't known."""
+    motion = seen(walker(55))
+    found = find_walk(motion)
+    plain = parameters(motion, found)
+    assert isinstance(plain.value("step_time_s", "left"), Value)
+    doubtful = replace(found, passes=tuple(replace(span, stride_s=0.55 * span.stride_s) for span in found.passes))
+    other = parameters(motion, doubtful)
+    for name in ("cadence_spm", "step_time_s", "stance_pct", "single_support_pct", "double_support_pct"):
+        assert other.items[name] is Reason.TOO_UNCERTAIN
+    assert other.value("trunk_lean_deg") is not None
+
+
+def test_a_doubtful_strike_makes_no_step() -> None:
+    motion = seen(walker(56))
+    found, signals = find_walk(motion), signals_of(motion)
+    strikes = [e for e in found.events if e.type == HEEL_STRIKE]
+    middle = strikes[len(strikes) // 2]
+    events = tuple(replace(e, confidence=0.4) if e is middle else e for e in found.events)
+    plain, fewer = (Strider(motion, walk, signals).steps() for walk in (found, replace(found, events=events)))
+    assert len(fewer) == len(plain) - 2

@@ -161,6 +161,19 @@ def test_walking_backwards_is_named_and_not_counted() -> None:
     assert found.withheld is Reason.UNSTEADY
 
 
+@pytest.mark.parametrize("yaw_deg", [90.0, -90.0])
+def test_a_foot_that_leaps_at_the_pictures_edge_isnt_walking_backwards(yaw_deg: float) -> None:
+    motion = seen(walker(39, seconds=3.5), yaw_deg)
+    track = motion.keypoints
+    assert track is not None
+    xy = track.xy_px.copy()
+    foot = list(track.layout.indices("left_ankle", "left_heel", "left_foot_index"))
+    leg_px = 0.24 * float(np.ptp(track.xy_px[0, :, 1]))
+    xy[-4:, foot, 0] += 1.5 * leg_px if yaw_deg > 0 else -1.5 * leg_px  # Back, in a thirtieth of a second.
+    found = find_walk(replace(motion, keypoints=replace(track, xy_px=xy)))
+    assert [span.backward for span in found.passes] == [False]
+
+
 def test_who_stands_before_the_walk_takes_no_steps_then() -> None:
     walk = walker(14)
     still = 120  # Frames; 4 seconds.

@@ -16,7 +16,7 @@ from posepipe.errors import InputError, MediaError, UsageError
 from posepipe.formats.mocap import write_c3d, write_mot, write_trc
 from posepipe.formats.reference import read_reference
 from posepipe.gait.types import Event, GaitResult, Stride, Walk
-from posepipe.record.agree import Reference, _icc, agree
+from posepipe.record.agree import AgreeSettings, Reference, _icc, _offset, agree
 from posepipe.record.folder import save
 from posepipe.record.recording import Person
 from posepipe.reports.agreement import agreement_page, write_agreement
@@ -91,6 +91,17 @@ def test_a_repeated_movement_has_a_rival(person: Person) -> None:
         abs(found.rival_s - found.offset_s) % 2.5 == pytest.approx(0.0, abs=0.2)
         or abs(abs(found.rival_s - found.offset_s) % 2.5 - 2.5) < 0.2
     )
+
+
+def test_of_offsets_that_fit_as_well_the_longest_is_taken() -> None:
+    """A stride off, a walk fits nearly as well; cut at its ends it fits a little better there."""
+    time_s = np.arange(0.0, 4.0, 0.02)
+    curve = 30.0 * np.sin(2.0 * np.pi * time_s / 1.1)
+    curve[-25:] += 6.0
+    reference = Reference("lab", time_s + 3.0, {KNEE: 30.0 * np.sin(2.0 * np.pi * time_s / 1.1)})
+    offset_s, _, rival_s = _offset(time_s, {KNEE: curve}, reference, AgreeSettings())
+    assert offset_s == pytest.approx(-3.0, abs=0.05)
+    assert rival_s is not None
 
 
 def test_another_movement_is_refused(person: Person) -> None:

@@ -105,6 +105,11 @@ def test_counting_clips() -> None:
     # 7 steps in 4 seconds; whole strides: left 1 and 2, right 0 and 2.
     assert (row["counted_spm"], row["strides"], row["verdict"]) == (pytest.approx(105.0), 2, "abnormal")
     assert row["error_pct"] == pytest.approx(1.90, abs=0.01)
+    # Strides of 1.0 s, and four of 1.2 s.
+    assert row["strides_spm"] == pytest.approx(120.0 / 1.16)
+    assert row["strides_error_pct"] == pytest.approx(100.0 * (107.0 * 1.16 / 120.0 - 1.0))
+    limp = clip_row([[("left", 0.0), ("right", 0.7), ("left", 1.2), ("right", 1.9)]], [], "abnormal")
+    assert limp["counted_spm"] < 95.0 < limp["strides_spm"] == pytest.approx(100.0)
     short = clip_row([there], [_told(walker, 130.0, Reason.TOO_FEW_STRIDES)], "normal")
     nobody = clip_row([back], [], "abnormal")
     metrics = counted([], [row, short, nobody])["metrics"]
