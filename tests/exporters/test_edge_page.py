@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from exporters.edge import bundle as bundle_module
 from exporters.edge.bundle import page_facts
 from posepipe.body.sides import SwapGuard
+from posepipe.body.smooth import OneEuro
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.count import RepCounter
 from posepipe.skeleton import BLAZEPOSE33, BODY21
@@ -26,11 +27,13 @@ _PROGRAM = """
 import { readFileSync } from "node:fs";
 import { Guard, Tracker } from "./people.js";
 import { RepCounter } from "./coach.js";
+import { OneEuro } from "./motion.js";
 const { what, facts, frames } = JSON.parse(readFileSync(0));
-const guard = new Guard(facts.guard), tracker = new Tracker(facts.tracker);
+const guard = new Guard(facts.guard), tracker = new Tracker(facts.tracker), euro = new OneEuro();
 const counter = what === "count" ? new RepCounter(facts.exercise, facts.count) : null;
 const said = frames.map(({ time, people, xyz }) => {
   if (what === "guard") { const { xy, sigma } = guard.step(time, people[0]); return { xy, sigma }; }
+  if (what === "smooth") return euro.step(time, people[0].xy, people[0].sigma);
   if (what === "ids") return tracker.step(time, people);
   counter.step(time, xyz);
   return counter.cycles.map((cycle) => [cycle.start, cycle.turn, cycle.end, cycle.side]);
@@ -98,6 +101,17 @@ def test_the_guard_exchanges_the_same(page: Path, seed: int) -> None:
         np.testing.assert_allclose(theirs["sigma"], ours.sigma_px, rtol=1e-5)
         changed += not np.array_equal(ours.xy_px, xy[i])
     assert changed > 5
+
+
+def test_smoothing_is_the_same(page: Path) -> None:
+    rng = np.random.default_rng(5)
+    xy, sigma = _walker(rng, 60, 100.0, 4.0), rng.uniform(0.5, 4.0, (60, 33)).astype(np.float32)
+    euro, keep = OneEuro(), [i for i in range(60) if not 30 <= i < 50]
+    wanted = [euro.step(i / FPS_HZ, xy[i], sigma[i]) for i in keep]
+    said = _said(page, "smooth", [{"time": i / FPS_HZ, "people": _json([_keypoints(xy[i], sigma[i])])} for i in keep])
+    for (value, spread), theirs in zip(wanted, said, strict=True):
+        np.testing.assert_allclose(theirs["value"], value, rtol=1e-5)
+        np.testing.assert_allclose(theirs["sigma"], spread, rtol=1e-4)
 
 
 def test_ids_are_the_same(page: Path) -> None:

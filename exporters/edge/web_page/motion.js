@@ -22,12 +22,12 @@ export async function lift(net, body, picture, person) {
   });
   const xyz = Array.from({ length: 21 }, (_, j) => Array.from(found.xyz_m.data.slice(3 * j, 3 * j + 3)));
   const sigma = Array.from(found.sigma_m.data);
-  return { xyz, sigma, root: standing(xyz, sigma, rays, spread) };
+  return { xyz, sigma, ...standing(xyz, sigma, rays, spread) };
 }
 
 // Where the pelvis is: weighted least squares over the joints (posepipe.body.lift).
 function standing(xyz, sigma, rays, spread) {
-  let depth = 3, root = null;
+  let depth = 3, root = null, rootSigma = null;
   for (let pass = 0; pass < 2; pass++) {
     const side = [1e-9, 1e-9], tie = [0, 0], free = [0, 0];
     let stiff = 1e-9, pull = 0;
@@ -42,27 +42,34 @@ function standing(xyz, sigma, rays, spread) {
     stiff = Math.max(stiff - tie[0] ** 2 / side[0] - tie[1] ** 2 / side[1], 1e-12);
     const z = (pull - (tie[0] * free[0]) / side[0] - (tie[1] * free[1]) / side[1]) / stiff;
     root = [(free[0] - tie[0] * z) / side[0], (free[1] - tie[1] * z) / side[1], z];
+    rootSigma = [...[0, 1].map((k) => Math.sqrt(1 / side[k] + (tie[k] / side[k]) ** 2 / stiff)), Math.sqrt(1 / stiff)];
     depth = Math.min(Math.max(z, 0.3), 60);
   }
-  return root[2] > 0.3 && root[2] < 60 ? root : null;
+  if (!(root[2] > 0.3 && root[2] < 60)) return { root: null, rootSigma: null };
+  // An assumed body size moves it along its ray, an assumed focal length in depth.
+  const shared = root.map((x, k) => Math.hypot(0.06 * x, k === 2 ? 0.26 * x : 0));
+  return { root, rootSigma: rootSigma.map((s, k) => Math.hypot(s, shared[k])) };
 }
 
+// Filters points (of any number of coordinates) by their sigmas; gives both, the lag in sigma.
 export class OneEuro {
-  step(time, xyz, sigma) {
+  step(time, points, sigma) {
     if (!this.value || time - this.time > 0.5) {
-      this.value = xyz.map((p) => [...p]); this.raw = xyz; this.speed = xyz.map(() => [0, 0, 0]);
-    } else {
-      const dt = time - this.time, alpha = (hz) => { const t = 2 * Math.PI * hz * dt; return t / (t + 1); };
-      xyz.forEach((p, j) => {
-        const s = this.speed[j];
-        for (let k = 0; k < 3; k++) s[k] += alpha(2) * ((p[k] - this.raw[j][k]) / dt - s[k]);
-        const a = alpha(1.5 + (0.2 * Math.hypot(...s)) / Math.max(sigma[j], 1e-6));
-        for (let k = 0; k < 3; k++) this.value[j][k] += a * (p[k] - this.value[j][k]);
-      });
-      this.raw = xyz;
+      Object.assign(this, { time, value: points.map((p) => [...p]), raw: points, speed: points.map((p) => p.map(() => 0)) });
+      this.variance = sigma.map((s) => s * s);
+      return { value: this.value.map((p) => [...p]), sigma: [...sigma] };
     }
-    this.time = time;
-    return this.value.map((p) => [...p]);
+    const dt = time - this.time, alpha = (hz) => { const t = 2 * Math.PI * hz * dt; return t / (t + 1); }, out = [];
+    points.forEach((p, j) => {
+      const v = this.speed[j];
+      p.forEach((x, k) => { v[k] += alpha(2) * ((x - this.raw[j][k]) / dt - v[k]); });
+      const size = Math.hypot(...v), hz = 1.5 + (0.2 * size) / Math.max(sigma[j], 1e-6), a = alpha(hz);
+      p.forEach((x, k) => { this.value[j][k] += a * (x - this.value[j][k]); });
+      this.variance[j] += a * (sigma[j] ** 2 - this.variance[j]);
+      out.push(Math.sqrt(this.variance[j] + (size / (2 * Math.PI * hz)) ** 2 / p.length));
+    });
+    Object.assign(this, { time, raw: points });
+    return { value: this.value.map((p) => [...p]), sigma: out };
   }
 }
 
