@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.media.draw import draw_angles, draw_caption, draw_pose
+from posepipe.media.draw import draw_pose, paint_angles, paint_caption, paint_pose, picture_copy
 from posepipe.media.hide import faces_at, hide
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
@@ -109,7 +109,8 @@ def write_annotated(
 
 
 def _drawn(frame: Frame, recording: Recording, say: Texts) -> NDArray[np.uint8]:
-    image = frame.image
+    # One copy for everything: a picture has megabytes.
+    image = picture_copy(frame.image)
     several = len(recording.people) > 1
     for person in recording.people:
         keypoints = keypoints_at(person.keypoints, frame.index)
@@ -117,11 +118,12 @@ def _drawn(frame: Frame, recording: Recording, say: Texts) -> NDArray[np.uint8]:
             continue
         row = _row(person.keypoints, frame.index)
         assert row is not None
-        image = draw_pose(image, keypoints, person=person.id if several else None)
+        paint_pose(image, keypoints, person=person.id if several else None)
         joints = {name.rpartition("_")[0]: say(name.rpartition("_")[0].replace("_", " ")) for name in SHOWN_ANGLES}
-        image = draw_angles(image, keypoints, *_angles_at(person, row), joints)
+        paint_angles(image, keypoints, *_angles_at(person, row), joints)
     counts = [text for person in recording.people if (text := exercise_caption(person.exercise, frame.time_s, say))]
-    return draw_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
+    paint_caption(image, [f"{frame.time_s:.2f} s", *counts[:3]])
+    return image
 
 
 def _angles_at(person: Person, row: int) -> tuple[dict[str, float], dict[str, float]]:

@@ -21,17 +21,23 @@ from exporters.edge import graphs as graph_kit
 from exporters.edge.amalgamate import amalgamate
 from exporters.edge.networks import OPTIONAL, Network, build, float_networks, to_ort
 from posepipe._version import __version__
+from posepipe.body import side_costs
 from posepipe.body.angles import ANGLES
 from posepipe.doctor import installed
 from posepipe.errors import InputError, UsageError
 from posepipe.exercise import features
 from posepipe.exercise.catalogue import Exercise, load_catalogue
+from posepipe.exercise.coach import COACH
+from posepipe.exercise.count import COUNT
 from posepipe.exercise.labels import LABELS
+from posepipe.exercise.recognise import RECOGNISE
 from posepipe.exercise.signal import _TRIPLES
+from posepipe.keypoints.blazepose import _TORSO, BLAZEPOSE
 from posepipe.keypoints.sigma import _CAP33, SigmaConstants
 from posepipe.record.seal import RECORD, read_record, require_room, writing
 from posepipe.samples import SAMPLE_VIDEO
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
+from posepipe.tracking.tracker import TRACKER
 
 __all__ = ["Plan", "bundle_bytes", "check_folder", "runner_text", "write_bundle"]
 
@@ -74,7 +80,7 @@ Bazarevsky, Grishchenko, Raveendran, Zhu, Zhang, Grundmann: BlazePose: On-device
 
 ORT_WEB_FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page takes from onnxruntime-web's ``dist`` folder."""
-_PAGE = Path(__file__).resolve().parent / "web_page" / "index.html"
+_PAGE = Path(__file__).resolve().parent / "web_page"
 _EXAMPLE = Path(__file__).resolve().parent / "pose.cpp"
 
 
@@ -296,7 +302,8 @@ def write_web(ort_web: Path, folder: Path) -> None:
                 hint="npm pack onnxruntime-web, unpack it, and name its package/dist folder",
             )
         shutil.copyfile(ort_web / name, folder / "ort" / name)
-    shutil.copyfile(_PAGE, folder / "index.html")
+    for path in _PAGE.iterdir():
+        shutil.copyfile(path, folder / path.name)
     shutil.copyfile(SAMPLE_VIDEO, folder / "sample.mp4")
 
 
@@ -308,7 +315,24 @@ def page_facts() -> dict[str, Any]:
         "body": body,
         "edges": BLAZEPOSE33.edge_indices.tolist(),
         "sigma": {"first": asdict(SigmaConstants()), "cap": np.round(_CAP33, 9).tolist()},
+        "finder": asdict(BLAZEPOSE),
+        "torso": _TORSO.tolist(),
+        "guard": _guard(),
+        "tracker": {"settings": asdict(TRACKER), "mirror": BLAZEPOSE33.mirror.tolist()},
         "recogniser": _recogniser(),
+        "coach": asdict(COACH),
+        "count": asdict(COUNT),
+    }
+
+
+def _guard() -> dict[str, Any]:
+    """What tells left from right: pairs (left, right, group), how joints are exchanged, and the group of each."""
+    joints, groups = side_costs.pairs(BLAZEPOSE33.name)
+    return {
+        "settings": asdict(side_costs.SIDES),
+        "pairs": np.column_stack([joints, groups]).tolist(),
+        "mirror": BLAZEPOSE33.mirror.tolist(),
+        "group": side_costs.members(BLAZEPOSE33.name).tolist(),
     }
 
 
@@ -321,6 +345,8 @@ def _recogniser() -> dict[str, Any]:
     catalogue = load_catalogue()
     return {
         "window_s": features.WINDOW_S,
+        "stride_s": features.STRIDE_S,
+        "min_stream_s": RECOGNISE.min_stream_s,
         "samples": features.SAMPLES,
         "joints": BODY21.indices(*features.JOINTS),
         "at": of,
@@ -331,6 +357,7 @@ def _recogniser() -> dict[str, Any]:
         "trunk_m": features._TRUNK_M,
         "mirror": _mirror(),
         "exercises": {name: _exercise(item) for name, item in catalogue.exercises.items() if item.counted},
+        "held": [name for name, item in catalogue.exercises.items() if not item.counted],
     }
 
 
@@ -353,4 +380,5 @@ def _exercise(item: Exercise) -> Mapping[str, Any]:
         "sides": item.sides,
         "start": item.start,
         "min_range_deg": item.min_range_deg,
+        "tempo_s": list(item.tempo_s),
     }

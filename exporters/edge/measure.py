@@ -41,7 +41,8 @@ from posepipe.types import Frame
 
 __all__ = [
     "Seen", "calibration_frames", "clip_agreement", "clip_result", "compare", "gathered", "load_runner",
-    "numbers_of", "sample_frames", "time_bundles", "time_networks", "truth_error_mm", "watch_frames",
+    "main_result", "numbers_of", "run_clip", "sample_frames", "time_bundles", "time_networks",
+    "truth_error_mm", "watch_frames",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -313,18 +314,31 @@ def clip_agreement(reference: Path, other: Path, folder: Path) -> dict[str, Any]
 
 def clip_result(bundle: Path, video: Path) -> dict[str, Any]:
     """What a bundle's runner makes of a video: its longest exercise and the count of it."""
-    command = [sys.executable, str(bundle / "run_edge.py"), str(video), "--no-frames"]
+    rows = run_clip(bundle, video, "--no-frames")
+    return main_result(next((row["people"] for row in rows if "people" in row), []))
+
+
+def run_clip(bundle: Path, video: Path, *options: str) -> list[dict[str, Any]]:
+    """The lines that a bundle's runner prints of a video.
+
+    Raises:
+        PosePipeError: it failed.
+    """
+    command = [sys.executable, str(bundle / "run_edge.py"), str(video), *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
     if done.returncode:
         raise PosePipeError(f"the runner failed: {done.stderr.strip()[-200:]}", where=f"{bundle}, {video.name}")
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    people: list[dict[str, Any]] = next((row["people"] for row in rows if "people" in row and "frame" not in row), [])
-    if not people:
-        return {"exercise": None, "reps": 0}
-    longest = max(people, key=lambda person: float(person["seconds"]))
-    segments = longest["exercise"].get("segments", [])
-    if not segments:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def main_result(people: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the runner's people, whoever was there longest: their longest exercise, and all they counted."""
+    segments: list[Mapping[str, Any]] = []
+    longest = max(people, key=lambda person: float(person["seconds"]), default=None)
+    if longest is not None:
+        segments = longest["exercise"].get("segments", [])
+    if longest is None or not segments:
         return {"exercise": None, "reps": 0}
     main = max(segments, key=lambda part: float(part["end_s"] - part["start_s"]))
     return {"exercise": main["label"], "reps": longest["exercise"]["reps_total"]}

@@ -563,6 +563,25 @@ def edge_aarch64(
     _show(compare_bundles(bundle, root, qemu, video=video or SAMPLE_VIDEO, frames=frames), as_json)
 
 
+@app.command("edge-counts", help="Whether the edge bundle counts as a live session does, or its page as its runner.")
+def edge_counts(
+    bundle: Annotated[Path, typer.Option(help="Folder of a bundle.")],
+    data: Annotated[Path, typer.Option(help="Folder of videos whose videos.csv counts repetitions.")],
+    page: Annotated[bool, typer.Option("--page", help="The browser page beside the runner, in Chromium.")] = False,
+    clip: Annotated[list[str] | None, typer.Option(help="Only this clip; several may follow.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Counted clips in, counts of both out."""
+    need_exporters()
+    from exporters.edge.counts import compare_counts, compare_page, counted_clips
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    clips = counted_clips(data, clip or ())
+    _show(compare_page(bundle, clips, say=say) if page else compare_counts(bundle, clips, say=say), as_json)
+
+
 @app.command("publish", help="Renew the figures in README.md and docs of the folder we are in.")
 def publish(
     measure: Annotated[

@@ -74,6 +74,14 @@ COMMANDS: Mapping[str, str] = {
     # Needs the folder arm/ that docs/edge.md tells how to make.
     "edge-aarch64": "evaluate edge-aarch64 --bundle arm/float32 --bundle arm/int8 --root arm/root "
     "--qemu arm/qemu/usr/bin/qemu-aarch64-static --frames 10 --video arm/png/img_%04d.png",
+    "edge-counts": "evaluate edge-counts --bundle runs/bundle/float32 --data ../shared/videos",
+    # Made by: posepipe export edge --out runs/bundle/web --variant float32 --no-report --ort-web package/dist
+    # The first clip of each movement that is counted, but the squat.
+    "edge-page": "evaluate edge-counts --page --bundle runs/bundle/web --data ../shared/videos "
+    "--clip bench_01_front.mp4 --clip crunch_01_side.mp4 --clip curl_01_barbell_side.mp4 "
+    "--clip deadlift_01_side.mp4 --clip frontraise_01_side.mp4 --clip jacks_01_front.mp4 "
+    "--clip lateralraise_01_front.mp4 --clip lunge_01_front34.mp4 --clip press_01_barbell_front.mp4 "
+    "--clip pullup_01_dark_back.mp4 --clip pushup_01_front34.mp4",
     "lifter": "evaluate lifter --data ../shared/data/mocap/val.npz",
     "calibration": "evaluate calibration --data ../shared/data/mocap/val.npz --pairs runs/loop",
     "rendered": f"evaluate rendered --data {_LOOP}",

@@ -33,7 +33,10 @@ __all__ = ["QUIET", "SHORT_S", "make_clip", "measure_suite"]
 QUIET = 0.05
 """Most of all cores that others may keep busy; above it figures are marked "not quiet"."""
 SHORT_S = 3.0
-"""Length of the short clip."""
+"""Length of the short clip, and of those of other sizes and rates."""
+_4K_PX = 3840
+"""Longer side."""
+_RATES_HZ = (60, 240)
 _BATCH = 4
 """Clips of a batch."""
 _LISTEN_S = 1.0
@@ -184,6 +187,8 @@ def _cases(bundles: Sequence[Path]) -> list[Case]:
         Case("standard, short", "short", analyze("standard")),
         Case("standard, long", "long", analyze("standard")),
         Case("standard, four people", "four", analyze("standard")),
+        Case("standard, 4K", "4k", analyze("standard")),
+        *(Case(f"standard, {rate} pictures a second", str(rate), analyze("standard")) for rate in _RATES_HZ),
         Case("batch, 1 worker", "batch", batch(1), _BATCH),
         Case("batch, 2 workers", "batch", batch(2), _BATCH),
         Case("live", "whole", lambda clip, out: [sys.executable, "-c", _LIVE, str(clip / "clip.mp4")]),
@@ -230,8 +235,8 @@ def _row(case: Case, turned: Sequence[_Turn], frames: int) -> dict[str, Any]:
 
 
 def _make_clips(video: Path, folder: Path, long_s: float) -> dict[str, int]:
-    """Folders ``whole short long four batch``, each with ``clip.mp4``; frames of each."""
-    for name in ("whole", "short", "long", "four", "batch"):
+    """Folders ``whole short long four 4k 60 240 batch``, each with ``clip.mp4``; frames of each."""
+    for name in ("whole", "short", "long", "four", "4k", *map(str, _RATES_HZ), "batch"):
         (folder / name).mkdir()
     for number in range(_BATCH):
         shutil.copyfile(video, folder / "batch" / f"clip{number}.mp4")
@@ -244,11 +249,29 @@ def _make_clips(video: Path, folder: Path, long_s: float) -> dict[str, int]:
         "short": make_clip(video, folder / "short" / "clip.mp4", SHORT_S),
         "long": make_clip(video, folder / "long" / "clip.mp4", long_s),
         "four": make_clip(video, folder / "four" / "clip.mp4", None, four=True),
+        "4k": make_clip(video, folder / "4k" / "clip.mp4", SHORT_S, longer_px=_4K_PX),
+        **{str(rate): make_clip(video, folder / str(rate) / "clip.mp4", SHORT_S, rate_hz=rate) for rate in _RATES_HZ},
     }
 
 
-def make_clip(video: Path, path: Path, length_s: float | None, *, four: bool = False) -> int:
-    """Write a video anew: over and over up to a length, or once; with `four`, the picture in each quarter.
+def make_clip(
+    video: Path,
+    path: Path,
+    length_s: float | None,
+    *,
+    four: bool = False,
+    rate_hz: float | None = None,
+    longer_px: int | None = None,
+) -> int:
+    """Write a video anew: over and over up to a length, or once.
+
+    Args:
+        video: what to write.
+        path: where to.
+        length_s: None writes it once.
+        four: the picture in each quarter.
+        rate_hz: with each picture as often as makes this rate.
+        longer_px: at another size.
 
     Returns:
         Frames written.
@@ -258,15 +281,22 @@ def make_clip(video: Path, path: Path, length_s: float | None, *, four: bool = F
     """
     with open_source(video) as source:
         info = source.info
-    rate = info.fps_hz or 30.0
+    film_hz = info.fps_hz or 30.0
+    rate, times = (film_hz, 1) if rate_hz is None else (rate_hz, max(1, round(rate_hz / film_hz)))
     most = None if length_s is None else max(1, round(length_s * rate))
+    scale = 1.0 if longer_px is None else longer_px / max(info.width_px, info.height_px)
+    size = round(scale * info.width_px), round(scale * info.height_px)
     frames = 0
-    with VideoWriter(path, info.width_px, info.height_px, rate, preset="veryfast") as writer:
+    with VideoWriter(path, *size, rate, preset="veryfast") as writer:
         while most is None or frames < most:
             with open_source(video) as source:
                 for frame in source:
-                    writer.write(_fourfold(frame.image) if four else frame.image, frames / rate)
-                    frames += 1
+                    image = _fourfold(frame.image) if four else frame.image
+                    if scale != 1.0:
+                        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+                    for _ in range(times if most is None else min(times, most - frames)):
+                        writer.write(image, frames / rate)
+                        frames += 1
                     if frames == most:
                         break
             if most is None:

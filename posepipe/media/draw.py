@@ -20,7 +20,10 @@ from posepipe.errors import UsageError
 from posepipe.skeleton import Layout
 from posepipe.types import Keypoints
 
-__all__ = ["OKABE_ITO", "ascii_text", "draw_angles", "draw_caption", "draw_pose", "mirror_view"]
+__all__ = [
+    "OKABE_ITO", "ascii_text", "draw_angles", "draw_caption", "draw_pose", "mirror_view", "paint_angles",
+    "paint_caption", "paint_pose", "picture_copy",
+]  # fmt: skip
 
 Image = NDArray[np.uint8]
 
@@ -83,7 +86,15 @@ def draw_pose(
     Returns:
         A new picture.
     """
-    canvas = _copy(image)
+    canvas = picture_copy(image)
+    paint_pose(canvas, keypoints, person=person, palette=palette, halo=halo)
+    return canvas
+
+
+def paint_pose(
+    canvas: Image, keypoints: Keypoints, *, person: int | None = None, palette: Palette = OKABE_ITO, halo: bool = True
+) -> None:
+    """`draw_pose` in place, on a picture of `picture_copy`."""
     joints = _Joints.of(canvas, keypoints)
     line_px = _line_px(canvas)
     if halo:
@@ -96,7 +107,6 @@ def draw_pose(
     _strokes(canvas, joints, palette, line_px, faint=False)
     if person is not None and joints.inside.any():
         _label(canvas, joints, person, palette)
-    return canvas
 
 
 def draw_angles(
@@ -119,7 +129,19 @@ def draw_angles(
     Returns:
         A new picture.
     """
-    canvas = _copy(image)
+    canvas = picture_copy(image)
+    paint_angles(canvas, keypoints, angles_deg, sigma_deg, words)
+    return canvas
+
+
+def paint_angles(
+    canvas: Image,
+    keypoints: Keypoints,
+    angles_deg: Mapping[str, float],
+    sigma_deg: Mapping[str, float] | None = None,
+    words: Mapping[str, str] | None = None,
+) -> None:
+    """`draw_angles` in place, on a picture of `picture_copy`."""
     joints = _Joints.of(canvas, keypoints)
     line = 0.75 * line_height_px(canvas)
     middle_px = float(joints.xy_px[joints.inside, 0].mean()) if joints.inside.any() else 0.0
@@ -138,7 +160,6 @@ def draw_angles(
         # Away from the body, so that it hides little of it.
         away = 0.6 * line if x >= middle_px else -1.2 * line - _width_px(ascii_text(label), line / _LINE_PX)
         put_box(canvas, [label], (x + away, y + offset), line_px=line, opacity=0.5)
-    return canvas
 
 
 def draw_caption(image: Image, lines: Sequence[str], *, corner: str = "top_left") -> Image:
@@ -158,12 +179,22 @@ def draw_caption(image: Image, lines: Sequence[str], *, corner: str = "top_left"
     corners = {"top_left": (0, 0), "top_right": (1, 0), "bottom_left": (0, 1), "bottom_right": (1, 1)}
     if corner not in corners:
         raise UsageError(f"no corner {corner!r}", hint=f"Valid: {', '.join(corners)}")
-    canvas = _copy(image)
-    right, bottom = corners[corner]
-    height, width = canvas.shape[:2]
+    canvas = picture_copy(image)
+    paint_caption(canvas, lines, corners[corner])
+    return canvas
+
+
+def paint_caption(canvas: Image, lines: Sequence[str], corner: tuple[int, int] = (0, 0)) -> None:
+    """`draw_caption` in place, on a picture of `picture_copy`.
+
+    Args:
+        canvas: changed.
+        lines: text.
+        corner: whether it is a right one, and a lower one: 0 or 1 each.
+    """
+    (right, bottom), (height, width) = corner, canvas.shape[:2]
     # Beyond the edge; the box is pushed back in.
     put_box(canvas, lines, (right * width, bottom * height), line_px=line_height_px(canvas))
-    return canvas
 
 
 def mirror_view(image: Image, people: Sequence[Keypoints]) -> tuple[Image, list[Keypoints]]:
@@ -310,10 +341,15 @@ def _fixed_length(length_px: float) -> int:
     return max(1, round(float(length_px) * (1 << _SHIFT)))
 
 
-def _copy(image: Image) -> Image:
+def picture_copy(image: Image) -> Image:
+    """A copy to paint on.
+
+    Raises:
+        UsageError: not a picture.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UsageError(f"expected a (height, width, 3) uint8 picture, got {image.shape} {image.dtype}")
-    return np.ascontiguousarray(image).copy()
+    return np.array(image, order="C")
 
 
 def ascii_text(text: str) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from exporters.edge.bundle import Plan, page_facts, write_bundle
-from exporters.edge.measure import clip_result
+from exporters.edge.counts import coached, open_page, page_count, runner_frames
 from posepipe.exercise import features
+from posepipe.media.sources import open_source
+from posepipe.media.writer import VideoWriter
 from posepipe.samples import SAMPLE_VIDEO
 from posepipe.skeleton import BLAZEPOSE33, BODY21, conversion
 
@@ -37,52 +34,45 @@ def test_facts_for_other_languages_are_the_codes() -> None:
     )
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    dist, chromium = os.environ.get("POSEPIPE_ORT_WEB"), shutil.which("chromium")
-    if dist is None or chromium is None:
+def bundle(tmp_path: Path) -> Path:
+    dist = os.environ.get("POSEPIPE_ORT_WEB")
+    if dist is None or shutil.which("chromium") is None:
         pytest.skip("needs POSEPIPE_ORT_WEB and chromium")
-    bundle = tmp_path / "bundle"
-    write_bundle(Plan("float16", ort_web=Path(dist)), bundle)
-    handler = functools.partial(_Quiet, directory=str(bundle))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield bundle, f"http://127.0.0.1:{server.server_address[1]}/web/"
-        server.shutdown()
-
-
-def _watch(address: str) -> Any:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        tab = browser.new_page()
-        tab.goto(f"{address}#sample")
-        tab.wait_for_function("window.posepipeResult", timeout=280_000)
-        result = tab.evaluate("window.posepipeResult")
-        browser.close()
-        return result
+    write_bundle(Plan("float16", ort_web=Path(dist)), tmp_path / "bundle")
+    return tmp_path / "bundle"
 
 
 @pytest.mark.slow
-def test_browser_counts_what_the_runner_counts(page: tuple[Path, str]) -> None:
-    bundle, address = page
-    result = _watch(address)
-    wanted = clip_result(bundle, SAMPLE_VIDEO)
-    assert result["frames"] > 250
-    assert result["exercises"][wanted["exercise"]]["reps"] == wanted["reps"] == 3
+def test_browser_counts_what_the_runner_counts(bundle: Path) -> None:
+    with open_page(bundle, wait_s=280.0) as watch:
+        found = watch(SAMPLE_VIDEO)
+    assert found["frames"] > 250
+    assert page_count(found) == coached(runner_frames(bundle, SAMPLE_VIDEO)) == ("squat", 3)
+    # The sample walks before it squats.
+    assert found["people"][0]["gait"]["steps"] >= 3
 
 
 @pytest.mark.slow
-def test_browser_refuses_a_damaged_network(page: tuple[Path, str]) -> None:
-    bundle, address = page
+def test_browser_follows_several_people(bundle: Path, tmp_path: Path) -> None:
+    with open_source(SAMPLE_VIDEO) as source:
+        pictures = [frame.image for frame in source if frame.time_s < 1.5]
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(tmp_path / "two.mp4", width, height, 30.0) as writer:
+        for i, picture in enumerate(pictures):
+            # The middle of the picture twice, side by side.
+            part = picture[:, width // 4 : width // 4 + width // 2]
+            writer.write(np.hstack([part, part]), i / 30.0)
+    with open_page(bundle, wait_s=280.0, people=2) as watch:
+        people = watch(tmp_path / "two.mp4")["people"]
+    assert len(people) == 2 and min(person["frames"] for person in people) > 25
+
+
+@pytest.mark.slow
+def test_browser_refuses_a_damaged_network(bundle: Path) -> None:
     place = bundle / "models" / "lifter.onnx"
     data = bytearray(place.read_bytes())
     data[len(data) // 2] ^= 1
     place.write_bytes(data)
-    assert "models/lifter.onnx" in _watch(address)["error"]
+    with open_page(bundle, wait_s=280.0) as watch:
+        assert "models/lifter.onnx" in watch(SAMPLE_VIDEO)["error"]

@@ -41,6 +41,15 @@ def test_a_clip_is_repeated_to_a_length(video: Path, tmp_path: Path) -> None:
     assert make_clip(video, tmp_path / "short.mp4", 0.3) == 3
 
 
+def test_a_clip_of_another_rate_and_size_shows_the_same(video: Path, tmp_path: Path) -> None:
+    assert make_clip(video, tmp_path / "fast.mp4", 0.5, rate_hz=60.0) == 30
+    found = brightness(tmp_path / "fast.mp4")
+    np.testing.assert_allclose(found, np.repeat(brightness(video), 6)[:30], atol=6.0)
+    assert make_clip(video, tmp_path / "large.mp4", 0.3, longer_px=128) == 3
+    with open_source(tmp_path / "large.mp4") as source:
+        assert (source.info.width_px, source.info.height_px, source.info.fps_hz) == (128, 96, 10.0)
+
+
 def test_four_people_are_the_picture_four_times(video: Path, tmp_path: Path) -> None:
     assert make_clip(video, tmp_path / "four.mp4", None, four=True) == 10
     image = np.zeros((5, 7, 3), np.uint8)
@@ -62,7 +71,7 @@ def test_a_failure_is_told_by_its_last_line() -> None:
 
 
 def test_rows_are_medians_and_what_is_missing_is_said(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    walls = iter([9.0, 9.0] + [number for turn in (4.0, 2.0, 3.0) for number in [turn] * 8])
+    walls = iter([9.0, 9.0] + [number for turn in (4.0, 2.0, 3.0) for number in [turn] * 11])
 
     def run(command: list[str], environment: dict[str, str]) -> Spent:
         wall = next(walls)

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.errors import UsageError
-from posepipe.media.draw import OKABE_ITO, ascii_text, draw_angles, draw_caption, draw_pose, mirror_view
+from posepipe.media.draw import (
+    OKABE_ITO,
+    ascii_text,
+    draw_angles,
+    draw_caption,
+    draw_pose,
+    mirror_view,
+    paint_angles,
+    paint_caption,
+    paint_pose,
+    picture_copy,
+)
 from posepipe.skeleton import BLAZEPOSE33, BODY21, COCO17, H36M17, HALPE26
 from posepipe.types import Keypoints
 
@@ -62,6 +73,18 @@ def test_the_given_picture_is_not_changed(picture):
         assert not np.shares_memory(out, picture)
         assert (out != before).any() or np.array_equal(before, before[:, ::-1])
     np.testing.assert_array_equal(picture, before)
+
+
+def test_painting_is_drawing_without_a_copy_each(picture):
+    angles, words = {"left_knee_flexion": 90.0, "right_elbow_flexion": 30.0}, {"left_knee": "Knie"}
+    before = picture.copy()
+    canvas = picture_copy(picture)
+    paint_pose(canvas, person(), person=2)
+    paint_angles(canvas, person(), angles, {"left_knee_flexion": 4.0}, words)
+    paint_caption(canvas, ["12.3 s", "squat 3"])
+    drawn = draw_angles(draw_pose(picture, person(), person=2), person(), angles, {"left_knee_flexion": 4.0}, words)
+    np.testing.assert_array_equal(canvas, draw_caption(drawn, ["12.3 s", "squat 3"]))
+    assert (canvas != before).any() and (picture == before).all()
 
 
 def test_halo_grows_with_sigma(picture):
