@@ -85,7 +85,6 @@ COMMANDS: Mapping[str, str] = {
     "recognition-penn": "evaluate folds --data ../shared/data/exercise/penn_action_train.npz --init exercise",
     "reps": f"evaluate reps --data {_CLIPS}",
     "reps-same": f"evaluate reps-same --data {_CLIPS}",
-    "reps-same-made": "evaluate reps-same --made 40",
     "reps-same-film": "evaluate reps-same --data ../shared/videos "
     "--clip curl_06_phone_side.mp4 --clip curl_10_overlay_side.mp4 --clip jacks_02_front.mp4 "
     "--clip press_07_seated_gif.mp4 --clip situp_02_overlay_side.mp4 --clip squat_06_barbell_front_1rep.mp4 "
