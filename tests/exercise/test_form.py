@@ -26,6 +26,7 @@ from posepipe.exercise.form import (
 from posepipe.exercise.signal import difference_sigma, measure
 from posepipe.exercise.types import Form, Rejected, Repetition
 from posepipe.reasons import Reason
+from posepipe.skeleton import BODY21
 
 
 def _reps(sigma_m: float | None = None, yaw_deg: float = 0.0, seed: int = 61) -> tuple[tuple[Repetition, ...], Motion]:
@@ -209,3 +210,26 @@ def test_a_lean_in_depth_is_hardly_seen() -> None:
     assert 5.0 < side.sigma_deg < 6.0 < 10.0 < front.sigma_deg
     assert max(side_change.sigma_deg, front_change.sigma_deg) < 1.0
     assert measure(motion, "knee_flexion").alone_deg is None
+
+
+def test_a_press_leans_back_against_how_it_began() -> None:
+    """Who leans on a bench all along isn't told; who leans back as the arms go up is."""
+    take = take_of("shoulder_press", 3, reps=3)
+    legs = ("hip", "knee", "ankle", "heel", "foot")
+    upper = [i for i, name in enumerate(BODY21.joints) if not any(part in name for part in legs)]
+    wrists = take.positions[:, BODY21.indices("left_wrist", "right_wrist"), 2].mean(axis=1)
+    raised = (wrists - wrists.min()) / np.ptp(wrists)
+    told = {}
+    for name, lean_deg in (("bench", 35.0 + 0.0 * raised), ("meanwhile", 35.0 * raised), ("upright", 0.0 * raised)):
+        turn = np.radians(lean_deg)[:, None]
+        xyz = take.positions.copy()
+        x, z = (xyz[:, upper, axis] - xyz[:, :1, axis] for axis in (0, 2))
+        xyz[:, upper, 0] = xyz[:, :1, 0] + np.cos(turn) * x - np.sin(turn) * z
+        xyz[:, upper, 2] = xyz[:, :1, 2] + np.sin(turn) * x + np.cos(turn) * z
+        motion = filmed(replace(take, positions=xyz), noise_m=0.003, yaw_deg=60.0)[1]
+        press = exercise("shoulder_press")
+        reps = describe(motion, press, count_exercise(motion, press))
+        assert len(reps) == 3
+        told[name] = {"leaning_back" in rep.faults for rep in reps}
+        assert all("leaning_back" not in rep.not_judged for rep in reps)
+    assert told == {"bench": {False}, "meanwhile": {True}, "upright": {False}}
