@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +144,7 @@ def _middle(track: KeypointTrack, index: list[int]) -> Float64:
 def _widened(track: KeypointTrack, frame: NDArray[np.int32], time_s: Float64) -> KeypointTrack:
     """The same with a row for each frame."""
     rows = track.frame - frame[0]
-    fields = {}
+    fields: dict[str, Any] = {}
     for name in _FIELDS:
         old = getattr(track, name)
         new = np.full((len(frame), *old.shape[1:]), np.nan if name.endswith("px") else 0, old.dtype)
@@ -156,7 +157,7 @@ def _trimmed(track: KeypointTrack) -> KeypointTrack:
     """The same from the first frame that holds a keypoint to the last."""
     seen = np.flatnonzero(track.valid.any(axis=1))
     part = slice(int(seen[0]), int(seen[-1]) + 1)
-    fields = {name: getattr(track, name)[part] for name in ("frame", "time_s", *_FIELDS)}
+    fields: dict[str, Any] = {name: getattr(track, name)[part] for name in ("frame", "time_s", *_FIELDS)}
     return replace(track, **fields)
 
 
@@ -243,7 +244,7 @@ def _drawn(before: _End, after: _End, time_s: Float64) -> Float64:
 
 def _exchanged(pair: _Pair, rows: Intp) -> _Pair:
     """The same with the tracks' samples of these rows exchanged."""
-    fields: tuple[dict[str, NDArray[np.generic]], ...] = ({}, {})
+    fields: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for name in _FIELDS:
         one, other = (getattr(track, name).copy() for track in pair.tracks)
         one[rows], other[rows] = other[rows], one[rows].copy()
