@@ -163,8 +163,8 @@ def _trimmed(track: KeypointTrack) -> KeypointTrack:
 
 def _meetings(pair: _Pair, settings: UncrossSettings) -> list[tuple[int, int]]:
     """First and last rows of meetings: both near each other, or one not seen; both are seen before and after."""
-    seen = np.isfinite(pair.middle).all(axis=2)
-    both = seen.all(axis=0)
+    seen: Bool = np.asarray(np.isfinite(pair.middle).all(axis=2))
+    both: Bool = np.asarray(seen.all(axis=0))
     gap = np.linalg.norm(pair.middle[0] - pair.middle[1], axis=1) / pair.size
     rows = np.flatnonzero(~(both & (gap >= settings.near)))
     if not len(rows):
@@ -217,7 +217,7 @@ def _whose(
     Each way is drawn from its end before the meeting to its end after it. A run of frames with one body alone goes to
     whose way and limbs it fits, and the frames with two to the better order.
     """
-    seen = np.isfinite(pair.middle[:, rows]).all(axis=2)
+    seen: Bool = np.asarray(np.isfinite(pair.middle[:, rows]).all(axis=2))
     # (2 tracks, 2 people, n)
     off = np.full((2, 2, len(rows)), np.nan)
     for person, (start, end) in enumerate(zip(before, after, strict=True)):
