@@ -137,7 +137,7 @@ def _any(xy: Float64) -> Bool:
 
 
 def _middle(track: KeypointTrack, index: list[int]) -> Float64:
-    seen = track.valid[:, index].all(axis=1)
+    seen: Bool = np.asarray(track.valid[:, index].all(axis=1))
     return np.where(seen[:, None], track.xy_px[:, index].astype(np.float64).mean(axis=1), np.nan)
 
 
