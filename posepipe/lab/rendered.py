@@ -110,7 +110,8 @@ def _row(seen: Seen, roi: Roi) -> Record:
             np.float32
         ),
         "world_m": (seen.world_m @ turn).astype(np.float32),
-        "roi": np.array([roi.x_px, roi.y_px, roi.size_px, roi.angle_rad], dtype=np.float32),
+        # What the network saw: heavy looks closer.
+        "roi": np.array([roi.x_px, roi.y_px, seen.roi.size_px * scale, roi.angle_rad], dtype=np.float32),
     }
 
 

@@ -94,7 +94,8 @@ def join_overlapping(
 ) -> tuple[KeypointTrack, ...]:
     """Tracks that stand on one body become one; the better of both counts where both are.
 
-    Better is who was seen longer and more surely. The lower id stays.
+    Better is who holds the other's body without lying on it: the other is an answer for half a body, however sure. Else
+    who was seen longer and more surely. The lower id stays.
 
     Args:
         tracks: people on one time line, whose frame numbers rise without a hole.
@@ -104,12 +105,14 @@ def join_overlapping(
     out: list[KeypointTrack] = []
     while left:
         main = left.pop(0)
-        twin = next((track for track in left if _one_body(main, track, settings)), None)
-        if twin is None:
+        for twin in left:
+            holds, lies = _bodies(main, twin, settings)
+            if holds or lies:
+                left = [track for track in left if track is not twin]
+                left.insert(0, _together(twin, main) if lies and not holds else _together(main, twin))
+                break
+        else:
             out.append(main)
-            continue
-        left = [track for track in left if track is not twin]
-        left.insert(0, _together(main, twin))
     return tuple(sorted(out, key=lambda track: track.person))
 
 
@@ -117,30 +120,33 @@ def _weight(track: KeypointTrack) -> float:
     return float(np.where(track.valid, track.score, 0.0).mean(axis=1).sum())
 
 
-def _one_body(main: KeypointTrack, other: KeypointTrack, settings: SameBodySettings) -> bool:
+def _bodies(main: KeypointTrack, other: KeypointTrack, settings: SameBodySettings) -> tuple[bool, bool]:
+    """Whether the other's joints lie on the main one's body, and the other way round, in their common frames."""
+    nobody = False, False
     if main.layout is not other.layout:
-        return False
+        return nobody
     first, last = max(main.frame[0], other.frame[0]), min(main.frame[-1], other.frame[-1])
     if first > last:
-        return False
+        return nobody
     parts = []
     for track in (main, other):
         rows = slice(int(np.searchsorted(track.frame, first)), int(np.searchsorted(track.frame, last)) + 1)
         parts.append(np.where(track.valid[rows, :, None], track.xy_px[rows], np.nan).astype(np.float64))
     if len(parts[0]) != len(parts[1]):
-        return False
+        return nobody
     both = np.isfinite(parts[0]).any(axis=(1, 2)) & np.isfinite(parts[1]).any(axis=(1, 2))
-    if both.sum() < settings.least_frames:
-        return False
     here, there = parts[0][both], parts[1][both]
-    for body, joints in ((here, there), (there, here)):
-        share = covered(body, joints, main.layout.name, settings)
-        share = share[np.isfinite(share)]
-        if len(share) < settings.least_frames:
-            continue
-        if share.mean() >= settings.share and np.percentile(share, 10) >= settings.least_share:
-            return True
-    return False
+    name = main.layout.name
+    shares = covered(here, there, name, settings), covered(there, here, name, settings)
+    return _on_body(shares[0], settings), _on_body(shares[1], settings)
+
+
+def _on_body(share: Float64, settings: SameBodySettings) -> bool:
+    """Whether shares (F,) of joints on a body say that it is theirs."""
+    share = share[np.isfinite(share)]
+    if len(share) < settings.least_frames:
+        return False
+    return bool(share.mean() >= settings.share and np.percentile(share, 10) >= settings.least_share)
 
 
 def _together(main: KeypointTrack, other: KeypointTrack) -> KeypointTrack:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,14 +137,14 @@ def _any(xy: Float64) -> Bool:
 
 
 def _middle(track: KeypointTrack, index: list[int]) -> Float64:
-    seen = track.valid[:, index].all(axis=1)
+    seen: Bool = np.asarray(track.valid[:, index].all(axis=1))
     return np.where(seen[:, None], track.xy_px[:, index].astype(np.float64).mean(axis=1), np.nan)
 
 
 def _widened(track: KeypointTrack, frame: NDArray[np.int32], time_s: Float64) -> KeypointTrack:
     """The same with a row for each frame."""
     rows = track.frame - frame[0]
-    fields = {}
+    fields: dict[str, Any] = {}
     for name in _FIELDS:
         old = getattr(track, name)
         new = np.full((len(frame), *old.shape[1:]), np.nan if name.endswith("px") else 0, old.dtype)
@@ -156,14 +157,14 @@ def _trimmed(track: KeypointTrack) -> KeypointTrack:
     """The same from the first frame that holds a keypoint to the last."""
     seen = np.flatnonzero(track.valid.any(axis=1))
     part = slice(int(seen[0]), int(seen[-1]) + 1)
-    fields = {name: getattr(track, name)[part] for name in ("frame", "time_s", *_FIELDS)}
+    fields: dict[str, Any] = {name: getattr(track, name)[part] for name in ("frame", "time_s", *_FIELDS)}
     return replace(track, **fields)
 
 
 def _meetings(pair: _Pair, settings: UncrossSettings) -> list[tuple[int, int]]:
     """First and last rows of meetings: both near each other, or one not seen; both are seen before and after."""
-    seen = np.isfinite(pair.middle).all(axis=2)
-    both = seen.all(axis=0)
+    seen: Bool = np.asarray(np.isfinite(pair.middle).all(axis=2))
+    both: Bool = np.asarray(seen.all(axis=0))
     gap = np.linalg.norm(pair.middle[0] - pair.middle[1], axis=1) / pair.size
     rows = np.flatnonzero(~(both & (gap >= settings.near)))
     if not len(rows):
@@ -216,7 +217,7 @@ def _whose(
     Each way is drawn from its end before the meeting to its end after it. A run of frames with one body alone goes to
     whose way and limbs it fits, and the frames with two to the better order.
     """
-    seen = np.isfinite(pair.middle[:, rows]).all(axis=2)
+    seen: Bool = np.asarray(np.isfinite(pair.middle[:, rows]).all(axis=2))
     # (2 tracks, 2 people, n)
     off = np.full((2, 2, len(rows)), np.nan)
     for person, (start, end) in enumerate(zip(before, after, strict=True)):
@@ -243,7 +244,7 @@ def _drawn(before: _End, after: _End, time_s: Float64) -> Float64:
 
 def _exchanged(pair: _Pair, rows: Intp) -> _Pair:
     """The same with the tracks' samples of these rows exchanged."""
-    fields: tuple[dict[str, NDArray[np.generic]], ...] = ({}, {})
+    fields: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for name in _FIELDS:
         one, other = (getattr(track, name).copy() for track in pair.tracks)
         one[rows], other[rows] = other[rows], one[rows].copy()

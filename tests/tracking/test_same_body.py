@@ -39,6 +39,20 @@ def test_a_second_answer_on_the_same_body_is_no_second_person():
     assert joined.person == 1 and joined.valid.all()
 
 
+def test_the_whole_body_counts_however_sure_half_of_it_is():
+    def both(i: int) -> list[Keypoints]:
+        whole, part = person(300, seed=i), half(300, i)
+        return [
+            replace(whole, score=np.full_like(whole.score, 0.5)),
+            replace(part, score=np.full_like(part.score, 0.9)),
+        ]
+
+    whole, part = build(both, 80).tracks(merge=False)
+    for tracks in ((whole, part), (part, whole)):
+        (joined,) = join_overlapping(tracks)
+        np.testing.assert_array_equal(joined.xy_px, whole.xy_px)
+
+
 def test_parts_of_one_body_that_overlap_in_time_are_joined():
     def split(i: int) -> list[Keypoints]:
         return ([person(300, seed=i)] if i < 70 else []) + ([person(304, size=0.98, seed=i + 500)] if i >= 60 else [])
