@@ -169,10 +169,11 @@ def solve(
     assert system is not None
     cov, sigma = system.doubt(fixed is not None)
     speed, off = _residuals(clip, root, common.up, common.height, common.lean)
-    firm = contact > 0.5
+    firm, assumed = contact > 0.5, clip.lens_sigma > 0.0
     return Solution(
         root, sigma, common.up, cov[:2, :2], common.lean, common.height, float(np.sqrt(cov[2, 2])), contact,
-        _middle(speed[firm]), _middle(np.abs(off[firm])), common.lens, float(np.sqrt(cov[5, 5])),
+        _middle(speed[firm]), _middle(np.abs(off[firm])), common.lens if assumed else 0.0,
+        float(np.sqrt(cov[5, 5])) if assumed else 0.0,
         np.zeros(2) if clip.level is None else _gone(np.diag(cov)[3:5], clip.lean_sigma),
     )  # fmt: skip
 
