@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.lift import Rays
+from posepipe.body.room_lines import LINES, LineSettings, find_edges, planes_of
 from posepipe.errors import UsageError
 from posepipe.geometry import from_rotation_vector, rays_from_pixels, to_rotation_vector
 from posepipe.settings import setting
@@ -84,6 +85,7 @@ class Shift:
         from_s, to_s: times of both.
         before_px, after_px: (N, 2) places in the upright picture as filmed; N may be 0.
         small: size of the small picture's pixel, in pixels.
+        edges_px: (M, 4) ends of straight edges in the later picture; None where they weren't looked for.
     """
 
     from_s: float
@@ -91,6 +93,7 @@ class Shift:
     before_px: FloatArray
     after_px: FloatArray
     small: float
+    edges_px: FloatArray | None = None
 
 
 class Background:
@@ -100,10 +103,12 @@ class Background:
 
     Args:
         settings: how.
+        lines: how straight edges are looked for.
     """
 
-    def __init__(self, settings: MotionSettings = MOTION) -> None:
-        self._settings = settings
+    def __init__(self, settings: MotionSettings = MOTION, lines: LineSettings = LINES) -> None:
+        self._settings, self._lines = settings, lines
+        self._edges_s = -math.inf
         self._slot = -1
         self._last: NDArray[np.uint8] | None = None
         self._from_s = 0.0
@@ -133,7 +138,9 @@ class Background:
                 # What isn't found back where it came from was lost.
                 kept = np.linalg.norm(back - self._now, axis=1) < self._settings.back_px
                 self._follow(there, kept & found & again, free)
-            shift = Shift(self._from_s, frame.time_s, self._before * small, self._now * small, small)
+            edges = self._edges(grey, free, frame.time_s)
+            edges = None if edges is None else edges * small
+            shift = Shift(self._from_s, frame.time_s, self._before * small, self._now * small, small, edges)
         self._last = grey
         if len(self._now) < self._settings.least or frame.time_s - self._from_s > self._settings.keep_s - 1e-6:
             found_px = cv2.goodFeaturesToTrack(grey, self._settings.corners, 0.01, 8.0, mask=free)
@@ -142,6 +149,13 @@ class Background:
             self._now = self._now[cv2.cornerMinEigenVal(grey, 3)[row, column] > self._settings.strength]
             self._before, self._from_s = self._now, frame.time_s
         return shift
+
+    def _edges(self, grey: NDArray[np.uint8], free: NDArray[np.uint8], time_s: float) -> FloatArray | None:
+        """Straight edges, now and then."""
+        if time_s - self._edges_s < self._lines.every_s:
+            return None
+        self._edges_s = time_s
+        return find_edges(grey, free, self._lines)
 
     def _follow(self, now: FloatArray, found: BoolArray, free: NDArray[np.uint8]) -> None:
         """Keep corners that were found again, in the picture and behind nobody."""
@@ -197,18 +211,23 @@ class CameraMotion:
         time_s: (S,) when it was told; empty unless it turned.
         turn_rad: (S, 3) rotation vector from the camera frame then to that in the middle of the turn.
         swing_deg: the largest of those angles; 0 unless it turned.
+        lines: (M, 3) normals of the planes in which straight edges behind the people lie, in the camera frame (of the
+            middle of a turn), as long as each counts; none before a camera that walks.
     """
 
     kind: str
     time_s: Array
     turn_rad: Array
     swing_deg: float = 0.0
+    lines: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(f"CameraMotion.kind {self.kind!r}", hint=f"Valid: {', '.join(KINDS)}")
         if self.turn_rad.shape != (len(self.time_s), 3):
             raise UsageError(f"CameraMotion.turn_rad: expected shape ({len(self.time_s)}, 3)")
+        if self.lines.ndim != 2 or self.lines.shape[1] != 3:
+            raise UsageError("CameraMotion.lines: expected shape (M, 3)")
 
     def rotation_vector(self, time_s: Array) -> Array:
         """(F, 3) from the camera frame at times (F,) to that in the middle of the turn."""
@@ -226,16 +245,47 @@ def _standing(kind: str) -> CameraMotion:
 
 
 def camera_motion(
-    shifts: Sequence[Shift], camera: Camera, *, turned_deg: int = 0, settings: MotionSettings = MOTION
+    shifts: Sequence[Shift],
+    camera: Camera,
+    *,
+    turned_deg: int = 0,
+    settings: MotionSettings = MOTION,
+    lines: LineSettings = LINES,
 ) -> CameraMotion:
-    """What the camera did over a film.
+    """What the camera did over a film, and the straight edges that it saw.
 
     Args:
         shifts: from `Background.step`, in order of time.
         camera: of the upright picture.
         turned_deg: by how much that was turned counter-clockwise after the corners were followed.
         settings: thresholds.
+        lines: which edges count.
     """
+    motion = _moved(shifts, camera, turned_deg, settings)
+    return (
+        motion if motion.kind == "walking" else replace(motion, lines=_lines(shifts, camera, turned_deg, motion, lines))
+    )
+
+
+def _lines(
+    shifts: Sequence[Shift], camera: Camera, turned_deg: int, motion: CameraMotion, settings: LineSettings
+) -> Array:
+    """(M, 3) planes of the edges of some pictures."""
+    looked = [shift for shift in shifts if shift.edges_px is not None]
+    some = [
+        looked[i] for i in np.unique(np.linspace(0, len(looked) - 1, min(len(looked), settings.pictures)).astype(int))
+    ]
+    found = [np.zeros((0, 3))]
+    for shift in some:
+        assert shift.edges_px is not None
+        ends = shift.edges_px.reshape(-1, 2)
+        length = np.hypot(*(ends[1::2] - ends[::2]).T) / max(camera.width_px, camera.height_px)
+        rays = rays_from_pixels(_upright(ends, camera, turned_deg), camera).reshape(-1, 2, 2).astype(np.float64)
+        found.append(planes_of(rays, length, settings) @ motion.at(np.array([shift.to_s]))[0].T)
+    return np.concatenate(found)
+
+
+def _moved(shifts: Sequence[Shift], camera: Camera, turned_deg: int, settings: MotionSettings) -> CameraMotion:
     lenses = [camera]
     if camera.focal_guessed:
         lenses += [replace(camera, focal_px=factor * camera.focal_px) for factor in _LENSES]

@@ -163,6 +163,8 @@ def find_outcomes(
         settings: thresholds.
     """
     scales = scales or Scales()
+    if scales.focal > 0.0 and world.lens_sigma > 0.0:
+        scales = scales._replace(focal=min(scales.focal, world.lens_sigma))
     if not world.knows("path"):
         return Outcomes(dict.fromkeys(OUTCOMES, world.withheld["path"]))
     jumps = _jumps(world, pose, scales, settings)
@@ -178,7 +180,7 @@ def _sight(world: World, pose: PoseTrack) -> Array:
     """(F, 3) the pelvis where it is seen, as far away as the path has it: a path is smooth, and a jump isn't."""
     axes = world.rotation
     path = world.root_m.astype(np.float64) - np.array([0.0, 0.0, world.camera_m])
-    line = pose.root_m.astype(np.float64)
+    line = pose.root_m.astype(np.float64) * [1.0, 1.0, np.exp(world.lens)]
     line = line / np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-9)
     place = np.linalg.norm(path, axis=1, keepdims=True) * (line @ axes.T)
     return np.asarray(place + np.array([0.0, 0.0, world.camera_m]))

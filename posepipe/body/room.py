@@ -17,6 +17,7 @@ from posepipe.body.angles import joint_angles
 from posepipe.body.camera_motion import CameraMotion, steadied, steady_pose
 from posepipe.body.lift import LIFT, LiftResult, Scale
 from posepipe.body.outcomes import Scales
+from posepipe.body.room_lines import LINES
 from posepipe.body.world import WORLD, World, find_world
 from posepipe.body.world_solve import tangents
 from posepipe.reasons import Reason
@@ -117,7 +118,7 @@ def room_warnings(
 
 
 def world_of(
-    pose: PoseTrack, lifted: LiftResult, motion: CameraMotion = STILL, fixed: tuple[Array, float] | None = None
+    pose: PoseTrack, lifted: LiftResult, motion: CameraMotion = STILL, fixed: tuple[Array, float, float] | None = None
 ) -> World:
     """Gravity, floor and path of a pose, with what an assumed body size and focal length leave open.
 
@@ -125,18 +126,19 @@ def world_of(
         pose: the finished pose.
         lifted: what it was made of.
         motion: what the camera did; of a turning one, the world is that of the middle of its turn.
-        fixed: up (3,) and the camera's height, where they are known already.
+        fixed: up (3,), the camera's height and the lens, where they are known already; see `find_world`.
     """
     scale, focal = scales_of(lifted)
     placed, rays, camera = steadied(pose, lifted.rays, lifted.camera, motion)
-    world = find_world(placed, rays, camera, scale_sigma=scale, focal_sigma=focal, fixed=fixed)
+    world = find_world(placed, rays, camera, scale_sigma=scale, focal_sigma=focal, lines=motion.lines, fixed=fixed)
     if motion.kind == "walking":
         return _adrift(world)
     if motion.kind == "turning" and focal and world.knows("path"):
         # An assumed lens turns the camera by too much or too little.
         angle = np.linalg.norm(motion.rotation_vector(pose.time_s), axis=1)
         away = np.linalg.norm(world.root_m[:, :2], axis=1)
-        return replace(world, root_sigma_m=np.hypot(world.root_sigma_m, (focal * angle * away)[:, None]))
+        more = (world.lens_sigma * angle * away)[:, None]
+        return replace(world, root_sigma_m=np.hypot(world.root_sigma_m, more))
     return world
 
 
@@ -173,6 +175,7 @@ class Shared:
         up_sigma_deg: (2,) its standard deviation, as in `World`.
         camera_m, camera_sigma_m: height of the camera over the floor; NaN if nobody stands on it.
         apart: Birge's ratio of gravity and height, 1 where people agree.
+        lens: as in `World`.
     """
 
     up: Array
@@ -180,20 +183,22 @@ class Shared:
     camera_m: float
     camera_sigma_m: float
     apart: float
+    lens: float = 0.0
 
     @classmethod
     def of(cls, world: World) -> Shared:
         """What is known by one of them."""
         up = world.up.astype(np.float64)
-        return cls(up, world.up_sigma_deg.astype(np.float64), world.camera_m, world.camera_sigma_m, 1.0)
+        return cls(up, world.up_sigma_deg.astype(np.float64), world.camera_m, world.camera_sigma_m, 1.0, world.lens)
 
 
-def pooled(worlds: Sequence[World], shared_deg: float = 0.0) -> Shared | None:
+def pooled(worlds: Sequence[World], shared_deg: tuple[float, float] = (0.0, 0.0)) -> Shared | None:
     """What worlds that know gravity say together; None if fewer than two do.
 
     Args:
         worlds: of people before the same camera.
-        shared_deg: what an assumed lens gets wrong in all of them alike, towards the camera.
+        shared_deg: what an assumed lens and the edges of the room get wrong in all of them alike, across the picture
+            and in depth.
     """
     some = [world for world in worlds if world.knows("gravity")]
     if len(some) < 2:
@@ -201,8 +206,9 @@ def pooled(worlds: Sequence[World], shared_deg: float = 0.0) -> Shared | None:
     ups = np.stack([world.up for world in some]).astype(np.float64)
     middle = ups.mean(axis=0)
     middle /= np.linalg.norm(middle)
-    alike = np.array([0.0, shared_deg])
-    own = np.sqrt(np.maximum(np.stack([world.up_sigma_deg for world in some]) ** 2 - alike**2, 0.01))
+    doubt = np.stack([world.up_sigma_deg for world in some]).astype(np.float64)
+    alike = np.minimum(np.array(shared_deg), 0.98 * doubt.min(axis=0))
+    own = np.sqrt(np.maximum(doubt**2 - alike**2, 0.01))
     off, sigma, apart = _mean(np.degrees(ups @ tangents(middle).T), own)
     up = middle + np.radians(off) @ tangents(middle)
     floors = [world for world in some if world.knows("floor")]
@@ -212,9 +218,10 @@ def pooled(worlds: Sequence[World], shared_deg: float = 0.0) -> Shared | None:
             np.array([[world.camera_m] for world in floors]), np.array([[world.camera_sigma_m] for world in floors])
         )
         height, height_sigma, height_apart = float(mean[0][0]), float(mean[1][0]), float(mean[2].max())
-    return Shared(
-        up / np.linalg.norm(up), np.hypot(sigma, alike), height, height_sigma, max(float(apart.max()), height_apart)
-    )
+    firm = np.array([1.0 / max(world.lens_sigma, 1e-3) ** 2 for world in some])
+    lens = float((firm * [world.lens for world in some]).sum() / firm.sum())
+    both = max(float(apart.max()), height_apart)
+    return Shared(up / np.linalg.norm(up), np.hypot(sigma, alike), height, height_sigma, both, lens)
 
 
 def _mean(values: Array, sigma: Array) -> tuple[Array, Array, Array]:
@@ -237,9 +244,13 @@ def in_one_room(
         worlds: as found alone.
         motion: what the camera did.
     """
-    guessed = any(lifted.camera.focal_guessed for lifted in lifts)
-    tilt = [np.degrees(abs(np.arcsin(np.clip(world.up[2], -1.0, 1.0)))) for world in worlds if world.knows("gravity")]
-    room = pooled(worlds, LIFT.focal_error * float(np.mean(tilt)) if guessed and tilt else 0.0)
+    tipped = [
+        world.lens_sigma * np.degrees(abs(np.arcsin(np.clip(world.up[2], -1.0, 1.0))))
+        for world in worlds
+        if world.knows("gravity")
+    ]
+    edges = LINES.lens_deg if len(motion.lines) else 0.0
+    room = pooled(worlds, (edges, float(np.hypot(edges, np.mean(tipped or [0.0])))))
     if room is None:
         return tuple(worlds)
     return tuple(
@@ -250,7 +261,7 @@ def in_one_room(
 def onto(room: Shared, pose: PoseTrack, lifted: LiftResult, world: World, motion: CameraMotion) -> World:
     """One person's world with what all know together."""
     if np.isfinite(room.camera_m):
-        again = world_of(pose, lifted, motion, (room.up, room.camera_m))
+        again = world_of(pose, lifted, motion, (room.up, room.camera_m, room.lens))
         sigma = again.root_sigma_m
         if world.knows("path"):
             sigma = np.maximum(sigma, np.float32(room.apart) * world.root_sigma_m)

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
+from posepipe.body.room_lines import LINES, LineSettings, level_of_lines
 from posepipe.body.steady import hold_back
 from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
 from posepipe.errors import UsageError
+from posepipe.geometry import from_rotation_vector
 from posepipe.reasons import Reason
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21
@@ -87,10 +89,19 @@ class WorldSettings:
         (1.5, 4.0), "how much more or less a walker leans than the lifter sees, the same all over the clip", unit="deg",
         source=_MADE,
     )  # fmt: skip
-    spot_axis_deg: tuple[float, float] = setting((2.0, 2.5), "the weight of who stays on the spot", unit="deg",
+    spot_axis_deg: tuple[float, float] = setting((3.0, 4.0), "the weight of who stays on the spot", unit="deg",
                                                  source=_MADE)  # fmt: skip
-    spot_lean_deg: tuple[float, float] = setting((2.0, 7.0), "and their lean: few poses don't average out", unit="deg",
+    spot_lean_deg: tuple[float, float] = setting((4.0, 9.0), "and their lean: few poses don't average out", unit="deg",
                                                  source=_MADE)  # fmt: skip
+    sure_deg: float = setting(4.0, "gravity with more doubt than this is told roughly only", unit="deg",
+                              source="judgement: a walk has 1 to 3, who stays on the spot 4 to 8")  # fmt: skip
+    least_doubt_deg: float = setting(1.5, "edges are looked for at least so far around what people say", unit="deg",
+                                     source="judgement")  # fmt: skip
+    lens_known: float = setting(0.08, "a lens told better than this is taken for known", source="judgement")
+    spot_turn: float = setting(
+        0.7, "share of the lifter's lean that is taken out of the pose on the spot, where edges of the room tell it",
+        source=_MADE,
+    )  # fmt: skip
     goes_m: float = setting(0.9, "who stays within less is on the spot", unit="m", source="judgement")
     piece_frames: int = setting(1800, "frames solved at a time, to bound memory", source="judgement")
     overlap_frames: int = setting(60, "and on each side of them", source="judgement")
@@ -114,6 +125,8 @@ class World:
         withheld: part of `PARTS` -> why it isn't known.
         sigma_m: (F, 21) standard deviation of each coordinate of a joint relative to the pelvis; None where it wasn't
             kept.
+        lens: logarithm of the true focal length over the assumed one, as far as it is told; 0 before a known lens.
+        lens_sigma: its standard deviation.
     """
 
     up: FloatArray
@@ -125,6 +138,8 @@ class World:
     contact: BoolArray
     withheld: Mapping[str, Reason] = field(default_factory=lambda: MappingProxyType({}))
     sigma_m: FloatArray | None = None
+    lens: float = 0.0
+    lens_sigma: float = 0.0
 
     def __post_init__(self) -> None:
         frames = len(self.xyz_m)
@@ -141,6 +156,11 @@ class World:
     def knows(self, part: str) -> bool:
         """Whether a part of `PARTS` is known."""
         return part not in self.withheld
+
+    @property
+    def rough(self) -> bool:
+        """Whether gravity is known, but roughly only."""
+        return self.knows("gravity") and bool(np.max(self.up_sigma_deg) > WORLD.sure_deg)
 
     @property
     def rotation(self) -> Array:
@@ -175,9 +195,11 @@ def find_world(
     *,
     scale_sigma: float = 0.0,
     focal_sigma: float = 0.0,
-    fixed: tuple[Array, float] | None = None,
+    lines: Array | None = None,
+    fixed: tuple[Array, float, float] | None = None,
     settings: WorldSettings = WORLD,
     firmness: SolveSettings = SOLVE,
+    edges: LineSettings = LINES,
     joints: tuple[JointSettings, JointSettings] | None = (JOINTS, GENTLE),
 ) -> World:
     """Gravity, floor and path of one person.
@@ -188,9 +210,12 @@ def find_world(
         camera: for the picture's edges.
         scale_sigma: relative error of the metric scale, where it is assumed.
         focal_sigma: relative error of the focal length, where it is assumed.
-        fixed: up (3,) and the camera's height, where they are known already; their sigma is left out then.
+        lines: (M, 3) straight edges behind the people, see `posepipe.body.camera_motion.CameraMotion`.
+        fixed: up (3,), the camera's height and the lens (see `World`), where they are known already; their sigma is
+            left out then.
         settings: when it is told.
         firmness: what the clip is held to.
+        edges: when edges say which way is up.
         joints: what joints are held to, of who goes somewhere before a known lens and of all others; None leaves them
             as the lifter has them.
     """
@@ -200,29 +225,45 @@ def find_world(
         return unknown_world(frames, why)
     known = np.flatnonzero(np.isfinite(pose.root_m).all(axis=1) & pose.valid[:, _PELVIS])
     first, after = int(known[0]), int(known[-1]) + 1
-    clips = [_clip(pose, rays, part, settings) for part in _pieces(first, after, settings)]
+    clips = [_clip(pose, rays, part, focal_sigma, settings) for part in _pieces(first, after, settings)]
     if fixed is None:
-        found = _common(clips, firmness, settings)
-        held = found.up, found.camera_m
+        found = _common(clips, np.zeros((0, 3)) if lines is None else lines, firmness, edges, settings)
+        held, lens = (found.up, found.camera_m), found.lens
     else:
-        held = fixed[0], fixed[1] - settings.sole_m
+        held, lens = (fixed[0], fixed[1] - settings.sole_m), fixed[2]
     alone = fixed is None and len(clips) == 1
-    solutions = [found] if alone else [solve(clip, firmness, fixed=held) for clip in clips]
-    found = found if fixed is None else solutions[0]
+    solutions = [found] if alone else [solve(clip, firmness, fixed=held, lens=lens) for clip in clips]
+    found = found if fixed is None else replace(solutions[0], lens_sigma=focal_sigma)
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
-    how = None if joints is None else joints[0 if _goes(root[first:after], settings) and focal_sigma == 0.0 else 1]
-    moved = _moved(pose, rays, found, root, contact, slice(first, after), how)
-    return _world(found, root, sigma, contact, pose, moved, scale_sigma, focal_sigma, settings)
+    if not alone:
+        sigma[:, 2] = np.hypot(sigma[:, 2], found.lens_sigma * np.abs(root[:, 2]))
+    goes = _goes(root[first:after], settings)
+    how = None if joints is None else joints[0 if goes and found.lens_sigma < settings.lens_known else 1]
+    turn = 0.0 if goes else settings.spot_turn
+    moved = _moved(pose, rays, found, root, contact, slice(first, after), how, turn)
+    return _world(found, root, sigma, contact, pose, moved, scale_sigma, settings)
 
 
 def _moved(
-    pose: PoseTrack, rays: Rays, found: Solution, root: Array, contact: Array, part: slice, how: JointSettings | None
+    pose: PoseTrack,
+    rays: Rays,
+    found: Solution,
+    root: Array,
+    contact: Array,
+    part: slice,
+    how: JointSettings | None,
+    turn: float,
 ) -> Joints:
     """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought.
 
-    They move by a tenth of a sigma or two; a clip that would move by more than one is held back.
+    They move by a tenth of a sigma or two; a clip that would move by more than one is held back. A share `turn` of how
+    much the lifter has the body lean too far is taken out before.
     """
-    lifted, sigma = pose.xyz_m.astype(np.float64), pose.sigma_m.astype(np.float64)
+    back = -turn * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
+    lifted = pose.xyz_m.astype(np.float64) @ from_rotation_vector(back).T
+    sigma = pose.sigma_m.astype(np.float64)
+    shrink = np.exp(-found.lens)
+    rays = rays._replace(xy=rays.xy * np.float32(shrink), sigma=rays.sigma * np.float32(shrink))
     xyz = lifted + root[:, None]
     share = np.ones(xyz.shape[:2])
     if how is not None:
@@ -263,9 +304,17 @@ def _joined(
     return root, sigma, contact
 
 
-def _common(clips: list[Clip], firmness: SolveSettings, settings: WorldSettings) -> Solution:
+def _common(
+    clips: list[Clip], lines: Array, firmness: SolveSettings, edges: LineSettings, settings: WorldSettings
+) -> Solution:
     """Up and floor that all pieces share: each piece's, weighted by what it knows."""
-    found = [solve(_over_standing(clip, solve(clip, firmness).contact, settings), firmness) for clip in clips]
+    found = []
+    for clip in clips:
+        first = solve(clip, firmness)
+        better = _over_standing(clip, first.contact, settings)
+        doubt = np.maximum(np.degrees(np.sqrt(np.diag(first.up_cov))), settings.least_doubt_deg)
+        level = level_of_lines(lines, first.up, doubt, clip.lens_sigma, edges)
+        found.append(solve(replace(better, level=level), firmness))
     if len(found) == 1:
         return found[0]
     weight = np.array([1.0 / max(one.camera_sigma_m, 1e-3) ** 2 for one in found])
@@ -276,7 +325,7 @@ def _common(clips: list[Clip], firmness: SolveSettings, settings: WorldSettings)
     return Solution(
         best.root_m, best.root_sigma_m, up / np.linalg.norm(up), best.up_cov, best.lean, height,
         best.camera_sigma_m, best.contact, float(np.nanmedian([one.slide_mps for one in found])),
-        float(np.nanmedian([one.off_floor_m for one in found])),
+        float(np.nanmedian([one.off_floor_m for one in found])), best.lens, best.lens_sigma, best.lean_told,
     )  # fmt: skip
 
 
@@ -323,7 +372,7 @@ def _stands(pose: PoseTrack, rooted: BoolArray, settings: WorldSettings) -> bool
     return float((over[0] & over[1]).mean()) < settings.overhead_share
 
 
-def _clip(pose: PoseTrack, rays: Rays, part: slice, settings: WorldSettings) -> Clip:
+def _clip(pose: PoseTrack, rays: Rays, part: slice, focal_sigma: float, settings: WorldSettings) -> Clip:
     """The solver's view of some frames."""
     xyz, sigma = pose.xyz_m[part].astype(np.float64), pose.sigma_m[part].astype(np.float64)
     view = rays.part(part)
@@ -340,7 +389,10 @@ def _clip(pose: PoseTrack, rays: Rays, part: slice, settings: WorldSettings) -> 
         if _goes(root, settings)
         else (settings.spot_axis_deg, settings.spot_lean_deg)
     )
-    return Clip(pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, _radians(off), _radians(lean), root)
+    return Clip(
+        pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, _radians(off), _radians(lean), root,
+        focal_sigma,
+    )  # fmt: skip
 
 
 def _goes(root: Array, settings: WorldSettings) -> bool:
@@ -416,7 +468,6 @@ def _world(
     pose: PoseTrack,
     moved: Joints,
     scale_sigma: float,
-    focal_sigma: float,
     settings: WorldSettings,
 ) -> World:
     """The solution in world axes, and what of it is withheld."""
@@ -429,14 +480,8 @@ def _world(
     doubt = np.sqrt(np.diag(found.up_cov)) * (settings.adrift if withheld else 1.0)
     floor_m = found.camera_m + settings.sole_m
     spread = np.hypot(settings.path_doubt * np.sqrt(np.einsum("ij,fj->fi", axes**2, sigma**2)), settings.pelvis_m)
-    # What every frame shares: body size moves all along the ray, focal length in depth.
+    # What every frame shares: body size moves all along the ray.
     spread = np.hypot(spread, scale_sigma * np.abs(root @ axes.T))
-    spread[:, 1] = np.hypot(spread[:, 1], focal_sigma * np.abs(root[:, 2]))
-    # A path stretched in depth tips the floor under it, and what is taken for level.
-    tipped = focal_sigma * abs(float(np.arcsin(np.clip(found.up[2], -1.0, 1.0))))
-    doubt[1] = np.hypot(doubt[1], tipped)
-    off = tipped * float(np.nanmedian(root[:, 2]))
-    spread[:, 2] = np.hypot(spread[:, 2], off)
     known: BoolArray = pose.valid[:, _PELVIS] & np.isfinite(pose.root_m).all(axis=1)
     if "path" in withheld:
         known = np.zeros_like(known)
@@ -448,10 +493,12 @@ def _world(
         found.up.astype(np.float32),
         np.degrees(doubt).astype(np.float32),
         float("nan") if blank else floor_m,
-        float("nan") if blank else float(np.hypot(np.hypot(found.camera_sigma_m, scale_sigma * floor_m), off)),
+        float("nan") if blank else float(np.hypot(found.camera_sigma_m, scale_sigma * floor_m)),
         joints.astype(np.float32),
         spread.astype(np.float32),
         firm & (not blank),
         withheld,
         np.where(known[:, None], pose.sigma_m * moved.share, np.nan).astype(np.float32),
+        found.lens,
+        found.lens_sigma,
     )

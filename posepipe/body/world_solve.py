@@ -1,19 +1,21 @@
 """One least-squares problem over a clip: the pelvis' path, which way is up, and where the floor is.
 
-Unknown are the pelvis T (3 in each frame), the direction `up`, the camera's height over the floor, and by how much more
-the lifter sees the body lean than it does, the same all over the clip. Known are the lifted joints and where the
-picture shows them. A foot that stands neither moves nor leaves the floor, a body has mass, and who stands keeps their
-weight over their feet. Everything but `up` is linear, so that a few Gauss-Newton steps suffice; each is a banded system
-(three neighbouring frames hang together) with a border of five columns.
+Unknown are the pelvis T (3 in each frame), the direction `up`, the camera's height over the floor, by how much more the
+lifter sees the body lean than it does, the same all over the clip, and the focal length where it was assumed. Known are
+the lifted joints and where the picture shows them. A foot that stands neither moves nor leaves the floor, a body has
+mass, who stands keeps their weight over their feet, and edges of the room may say which way is up. Nearly everything
+but `up` is linear, so that a few Gauss-Newton steps suffice; each is a banded system (three neighbouring frames hang
+together) with a border of six columns.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.room_lines import Level
 from posepipe.settings import setting
 
 __all__ = ["SOLVE", "Clip", "Solution", "SolveSettings", "solve", "tangents"]
@@ -23,8 +25,8 @@ BoolArray = NDArray[np.bool_]
 
 _BAND = 8
 """Unknowns of a frame reach those of the second next: three frames of three, less one."""
-_GLOBALS = 5
-"""Up (2), the camera's height, the lifter's lean (2)."""
+_GLOBALS = 6
+"""Up (2), the camera's height, the lifter's lean (2), the logarithm of the true focal length over the assumed one."""
 _TINY = 1e-9
 """No length or weight is taken for smaller."""
 _MADE = "chosen on made clips, docs/world.md"
@@ -49,6 +51,8 @@ class SolveSettings:
     rounds: int = setting(10, "steps of Gauss-Newton, contacts told anew before each", source="judgement")
     pitch_deg: float = setting(20.0, "standard deviation of the camera's pitch", unit="deg", source=_MADE)
     roll_deg: float = setting(20.0, "and of its roll", unit="deg", source=_MADE)
+    stand_m: float = setting(1.4, "cameras stand about so high", unit="m", source="judgement: hand, table, tripod")
+    stand_sigma_m: float = setting(0.7, "standard deviation of that", unit="m", source=_MADE)
 
 
 SOLVE = SolveSettings()
@@ -70,6 +74,8 @@ class Clip:
         axis_sigma: (2,) in radians, across the picture and in depth: how far that truly is off up.
         lean_sigma: (2,) in radians: how much more or less the lifted body leans than the true one.
         start_m: (F, 3) first guess of the pelvis.
+        lens_sigma: relative error of the focal length; 0 where it is known.
+        level: what edges of the room say of up; None if nothing.
     """
 
     time_s: Array
@@ -83,6 +89,8 @@ class Clip:
     axis_sigma: tuple[float, float]
     lean_sigma: tuple[float, float]
     start_m: Array
+    lens_sigma: float = 0.0
+    level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +108,10 @@ class Solution:
         contact: (F, C) in [0, 1] how surely each point stands.
         slide_mps: median speed of standing points across the line of sight; NaN without any.
         off_floor_m: median distance of standing points from the floor; NaN without any.
+        lens: logarithm of the true focal length over the assumed one.
+        lens_sigma: its standard deviation.
+        lean_told: (2,) share in [0, 1] of the lean's variance that edges of the room took away, along `tangents(up)`;
+            zeros where they say nothing.
     """
 
     root_m: Array
@@ -112,6 +124,9 @@ class Solution:
     contact: Array
     slide_mps: float
     off_floor_m: float
+    lens: float = 0.0
+    lens_sigma: float = 0.0
+    lean_told: Array = field(default_factory=lambda: np.zeros(2))
 
 
 def tangents(up: Array) -> Array:
@@ -121,43 +136,67 @@ def tangents(up: Array) -> Array:
     return np.stack([across, np.cross(across, up)])
 
 
-def solve(clip: Clip, settings: SolveSettings = SOLVE, *, fixed: tuple[Array, float] | None = None) -> Solution:
+def solve(
+    clip: Clip, settings: SolveSettings = SOLVE, *, fixed: tuple[Array, float] | None = None, lens: float = 0.0
+) -> Solution:
     """Solve a clip.
 
     Args:
         clip: F frames, at least three.
         settings: how firmly.
         fixed: up (3,) and the camera's height, where they are known already; then only the path is sought.
+        lens: as in `Solution`, where `fixed` is given.
     """
-    root = clip.start_m.copy()
+    root = clip.start_m * [1.0, 1.0, np.exp(lens)]
     up = np.array(clip.axis if fixed is None else fixed[0], np.float64)
-    lean = np.zeros(2)
+    common = _Common(up, 0.0, np.zeros(2), lens)
     nothing = np.zeros(clip.seen.shape)
-    root = root + _System(clip, root, up, lean, 0.0, nothing, nothing, settings).step(True)[0]
+    root = root + _System(clip, root, common, nothing, nothing, settings).step(True)[0]
     # Speeds are taken before feet are held: what is held looks still.
     speed, off = _residuals(clip, root, up, None)
     contact = _contacts(clip, speed, off, settings)
     height = _height(clip, root, up, contact) if fixed is None else fixed[1]
+    common = _Common(up, float(height), np.zeros(2), lens)
     system = None
     for _ in range(settings.rounds):
         places = _places(root[:, None] + clip.feet_m, contact, settings)
-        system = _System(clip, root, up, lean, height, contact, places, settings)
+        system = _System(clip, root, common, contact, places, settings)
         step, turn = system.step(fixed is not None)
         root = root + step
         if fixed is None:
-            up = up + turn[:2] @ tangents(up)
-            up /= np.linalg.norm(up)
-            height += float(turn[2])
-            lean = lean + turn[3:]
-        contact = _contacts(clip, speed, _residuals(clip, root, up, height, lean)[1], settings)
+            common = common.moved(turn)
+        contact = _contacts(clip, speed, _residuals(clip, root, common.up, common.height, common.lean)[1], settings)
     assert system is not None
     cov, sigma = system.doubt(fixed is not None)
-    speed, off = _residuals(clip, root, up, height, lean)
-    firm = contact > 0.5
+    speed, off = _residuals(clip, root, common.up, common.height, common.lean)
+    firm, assumed = contact > 0.5, clip.lens_sigma > 0.0
     return Solution(
-        root, sigma, up, cov[:2, :2], lean, float(height), float(np.sqrt(cov[2, 2])), contact,
-        _middle(speed[firm]), _middle(np.abs(off[firm])),
+        root, sigma, common.up, cov[:2, :2], common.lean, common.height, float(np.sqrt(cov[2, 2])), contact,
+        _middle(speed[firm]), _middle(np.abs(off[firm])), common.lens if assumed else 0.0,
+        float(np.sqrt(cov[5, 5])) if assumed else 0.0,
+        np.zeros(2) if clip.level is None else _gone(np.diag(cov)[3:5], clip.lean_sigma),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Common:
+    """What all frames share: see `Solution`."""
+
+    up: Array
+    height: float
+    lean: Array
+    lens: float
+
+    def moved(self, by: Array) -> _Common:
+        """After a step of `_GLOBALS`."""
+        up = self.up + by[:2] @ tangents(self.up)
+        return _Common(
+            up / np.linalg.norm(up), self.height + float(by[2]), self.lean + by[3:5], self.lens + float(by[5])
+        )
+
+
+def _gone(variance: Array, before: tuple[float, float]) -> Array:
+    return np.asarray(np.clip(1.0 - variance / np.array(before) ** 2, 0.0, 1.0))
 
 
 def _middle(values: Array) -> float:
@@ -213,18 +252,20 @@ def _places(feet_m: Array, contact: Array, settings: SolveSettings) -> Array:
 
 
 class _System:
-    """Normal equations at one point: a band of 3 F, and a border of up (2), height (1) and lean (2)."""
+    """Normal equations at one point: a band of 3 F, and a border of `_GLOBALS`."""
 
     def __init__(
-        self, clip: Clip, root: Array, up: Array, lean: Array, height: float, contact: Array, places: Array,
-        settings: SolveSettings,
-    ) -> None:  # fmt: skip
+        self, clip: Clip, root: Array, common: _Common, contact: Array, places: Array, settings: SolveSettings
+    ) -> None:
         frames = len(root)
         step_s = np.diff(clip.time_s)
         usual_s = float(np.median(step_s))
         keep = max(1.0, settings.lasting_s / usual_s)
-        diagonal = clip.stiff / (settings.shared * keep)
-        gradient = (clip.pull - np.einsum("fij,fj->fi", clip.stiff, root)) / (settings.shared * keep)
+        # The picture knows the path as the assumed lens has it: nearer or further than it is.
+        squeeze = np.array([1.0, 1.0, np.exp(-common.lens)])
+        diagonal = clip.stiff * np.outer(squeeze, squeeze) / (settings.shared * keep)
+        miss = (clip.pull - np.einsum("fij,fj->fi", clip.stiff, squeeze * root)) / (settings.shared * keep)
+        gradient = squeeze * miss
         near, far = np.zeros((frames, 3, 3)), np.zeros((frames, 3, 3))
         eye = np.eye(3)
         # Steady motion. White acceleration: its weight grows with the step.
@@ -254,21 +295,30 @@ class _System:
         near[:-1] -= total
         gradient[1:] -= moved
         gradient[:-1] += moved
-        # Nor do they leave the floor.
-        hold = contact / settings.floor_m**2 / np.maximum(places, keep)
-        across = tangents(up)
-        off = place @ up + height + clip.feet_m @ (lean @ across)
-        diagonal += hold.sum(axis=1)[:, None, None] * np.outer(up, up)
-        gradient -= (hold * off).sum(axis=1)[:, None] * up
-        tilt = np.concatenate([place @ across.T, np.ones((*off.shape, 1)), clip.feet_m @ across.T], axis=-1)
-        self._border = np.einsum("fc,fck,i->fik", hold, tilt, up).reshape(-1, _GLOBALS)
-        corner = np.einsum("fc,fck,fcl->kl", hold, tilt, tilt)
-        corner_gradient = -np.einsum("fc,fck->k", hold * off, tilt)
-        _balance(clip, up, lean, corner, corner_gradient, settings)
-        corner[2, 2] += _TINY
-        self._diagonal, self._near, self._far = diagonal, near, far
-        self._gradient, self._corner, self._corner_gradient = gradient, corner, corner_gradient
+        self._diagonal, self._near, self._far, self._gradient = diagonal, near, far, gradient
         self._frames = frames
+        self._corner, self._corner_gradient = np.zeros((_GLOBALS, _GLOBALS)), np.zeros(_GLOBALS)
+        # A longer lens puts the path further away.
+        stretched = squeeze[2] * root[:, 2]
+        self._border = np.zeros((3 * frames, _GLOBALS))
+        self._border[:, 5] = (-squeeze * clip.stiff[:, 2] * stretched[:, None] / (settings.shared * keep)).ravel()
+        self._corner[5, 5] = (clip.stiff[:, 2, 2] * stretched**2).sum() / (settings.shared * keep)
+        self._corner_gradient[5] = -(stretched * miss[:, 2]).sum()
+        self._floor(clip, place, common, contact / settings.floor_m**2 / np.maximum(places, keep))
+        _balance(clip, common.up, common.lean, self._corner, self._corner_gradient, settings)
+        _camera(clip, common, self._corner, self._corner_gradient, settings)
+
+    def _floor(self, clip: Clip, place: Array, common: _Common, hold: Array) -> None:
+        """Standing points (F, C, 3) don't leave the floor, each as firmly as `hold` (F, C)."""
+        up, across = common.up, tangents(common.up)
+        off = place @ up + common.height + clip.feet_m @ (common.lean @ across)
+        self._diagonal += hold.sum(axis=1)[:, None, None] * np.outer(up, up)
+        self._gradient -= (hold * off).sum(axis=1)[:, None] * up
+        one = np.ones((*off.shape, 1))
+        tilt = np.concatenate([place @ across.T, one, clip.feet_m @ across.T, 0.0 * one], axis=-1)
+        self._border += np.einsum("fc,fck,i->fik", hold, tilt, up).reshape(-1, _GLOBALS)
+        self._corner += np.einsum("fc,fck,fcl->kl", hold, tilt, tilt)
+        self._corner_gradient -= np.einsum("fc,fck->k", hold * off, tilt)
 
     def _factor(self) -> Array:
         """The band, factored (lower form)."""
@@ -287,7 +337,7 @@ class _System:
         return factor
 
     def step(self, path_only: bool) -> tuple[Array, Array]:
-        """Change of the path (F, 3), and (5,) of up along its tangents, of the height and of the lean."""
+        """Change of the path (F, 3), and (6,) of up along its tangents, of height, lean and lens."""
         from scipy.linalg import cho_solve_banded
 
         factor = self._factor()
@@ -301,7 +351,7 @@ class _System:
         return path.reshape(-1, 3), globals_
 
     def doubt(self, path_only: bool) -> tuple[Array, Array]:
-        """Covariance (5, 5) of what is common, and sigma (F, 3) of the path, between some frames by interpolation."""
+        """Covariance (6, 6) of what is common, and sigma (F, 3) of the path, between some frames by interpolation."""
         from scipy.linalg import cho_solve_banded
 
         factor = self._factor()
@@ -316,6 +366,21 @@ class _System:
         sigma = np.sqrt(np.maximum(own + shared, 0.0)).reshape(-1, 3)
         every = np.arange(self._frames)
         return cov, np.stack([np.interp(every, some, sigma[:, axis]) for axis in range(3)], axis=1)
+
+
+def _camera(clip: Clip, common: _Common, corner: Array, gradient: Array, settings: SolveSettings) -> None:
+    """Cameras stand as high as people hold them, lenses are about as assumed, edges say what is up; in place."""
+    firm = 1.0 / settings.stand_sigma_m**2
+    corner[2, 2] += firm
+    gradient[2] += firm * (settings.stand_m - common.height)
+    firm = 1.0 / max(clip.lens_sigma, 1e-6) ** 2
+    corner[5, 5] += firm
+    gradient[5] -= firm * common.lens
+    if clip.level is not None:
+        told = [0, 1, 5]
+        off = np.array([*tangents(common.up) @ clip.level.up, clip.level.lens - common.lens])
+        corner[np.ix_(told, told)] += clip.level.information
+        gradient[told] += clip.level.information @ off
 
 
 def _balance(clip: Clip, up: Array, lean: Array, corner: Array, gradient: Array, settings: SolveSettings) -> None:

@@ -38,6 +38,8 @@ KINDS = ("walk side", "walk oblique", "walk towards", "walk turn", "walk panned"
 """What is filmed; the two before the last by a camera that moves."""
 
 _NINETY = 1.645
+_POSTERS = 24
+"""On the walls before a camera that moves."""
 _PARTS = ("frame", "time_s", "xy_px", "sigma_px", "score", "valid", "interpolated")
 _RELATIVE = ("walking_speed_mps", "step_length_m")
 
@@ -147,17 +149,18 @@ def _detected(clip: RoomClip, keep: Path | None) -> Detection:
     if path is not None and path.is_file():
         with np.load(path) as kept:
             track = KeypointTrack(person=0, layout=BLAZEPOSE33, **{part: kept[part] for part in _PARTS})
-            motion = CameraMotion(str(kept["kind"]), kept["turn_s"], kept["turn_rad"], float(kept["swing_deg"]))
+            swing_deg = float(kept["swing_deg"])
+            motion = CameraMotion(str(kept["kind"]), kept["turn_s"], kept["turn_rad"], swing_deg, kept["lines"])
     else:
         with tempfile.TemporaryDirectory() as folder:
             film = Path(folder) / "clip.mp4"
-            write_clip(film, clip)
+            write_clip(film, clip, posters=_POSTERS if len(clip.cameras) > 1 else 0)
             degrees = float(np.degrees(2.0 * np.arctan(max(lens.width_px, lens.height_px) / (2.0 * lens.focal_px))))
             seen = Pipeline(Config(workers=1, max_people=1, fov_deg=degrees)).detect(film)
         track, motion = max(seen.tracks, key=len), seen.motion
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            turn = {"kind": motion.kind, "turn_s": motion.time_s, "turn_rad": motion.turn_rad}
+            turn = {"kind": motion.kind, "turn_s": motion.time_s, "turn_rad": motion.turn_rad, "lines": motion.lines}
             parts = {part: getattr(track, part) for part in _PARTS}
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **parts, **turn, swing_deg=motion.swing_deg)  # type: ignore[arg-type]

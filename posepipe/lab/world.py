@@ -14,20 +14,24 @@ from numpy.typing import NDArray
 
 from posepipe._version import __version__
 from posepipe.body.angles import joint_angles
+from posepipe.body.camera_motion import Background, CameraMotion, camera_motion
 from posepipe.body.lift import OWN_JOINTS, Lifter, LiftResult, assumed_camera, measure_stature
 from posepipe.body.refine import RefineConfig, Refiner
+from posepipe.body.room_lines import LINES
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
-from posepipe.body.world import FEET, WORLD, World, WorldSettings, find_world, level_axes
+from posepipe.body.toes import keep_to_toes, turn_to_toes
+from posepipe.body.world import FEET, WORLD, World, find_world, level_axes
 from posepipe.body.world_joints import GENTLE, JOINTS, JointSettings
-from posepipe.body.world_solve import SOLVE, SolveSettings, tangents
-from posepipe.geometry import align
+from posepipe.body.world_solve import SOLVE, tangents
+from posepipe.geometry import CalibratedCamera, align
 from posepipe.lab.lifter.multiview import LIMB12, detect_person, load_recording
 from posepipe.lab.people.filmed import MOVES, RoomClip, draw_clip, write_clip
 from posepipe.media.atomic import atomic_path
+from posepipe.media.sources import open_source
 from posepipe.pipeline import Config, Pipeline, angles_in, world_of
 from posepipe.skeleton import BLAZEPOSE33, BODY21
-from posepipe.types import Camera, KeypointTrack, PoseTrack
+from posepipe.types import Camera, Keypoints, KeypointTrack, PoseTrack
 
 __all__ = ["ablate_made", "evaluate_filmed", "evaluate_made"]
 
@@ -48,27 +52,32 @@ def _held(**changed: float) -> tuple[JointSettings, JointSettings]:
     return replace(JOINTS, **changed), replace(GENTLE, **changed)  # type: ignore[arg-type]
 
 
-_BOTH = (JOINTS, GENTLE)
-_WITHOUT: dict[str, tuple[WorldSettings, SolveSettings, tuple[JointSettings, JointSettings] | None]] = {
-    "nothing": (WORLD, SOLVE, _BOTH),
-    "mass": (WORLD, replace(SOLVE, acceleration_mps2=_OFF), _BOTH),
-    "standing feet": (WORLD, replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF), _BOTH),
-    "one floor": (WORLD, replace(SOLVE, floor_m=_OFF), _BOTH),
-    "balance": (replace(WORLD, axis_deg=(_OFF, _OFF), spot_axis_deg=(_OFF, _OFF)), SOLVE, _BOTH),
-    "camera": (WORLD, replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF), _BOTH),
-    "moving joints": (WORLD, SOLVE, None),
-    "joints' mass": (WORLD, SOLVE, _held(trunk_mps2=_OFF, limb_mps2=_OFF)),
-    "joints' standing feet": (WORLD, SOLVE, _held(slide_mps=_OFF)),
-    "joints' floor": (WORLD, SOLVE, _held(floor_m=_OFF)),
-    "joints' bones": (WORLD, SOLVE, _held(bone_m=_OFF)),
-    "joints' path": (WORLD, SOLVE, _held(root_across_m=_OFF, root_depth_m=_OFF)),
+_WITHOUT: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "mass": {"firmness": replace(SOLVE, acceleration_mps2=_OFF)},
+    "standing feet": {"firmness": replace(SOLVE, slide_mps=_OFF, slide_depth_mps=_OFF)},
+    "one floor": {"firmness": replace(SOLVE, floor_m=_OFF)},
+    "balance": {"settings": replace(WORLD, axis_deg=(_OFF, _OFF), spot_axis_deg=(_OFF, _OFF))},
+    "camera": {"firmness": replace(SOLVE, pitch_deg=_OFF, roll_deg=_OFF)},
+    "camera's height": {"firmness": replace(SOLVE, stand_sigma_m=_OFF)},
+    "edges of the room": {"edges": replace(LINES, least=_OFF)},
+    "moving joints": {"joints": None},
+    "joints' mass": {"joints": _held(trunk_mps2=_OFF, limb_mps2=_OFF)},
+    "joints' standing feet": {"joints": _held(slide_mps=_OFF)},
+    "joints' floor": {"joints": _held(floor_m=_OFF)},
+    "joints' bones": {"joints": _held(bone_m=_OFF)},
+    "joints' path": {"joints": _held(root_across_m=_OFF, root_depth_m=_OFF)},
 }
 _SHOWN = (
-    "gravity_median_deg", "gravity_p95_deg", "gravity_walk_median_deg", "gravity_coverage", "camera_height_median_m",
+    "gravity_median_deg", "gravity_p95_deg", "gravity_sure_p95_deg", "gravity_rough_share", "gravity_coverage",
+    "camera_height_median_m",
     "path_end_side_pct", "path_end_oblique_pct", "path_end_towards_pct", "slide_median_mps", "off_floor_median_m",
     "mpjpe_change_pct", "mpjpe_worst_pct", "known_share",
 )  # fmt: skip
 _PARTS = ("frame", "time_s", "xy_px", "sigma_px", "score", "valid", "interpolated")
+_MOTION = ("kind", "turn_rad", "swing_deg", "lines")
+_RUN_FRAMES, _RUN_COUNT, _RUN_WORSE_PCT = (8, 16), 4, 3.0
+"""Fewest and most frames of a short run, runs of a clip, and from which change on one counts as worse."""
 _LEAN = ("trunk_flexion", "trunk_lateral")
 _LIMBS = BODY21.indices(*LIMB12)
 
@@ -81,7 +90,7 @@ def evaluate_made(
     Args:
         count: clips of each of `MOVES`, and as many of rolled cameras as there are moves; half a minute each.
         seed: of the first.
-        keep: folder in which keypoints are kept, to measure again without rendering.
+        keep: folder in which films and keypoints are kept, to measure again without rendering.
         progress: called with every row.
 
     Returns:
@@ -92,7 +101,7 @@ def evaluate_made(
     lifter, refiner = Lifter(), Refiner(config=RefineConfig(latent=False))
     rows = []
     for clip, kind in _clips(count, seed):
-        for row in _rows(clip, kind, _track(clip, pipeline, keep), lifter, refiner):
+        for row in _rows(clip, kind, *_seen(clip, pipeline, keep), lifter, refiner):
             rows.append(row)
             if progress is not None:
                 progress(row)
@@ -105,19 +114,20 @@ def ablate_made(count: int = 3, *, seed: int = 900, keep: Path | None = None) ->
     Args:
         count: clips of each movement, as there.
         seed: of the first.
-        keep: folder of kept keypoints.
+        keep: folder of kept films and keypoints.
     """
     pipeline = Pipeline(Config(workers=1, max_people=1, task="pose"))
     lifter, refiner = Lifter(), Refiner(config=RefineConfig(latent=False))
     found: dict[str, list[Row]] = {term: [] for term in _WITHOUT}
     for clip, kind in _clips(count, seed):
-        track = _track(clip, pipeline, keep)
+        track, motion = _seen(clip, pipeline, keep)
         if len(track) < _SEEN_SHARE * len(clip.time_s):
             continue
         lens = clip.camera.intrinsics
         pose, lifted = _pose(track, lens, _height_m(clip), lifter, refiner)
-        for term, (settings, firmness, joints) in _WITHOUT.items():
-            world = find_world(pose, lifted.rays, lens, settings=settings, firmness=firmness, joints=joints)
+        lines = _through(motion, lens).lines
+        for term, changed in _WITHOUT.items():
+            world = find_world(pose, lifted.rays, lens, lines=lines, **changed)
             about = {"move": clip.move, "camera": kind, "focal": "known"}
             found[term].append(about | measure(clip, track.frame, pose, world, lifted.pose))
     rows = []
@@ -140,54 +150,105 @@ def _clips(count: int, seed: int) -> Iterator[tuple[RoomClip, str]]:
             yield draw_clip(move, seed + 500 + number, roll_deg=_ROLL_DEG * (-1.0) ** i), "rolled"
 
 
-def _track(clip: RoomClip, pipeline: Pipeline, keep: Path | None) -> KeypointTrack:
-    """What BlazePose sees of a clip."""
-    name = f"{clip.move.replace(' ', '_')}_{clip.seed}_{clip.camera.roll_deg:.1f}.npz"
-    if keep is not None and (keep / name).is_file():
-        return _load(keep / name)
+def _seen(clip: RoomClip, pipeline: Pipeline, keep: Path | None) -> tuple[KeypointTrack, CameraMotion]:
+    """What BlazePose sees of a clip through an assumed lens, and what its camera did."""
+    name = f"{clip.move.replace(' ', '_')}_{clip.seed}_{clip.camera.roll_deg:.1f}"
+    if keep is not None and (keep / f"{name}.npz").is_file():
+        return _load(keep / f"{name}.npz")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        write_clip(path, clip)
-        track = max(pipeline.detect(path).tracks, key=len)
+        path = (Path(folder) if keep is None else keep) / f"{name}.mp4"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_clip(path, clip)
+        seen = pipeline.detect(path)
+    track, motion = max(seen.tracks, key=len), seen.motion
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        with atomic_path(keep / name) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{part: getattr(track, part) for part in _PARTS})
-    return track
+        parts = {part: getattr(track, part) for part in _PARTS} | {part: getattr(motion, part) for part in _MOTION}
+        parts["time_s_of_turn"] = motion.time_s
+        with atomic_path(keep / f"{name}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **parts)
+    return track, motion
 
 
-def _load(path: Path) -> KeypointTrack:
+def _load(path: Path) -> tuple[KeypointTrack, CameraMotion]:
     with np.load(path) as kept:
-        return KeypointTrack(person=0, layout=BLAZEPOSE33, **{part: kept[part] for part in _PARTS})
+        track = KeypointTrack(person=0, layout=BLAZEPOSE33, **{part: kept[part] for part in _PARTS})
+        motion = CameraMotion(
+            str(kept["kind"]), kept["time_s_of_turn"], kept["turn_rad"], float(kept["swing_deg"]), kept["lines"]
+        )
+        return track, motion
 
 
-def _rows(clip: RoomClip, kind: str, track: KeypointTrack, lifter: Lifter, refiner: Refiner) -> Iterator[Row]:
+def _through(motion: CameraMotion, lens: Camera) -> CameraMotion:
+    """What a still camera saw through an assumed lens, through the true one."""
+    factor = assumed_camera(lens.width_px, lens.height_px).focal_px / lens.focal_px
+    bent = motion.lines * [1.0, 1.0, factor]
+    size = np.linalg.norm(motion.lines, axis=1) / np.maximum(np.linalg.norm(bent, axis=1), 1e-12)
+    return replace(motion, lines=bent * size[:, None])
+
+
+def _rows(
+    clip: RoomClip, kind: str, track: KeypointTrack, motion: CameraMotion, lifter: Lifter, refiner: Refiner
+) -> Iterator[Row]:
     """One with the true focal length and one with an assumed one; none of a clip in which the person was lost."""
     if len(track) < _SEEN_SHARE * len(clip.time_s):
         return
     height_m = _height_m(clip)
     lens = clip.camera.intrinsics
     for focal, camera in (("known", lens), ("assumed", assumed_camera(lens.width_px, lens.height_px))):
-        pose, lifted, world, ms = _world(track, camera, height_m, lifter, refiner)
-        about = {"move": clip.move, "camera": kind, "seed": clip.seed, "focal": focal}
-        yield about | measure(clip, track.frame, pose, world, lifted.pose, lifter) | {"ms_per_frame": ms}
+        seen = _through(motion, lens) if focal == "known" else motion
+        pose, lifted, world, ms = _world(track, camera, height_m, lifter, refiner, seen)
+        about: Row = {"move": clip.move, "camera": kind, "seed": clip.seed, "focal": focal, "camera_told": motion.kind}
+        if focal == "assumed" and world.knows("gravity"):
+            off = np.log(camera.focal_px / lens.focal_px)
+            about |= {
+                "focal_pct": 100.0 * abs(np.expm1(off)),
+                "focal_told_pct": 100.0 * abs(np.expm1(off + world.lens)),
+            }
+            about["focal_covered"] = float(abs(off + world.lens) < _NINETY * max(world.lens_sigma, 1e-9))
+        about |= measure(clip, track.frame, pose, world, lifted.pose, lifter)
+        yield about | _runs(clip, track, camera, height_m, lifter, refiner) | {"ms_per_frame": ms}
+
+
+def _runs(
+    clip: RoomClip, track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner
+) -> Row:
+    """Change of the pose's error against the lifter alone in short runs: too short for a room."""
+    rng = np.random.default_rng([clip.seed, 816])
+    before, after = [], []
+    for _ in range(_RUN_COUNT):
+        length = int(rng.integers(*_RUN_FRAMES, endpoint=True))
+        first = int(rng.integers(0, len(track) - length))
+        part = slice(first, first + length)
+        run = replace(track, **{name: getattr(track, name)[part] for name in _PARTS})
+        pose, lifted = _pose(run, camera, height_m, lifter, refiner)
+        exact = clip.camera.to_camera(clip.xyz_m[run.frame])
+        exact -= exact[:, :1]
+        before.append(_mean_mm(lifted.pose.xyz_m - exact))
+        after.append(_mean_mm(pose.xyz_m - exact))
+    change = 100.0 * (np.array(after) / np.array(before) - 1.0)
+    return {
+        "runs_lifter_mm": float(np.mean(before)), "runs_mm": float(np.mean(after)),
+        "runs_worst_pct": float(change.max()), "runs_worse_share": float((change > _RUN_WORSE_PCT).mean()),
+    }  # fmt: skip
 
 
 def _world(
-    track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner
+    track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner, motion: CameraMotion
 ) -> tuple[PoseTrack, LiftResult, World, float]:
     """As `posepipe.pipeline` makes it, and the milliseconds of computing that finding the world took a frame."""
     pose, lifted = _pose(track, camera, height_m, lifter, refiner)
     start = time.process_time()
-    world = world_of(pose, lifted)
+    world = world_of(pose, lifted, motion)
     return pose, lifted, world, 1000.0 * (time.process_time() - start) / max(len(pose), 1)
 
 
 def _pose(
     track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner
 ) -> tuple[PoseTrack, LiftResult]:
-    track, _ = repair_swaps(track)
-    track, _ = settle_sides(track, lifter, camera)
+    ordered, rounded = turn_to_toes(track)
+    track, _ = keep_to_toes(ordered, *repair_swaps(ordered))
+    track, _ = settle_sides(track, lifter, camera, told=rounded)
     lifted = lifter.lift(fill_gaps(track, 0.25), camera, height_m=height_m)
     return smooth(refiner.refine(lifted).pose, 6.0), lifted
 
@@ -215,6 +276,7 @@ def measure(
         return row
     true = clip.camera.to_camera(clip.xyz_m[frame]) @ level_axes(clip.up).T
     true[..., 2] += clip.camera.position_m[2]
+    row["gravity_rough"] = float(world.rough)
     off = np.degrees(tangents(clip.up) @ world.up)
     row["gravity_deg"] = float(np.degrees(np.arccos(np.clip(clip.up @ world.up, -1.0, 1.0))))
     row["gravity_covered"] = float((np.abs(off) < _NINETY * world.up_sigma_deg).mean())
@@ -311,6 +373,9 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         gravity = values("gravity_deg", focal)
         put(f"gravity_median_deg{suffix}", gravity, np.median)
         put(f"gravity_p95_deg{suffix}", gravity, lambda x: np.percentile(x, 95.0))
+        rough = values("gravity_rough", focal)
+        put(f"gravity_rough_share{suffix}", rough, np.mean)
+        put(f"gravity_sure_p95_deg{suffix}", gravity[rough == 0.0], lambda x: np.percentile(x, 95.0))
         put(f"gravity_walk_median_deg{suffix}", values("gravity_deg", focal, "walk"), np.median)
         for name in ("gravity", "camera_height", "root", "joints"):
             put(f"{name}_coverage{suffix}", values(f"{name}_covered", focal), np.mean)
@@ -327,6 +392,14 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
             if len(before):
                 out[f"mpjpe_{name}change_pct{suffix}"] = float(100.0 * (moved.mean() / before.mean() - 1.0))
                 out[f"mpjpe_{name}worst_pct{suffix}"] = float(100.0 * (moved / before - 1.0).max())
+        runs, alone = values("runs_mm", focal), values("runs_lifter_mm", focal)
+        if len(runs):
+            out[f"runs_change_pct{suffix}"] = float(100.0 * (runs.mean() / alone.mean() - 1.0))
+            put(f"runs_worst_pct{suffix}", values("runs_worst_pct", focal), np.max)
+            put(f"runs_worse_share{suffix}", values("runs_worse_share", focal), np.mean)
+    for name in ("focal_pct", "focal_told_pct"):
+        put(name, values(name, "assumed"), np.median)
+    put("focal_coverage", values("focal_covered", "assumed"), np.mean)
     put("ms_per_frame", values("ms_per_frame", "known"), np.median)
     out["known_share"] = float(np.mean([not row["withheld"] for row in rows])) if rows else float("nan")
     return out
@@ -344,7 +417,8 @@ def evaluate_filmed(folder: Path) -> dict[str, Any]:
     hips = [LIMB12.index("left_hip"), LIMB12.index("right_hip")]
     for video, camera in zip(recording.videos, recording.cameras, strict=True):
         track = detect_person(video, camera, recording.world_m)
-        pose, _, world, ms = _world(track, camera.pinhole(), None, lifter, refiner)
+        motion = _filmed_edges(video, camera, track)
+        pose, _, world, ms = _world(track, camera.pinhole(), None, lifter, refiner, motion)
         up = camera.rotation[:, 2]
         place = -camera.rotation.T @ camera.translation_m
         row: Row = {"camera": camera.name, "withheld": " ".join(world.withheld), "ms_per_frame": ms}
@@ -367,6 +441,24 @@ def evaluate_filmed(folder: Path) -> dict[str, Any]:
     names = [name for name in rows[0] if name not in ("camera", "withheld")]
     metrics = {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
     return {"metrics": metrics, "rows": rows, "versions": {"posepipe": __version__, "data": folder.name}}
+
+
+def _filmed_edges(video: Path, camera: CalibratedCamera, track: KeypointTrack) -> CameraMotion:
+    """What a still camera saw behind the person, in undistorted pixels of the calibration as the keypoints are."""
+    background, shifts, lens = Background(), [], camera.pinhole()
+    with open_source(video) as source:
+        for row, frame in zip(range(len(track)), source, strict=False):
+            factor = np.array([camera.width_px / frame.size_px[0], camera.height_px / frame.size_px[1]])
+            xy = (track.xy_px[row] / factor).astype(np.float32)
+            person = Keypoints(track.layout, xy, track.sigma_px[row], track.score[row])
+            shift = background.step(frame, [person])
+            if shift is None or shift.edges_px is None:
+                continue
+            ends = camera.undistort(shift.edges_px.reshape(-1, 2) * factor) * lens.focal_px + np.array(
+                lens.principal_px
+            )
+            shifts.append(replace(shift, edges_px=ends.reshape(-1, 4).astype(np.float32)))
+    return camera_motion(shifts, lens)
 
 
 def _pa_mm(ours: Array, truth: Array) -> float:

@@ -141,7 +141,9 @@ def recording_from(summary: Mapping[str, Any], people: tuple[Person, ...]) -> Re
 def _motion_from(section: Mapping[str, Any]) -> CameraMotion:
     turn = np.array(section["turn_rad"], np.float64).reshape(-1, 3)
     time_s = np.array(section["time_s"], np.float64)
-    return CameraMotion(decode(str, section["kind"]), time_s, turn, decode(float, section["swing_deg"]))
+    # Folders of before know no lines.
+    lines = np.array(section.get("lines", []), np.float64).reshape(-1, 3)
+    return CameraMotion(decode(str, section["kind"]), time_s, turn, decode(float, section["swing_deg"]), lines)
 
 
 def _person_dict(person: Person) -> dict[str, Any]:
@@ -171,8 +173,10 @@ def _world_json(world: World) -> dict[str, Any]:
     """The ``world`` object: gravity in the camera frame and the camera's height, or why they aren't known."""
     gravity = {"up": world.up, "up_sigma_deg": world.up_sigma_deg}
     camera = {"camera_height_m": {"value": world.camera_m, "sigma": world.camera_sigma_m}}
-    path = {"path": {"known_share": float(np.isfinite(world.root_m[:, 0]).mean()) if len(world) else 0.0}}
-    known = (gravity, camera, path)
+    path: dict[str, Any] = {"known_share": float(np.isfinite(world.root_m[:, 0]).mean()) if len(world) else 0.0}
+    if world.lens_sigma > 0.0:
+        path["log_focal_ratio"] = {"value": world.lens, "sigma": world.lens_sigma}
+    known = (gravity, camera, {"path": path})
     parts: dict[str, Any] = {
         part: dict(withheld(world.withheld[part])) if part in world.withheld else what
         for part, what in zip(PARTS, known, strict=True)
@@ -185,6 +189,8 @@ def _world_from(section: Mapping[str, Any], tables: tuple[FloatArray, FloatArray
     gravity = section["gravity"] if "gravity" not in why else {"up": [None] * 3, "up_sigma_deg": [None] * 2}
     camera = section["floor"]["camera_height_m"] if "floor" not in why else {"value": None, "sigma": None}
     xyz, sigma, contact = tables
+    # A known lens has none, and so have folders of before.
+    lens = section["path"].get("path", {}).get("log_focal_ratio", {"value": 0.0, "sigma": 0.0})
     return World(
         up=np.array([decode(float, value) for value in gravity["up"]], np.float32),
         up_sigma_deg=np.array([decode(float, value) for value in gravity["up_sigma_deg"]], np.float32),
@@ -194,6 +200,8 @@ def _world_from(section: Mapping[str, Any], tables: tuple[FloatArray, FloatArray
         root_sigma_m=sigma,
         contact=contact,
         withheld=why,
+        lens=decode(float, lens["value"]),
+        lens_sigma=decode(float, lens["sigma"]),
     )
 
 

@@ -48,9 +48,11 @@ def standing(recording: Recording, person: Person, say: Texts = ENGLISH) -> Iter
     world = person.world
     if world is None or not world.knows("gravity"):
         return
+    if world.rough:
+        yield say("Which way is up is known only roughly: who stays on the spot before a bare room tells it least.")
     yield say(
-        "Which way is up was told from the movement: ± {roll}° sideways, ± {pitch}° towards the camera. The trunk's "
-        "lean is measured against it.",
+        "Which way is up was told from the movement and from edges of the room: ± {roll}° sideways, ± {pitch}° "
+        "towards the camera. The trunk's lean is measured against it.",
         roll=f"{BAND * float(world.up_sigma_deg[0]):.0f}",
         pitch=f"{BAND * float(world.up_sigma_deg[1]):.0f}",
     )

@@ -114,7 +114,7 @@ def test_who_is_sure_counts_more_and_contradiction_widens() -> None:
 
 def test_a_lens_that_all_share_is_not_averaged_away() -> None:
     some = [_world((0.0, 0.0), 2.0, 1.4, 0.1)] * 9
-    alike, own = pooled(some, shared_deg=1.9), pooled(some)
+    alike, own = pooled(some, shared_deg=(0.0, 1.9)), pooled(some)
     assert alike is not None and own is not None
     assert alike.up_sigma_deg[1] > 1.9 > 1.0 > own.up_sigma_deg[1]
 

@@ -9,8 +9,9 @@ import pytest
 
 from posepipe.body.lift import Rays
 from posepipe.body.world import FEET, PARTS, WORLD, World, find_world, level_axes, unknown_world
-from posepipe.body.world_solve import tangents
+from posepipe.body.world_solve import SOLVE, tangents
 from posepipe.errors import UsageError
+from posepipe.geometry import from_rotation_vector
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.filmed import FEET as FOOT
 from posepipe.lab.people.filmed import MOVES, RoomClip, draw_clip
@@ -208,3 +209,48 @@ def test_a_world_checks_its_shapes() -> None:
     np.testing.assert_allclose(world.rotation @ np.array([0.0, -1.0, 0.0]), [0.0, 0.0, 1.0], atol=1e-12)
     with pytest.raises(UsageError, match="contact"):
         replace(world, contact=np.zeros((5, 3), bool))
+
+
+def _through_a_wrong_lens(clip: RoomClip, factor: float) -> Seen:
+    """A clip lifted with a focal length `factor` times the true one: the path is as much further away."""
+    xyz = clip.camera.to_camera(clip.xyz_m)
+    pose, rays, lens = filmed(clip)
+    far = pose.root_m * np.array([1.0, 1.0, factor], np.float32)
+    wrong = replace(lens, focal_px=factor * lens.focal_px, focal_source="assumed")
+    return replace(pose, root_m=far), rays._replace(xy=(xyz[..., :2] / xyz[..., 2:] / factor).astype(np.float32)), wrong
+
+
+def test_a_lens_that_was_assumed_is_unknown() -> None:
+    inside = []
+    for seed, factor in enumerate((0.8, 0.9, 1.15, 1.3)):
+        clip = draw_clip("walk turn", 60 + seed)
+        world = find_world(*_through_a_wrong_lens(clip, factor), focal_sigma=0.26)
+        assert world.knows("path") and 0.05 < world.lens_sigma < 0.27
+        assert abs(world.lens + np.log(factor)) < 2.5 * world.lens_sigma
+        miss = np.abs(world.root_m - true_place(clip)[:, 0])
+        inside.append((miss < 1.645 * world.root_sigma_m).mean())
+    assert np.mean(inside) > 0.85
+    known = find_world(*filmed(draw_clip("walk turn", 60)))
+    assert known.lens == known.lens_sigma == 0.0
+
+
+def test_how_high_cameras_stand_holds_pitch_on_the_spot() -> None:
+    free = replace(SOLVE, stand_sigma_m=1e4)
+    off: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(6):
+        clip = draw_clip("squat", 70 + seed)
+        xyz = clip.camera.to_camera(clip.xyz_m)
+        lean = from_rotation_vector(np.radians([8.0 * (-1.0) ** seed, 0.0, 0.0]))
+        error = (xyz - xyz[:, :1]) @ lean.T - (xyz - xyz[:, :1])
+        for held in (True, False):
+            firmness = SOLVE if held else free
+            off[held].append(tilt_deg(find_world(*filmed(clip, error), firmness=firmness, joints=None), clip.up))
+    # Of one of them nothing is told.
+    assert np.isfinite(off[True]).sum() == 5
+    assert np.nanmean(off[True]) < 0.9 * np.nanmean(off[False])
+
+
+def test_who_stays_on_the_spot_is_told_roughly() -> None:
+    assert find_world(*filmed(draw_clip("squat", 8))).rough
+    assert not find_world(*filmed(draw_clip("walk towards", 8))).rough
+    assert not unknown_world(5, Reason.TOO_SHORT).rough

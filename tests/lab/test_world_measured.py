@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posepipe.body.camera_motion import CameraMotion
+from posepipe.body.lift import assumed_camera
+from posepipe.body.room_lines import planes_of
 from posepipe.body.world import World, level_axes, unknown_world
 from posepipe.geometry import from_rotation_vector
-from posepipe.lab.people.filmed import RoomClip, draw_clip, write_clip
-from posepipe.lab.world import _summary, measure
+from posepipe.lab.people.camera import SynthCamera
+from posepipe.lab.people.filmed import RoomClip, _Poster, draw_clip, write_clip
+from posepipe.lab.people.scene import Room
+from posepipe.lab.world import _summary, _through, measure
 from posepipe.reasons import Reason
 from posepipe.skeleton import BODY21
-from posepipe.types import PoseTrack
+from posepipe.types import Camera, PoseTrack
 
 
 def _exact(clip: RoomClip) -> tuple[np.ndarray, PoseTrack, World]:
@@ -92,3 +97,38 @@ def test_a_clip_is_rendered(tmp_path: Path) -> None:
         images = [frame.image for frame in source]
     assert len(images) == 3 and images[0].shape == (clip.camera.height_px, clip.camera.width_px, 3)
     assert images[0].std() > 5.0
+
+
+def test_edges_through_the_true_lens_are_those_it_sees() -> None:
+    lens = Camera(640, 480, 800.0, "given")
+    guess = assumed_camera(640, 480)
+    ends = np.random.default_rng(1).uniform(0.0, 480.0, (9, 2, 2)) - [320.0, 240.0]
+    length = np.full(9, 0.1)
+    seen, true = (planes_of(ends / camera.focal_px, length) for camera in (guess, lens))
+    motion = CameraMotion("still", np.zeros(0), np.zeros((0, 3)), 0.0, seen)
+    np.testing.assert_allclose(_through(motion, lens).lines, true, atol=1e-9)
+
+
+def test_rough_answers_are_counted_apart(clip: RoomClip) -> None:
+    frame, pose, world = _exact(clip)
+    about = {"move": clip.move, "camera": "any", "focal": "known"}
+    tipped = from_rotation_vector(np.radians([9.0, 0.0, 0.0])) @ clip.up
+    rough = replace(world, up=tipped.astype(np.float32), up_sigma_deg=np.array([2.0, 7.0], np.float32))
+    metrics = _summary([about | measure(clip, frame, pose, one) for one in (world, rough)])
+    assert metrics["gravity_rough_share"] == 0.5
+    assert metrics["gravity_sure_p95_deg"] < 0.1 and metrics["gravity_p95_deg"] > 5.0
+
+
+def test_a_poster_hangs_where_its_wall_is() -> None:
+    room, camera = Room(kind="plain"), SynthCamera((0.0, 0.0, 1.4), (0.0, 4.0, 1.4), 400.0, 320, 240)
+    corners = np.array([[-0.5, 4.0, 1.0], [0.5, 4.0, 1.0], [0.5, 4.0, 1.8], [-0.5, 4.0, 1.8]])
+    bare = room.picture(camera)
+    hung = bare.copy()
+    _Poster(corners, np.full((96, 96, 3), 255, np.uint8)).hang(hung, camera)
+    changed = np.argwhere((hung != bare).any(axis=-1))
+    xy = camera.project(corners)[0]
+    np.testing.assert_allclose(changed.min(axis=0)[::-1], xy.min(axis=0), atol=2.0)
+    np.testing.assert_allclose(changed.max(axis=0)[::-1], xy.max(axis=0), atol=2.0)
+    behind = bare.copy()
+    _Poster(corners * [1.0, -1.0, 1.0], np.full((96, 96, 3), 255, np.uint8)).hang(behind, camera)
+    assert (behind == bare).all()

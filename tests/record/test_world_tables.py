@@ -38,6 +38,39 @@ def test_a_world_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.contact, made.contact)
     np.testing.assert_allclose(found.up, made.up, atol=1e-5)
     assert found.camera_m == pytest.approx(made.camera_m, abs=1e-3) and found.withheld == {}
+    assert found.lens == found.lens_sigma == 0.0
+
+
+def test_what_is_told_of_an_assumed_lens_comes_back(tmp_path: Path) -> None:
+    person = make_person(6)
+    save(_recording(replace(make_world(person.pose), lens=-0.12, lens_sigma=0.08)), tmp_path)
+    found = load(tmp_path).people[0].world
+    assert found is not None
+    assert found.lens == pytest.approx(-0.12, abs=1e-3) and found.lens_sigma == pytest.approx(0.08, abs=1e-3)
+
+
+def test_edges_of_the_room_come_back(tmp_path: Path) -> None:
+    lines = np.random.default_rng(1).normal(0.0, 0.5, (7, 3))
+    motion = CameraMotion("still", np.zeros(0), np.zeros((0, 3)), 0.0, lines)
+    save(replace(_recording(), camera_motion=motion), tmp_path)
+    found = load(tmp_path).camera_motion
+    assert found is not None
+    np.testing.assert_allclose(found.lines, lines, rtol=1e-5)
+    # A folder of before has none.
+    path = tmp_path / "summary.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    del summary["camera_motion"]["lines"]
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    found = load(tmp_path).camera_motion
+    assert found is not None and found.lines.shape == (0, 3)
+
+
+def test_the_report_says_when_up_is_known_roughly() -> None:
+    person = make_person(6)
+    sure = make_world(person.pose)
+    rough = replace(sure, up_sigma_deg=np.array([2.0, 7.0], np.float32))
+    for language, said in (("en", "known only roughly"), ("de", "nur ungefähr bekannt")):
+        assert said in render(_recording(rough), language) and said not in render(_recording(sure), language)
 
 
 @pytest.mark.parametrize("parts", [PARTS, PARTS[1:]])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from posepipe.skeleton import BODY21
 __all__ = ["FEET", "MOVES", "RoomClip", "draw_camera", "draw_clip", "write_clip"]
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 Rng = np.random.Generator
 
 MOVES = ("walk side", "walk oblique", "walk towards", "walk turn", "squat", "lunge", "jumping_jack", "deadlift")
@@ -123,8 +125,14 @@ def draw_camera(move: str, xyz: Array, rng: Rng, roll_deg: float | None) -> Synt
     return camera if good else None
 
 
-def write_clip(path: Path, clip: RoomClip, *, supersample: int = 1) -> None:
+def write_clip(path: Path, clip: RoomClip, *, supersample: int = 1, posters: int = 0) -> None:
     """Render a clip into a video file.
+
+    Args:
+        path: file to write.
+        clip: what is filmed.
+        supersample: see `render_frame`.
+        posters: pictures on the walls; bare walls show nothing of how a camera moves.
 
     Raises:
         OutputError: it can't be written.
@@ -134,14 +142,61 @@ def write_clip(path: Path, clip: RoomClip, *, supersample: int = 1) -> None:
     room = replace(Room.random(rng, (float(center[0]), float(center[1]))), half_m=(9.0, 9.0))
     light = Light.random(rng)
     rate = 1.0 / float(np.median(np.diff(clip.time_s)))
+    hung = [_Poster.random(rng, room) for _ in range(posters)]
+
+    def behind(camera: SynthCamera) -> Image:
+        image = room.picture(camera)
+        for poster in hung:
+            poster.hang(image, camera)
+        return image
+
     first = clip.camera
-    backdrop = room.picture(first)
+    backdrop = behind(first)
     with VideoWriter(path, first.width_px, first.height_px, rate, crf=20) as writer:
         for index, (time_s, xyz) in enumerate(zip(clip.time_s, clip.xyz_m, strict=True)):
             camera = _at(clip.cameras, index)
-            scene = backdrop if camera == first else room.picture(camera)
+            scene = backdrop if camera == first else behind(camera)
             image = render_frame([Person(xyz, clip.shape)], camera, scene=scene, light=light, supersample=supersample)
             writer.write(image, float(time_s))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Poster:
+    """A picture on a wall: its corners (4, 3) in the world, and what it shows."""
+
+    corners_m: Array
+    image: Image
+
+    @classmethod
+    def random(cls, rng: Rng, room: Room) -> _Poster:
+        """Of any size, on any wall; shapes of many colours."""
+        wall, sign = int(rng.integers(2)), float(rng.choice([-1.0, 1.0]))
+        wide, high = rng.uniform(0.5, 1.6, 2)
+        along = rng.uniform(-1.0, 1.0) * (room.half_m[1 - wall] - wide)
+        low = rng.uniform(0.6, 1.6)
+        corners = np.zeros((4, 3))
+        corners[:, wall] = sign * room.half_m[wall]
+        corners[:, 1 - wall] = along + wide * np.array([0.0, 1.0, 1.0, 0.0])
+        corners[:, 2] = low + high * np.array([0.0, 0.0, 1.0, 1.0])
+        c, s = np.cos(np.radians(room.turn_deg)), np.sin(np.radians(room.turn_deg))
+        corners[:, :2] = corners[:, :2] @ np.array([[c, s], [-s, c]]) + room.center_m
+        image = np.full((96, 96, 3), rng.integers(0, 256, 3), np.uint8)
+        for _ in range(14):
+            center, size = rng.integers(0, 96, 2), rng.integers(5, 24, 2)
+            color = tuple(int(value) for value in rng.integers(0, 256, 3))
+            cv2.rectangle(image, (center - size).tolist(), (center + size).tolist(), color, -1)
+        return cls(corners, image)
+
+    def hang(self, image: Image, camera: SynthCamera) -> None:
+        """Onto a picture of the room, in place; not where a part of it is behind the camera."""
+        xy_px, depth = camera.project(self.corners_m)
+        if not (depth > 0.3).all():
+            return
+        size = float(len(self.image))
+        own = np.array([[0.0, 0.0], [size, 0.0], [size, size], [0.0, size]], np.float32)
+        warp = cv2.getPerspectiveTransform(own, xy_px.astype(np.float32))
+        shape = (camera.width_px, camera.height_px)
+        cv2.warpPerspective(self.image, warp, shape, image, cv2.INTER_AREA, cv2.BORDER_TRANSPARENT)
 
 
 def _at(cameras: Sequence[SynthCamera], index: int) -> SynthCamera:
