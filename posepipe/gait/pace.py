@@ -83,7 +83,9 @@ class PaceSettings:
 
 PACE = PaceSettings()
 _TRIED = 31
+"""Stride times tried from `range_from` to `range_to`, 2 % apart. Judgement."""
 _ROUNDS = 12
+"""Rounds of weighing. Judgement."""
 
 
 def pace_of(walk: Walk) -> Value | None:
