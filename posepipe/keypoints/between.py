@@ -17,7 +17,9 @@ class BetweenSettings:
     """When two looks tell what was between them; lengths in the longer side of the box around the keypoints."""
 
     jump: float = setting(
-        0.2, "how far a joint may go: farther, and sides may be exchanged, or it is another body", source="judgement"
+        0.2,
+        "how far the body may go, and a joint beside it: farther, and it is another body, or sides may be exchanged",
+        source="judgement: a runner's body goes 0.15 from look to look, a foot beside it as far again",
     )
     bow: float = setting(
         0.125,
@@ -50,12 +52,19 @@ def between(
     """
     people, free = [], list(after)
     for one in before:
-        gaps = [float(np.linalg.norm(other.xy_px - one.xy_px, axis=1).max()) for other in free]
+        gaps = [_jump(one, other) for other in free]
         size_px = float(np.ptp(one.xy_px, axis=0).max())
         nearest = int(np.argmin(gaps)) if gaps else -1
         if gaps and gaps[nearest] <= settings.jump * size_px:
             people.append(_on_the_way(one, free.pop(nearest), np.float32(share), settings.bow))
     return tuple(people)
+
+
+def _jump(one: Keypoints, other: Keypoints) -> float:
+    """How far the body goes, or a joint beside it if that is farther."""
+    way = other.xy_px - one.xy_px
+    body = np.median(way, axis=0)
+    return float(max(np.linalg.norm(body), np.linalg.norm(way - body, axis=1).max()))
 
 
 def _on_the_way(one: Keypoints, other: Keypoints, share: np.float32, bow: float) -> Keypoints:

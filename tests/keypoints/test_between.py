@@ -40,6 +40,18 @@ def test_who_is_gone_is_left_out(after: tuple[Keypoints, ...]) -> None:
     assert between((person(0.0),), after, 0.5) == ()
 
 
+def test_a_runner_is_followed_from_look_to_look() -> None:
+    """The body goes 0.15 of its length, the leg that swings as far again: 0.3 in all."""
+    one, way = person(0.0), np.zeros((17, 2), np.float32)
+    size = float(np.ptp(one.xy_px, axis=0).max())
+    way[:, 0] = 0.15 * size
+    way[COCO17.indices("right_ankle"), 0] = 0.3 * size
+    (found,) = between((one,), (replace(one, xy_px=one.xy_px + way),), 0.5)
+    np.testing.assert_allclose(found.xy_px, one.xy_px + 0.5 * way, rtol=1e-4, atol=1e-3)
+    way[COCO17.indices("right_ankle"), 0] = 0.4 * size
+    assert between((one,), (replace(one, xy_px=one.xy_px + way),), 0.5) == ()
+
+
 def test_exchanged_sides_are_no_movement() -> None:
     """Half of a leg's way to the other leg is nobody's leg."""
     one = person(0.0)
