@@ -17,7 +17,7 @@ from posepipe.types import Camera
 __all__ = [
     "CalibratedCamera", "align", "cubic_spline", "find_peaks", "fit_similarity", "from_rotation_vector",
     "load_pose2sim", "mean_known", "median_known", "pelvis_axis", "pixels_from_rays", "project", "rays_from_pixels",
-    "roll_matrix", "spread_known", "to_rotation_vector", "turn_rays",
+    "roll_matrix", "spread_known", "tangents", "to_rotation_vector", "turn_rays",
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +25,8 @@ Float32Array = NDArray[np.float32]
 
 _MIN_DEPTH = 0.05
 """Cosine under which a ray counts as not in front: 87 degrees off. Judgement."""
+_TINY = 1e-9
+"""No length is taken for less."""
 
 
 def rays_from_pixels(xy_px: Float32Array, camera: Camera) -> Float32Array:
@@ -348,3 +350,10 @@ def cubic_spline(x: FloatArray, y: FloatArray, at: FloatArray) -> tuple[FloatArr
     cubic, square = (bend / step)[i], ((rise - slope[:-1]) / step - bend)[i]
     values = y[i] + slope[i] * s + square * (s * s) + cubic * (s * s * s)
     return np.asarray(values), np.asarray(slope[i] + square * s * 2 + cubic * (s * s) * 3)
+
+
+def tangents(up: FloatArray) -> FloatArray:
+    """(2, 3) unit vectors square to `up` (3,), a unit vector in the camera frame: across the picture, then in depth."""
+    across = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    across /= max(float(np.linalg.norm(across)), _TINY)
+    return np.stack([across, np.cross(across, up)])

@@ -19,7 +19,7 @@ from posepipe.body.lift import LIFT, LiftResult, Scale
 from posepipe.body.outcomes import Scales
 from posepipe.body.room_lines import LINES
 from posepipe.body.world import WORLD, World, find_world
-from posepipe.body.world_solve import tangents
+from posepipe.geometry import tangents
 from posepipe.reasons import Reason
 from posepipe.settings import setting
 from posepipe.types import Angles, PoseTrack

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.geometry import from_rotation_vector
+from posepipe.geometry import from_rotation_vector, tangents
 from posepipe.settings import setting
 from posepipe.types import FloatArray
 
@@ -144,7 +144,7 @@ def _unit(values: Array) -> Array:
 
 def _square(up: Array, heading: Array) -> Array:
     """Axes (..., 3, 3), in rows: one square to `up` (..., 3), turned by heading, then the other, then up."""
-    first = _unit(np.cross(up, np.array([0.0, 0.0, 1.0]))) if up.ndim == 1 else _unit(np.cross(up, [0.0, 0.0, 1.0]))
+    first = _unit(np.cross(up, [0.0, 0.0, 1.0]))
     second = np.cross(up, first)
     one = np.cos(heading)[..., None] * first + np.sin(heading)[..., None] * second
     return np.stack([one, np.cross(up, one), np.broadcast_to(up, one.shape)], axis=-2)
@@ -160,7 +160,7 @@ def _search(
     heading = np.radians(np.arange(0.0, 90.0, step))
     lenses = np.array([0.0]) if lens_sigma == 0.0 else lens_sigma * np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
     tilt = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
-    tried = _unit(up + np.tan(np.radians(tilt)) @ _tangents(up))
+    tried = _unit(up + np.tan(np.radians(tilt)) @ tangents(up))
     axes = _square(tried[:, None], np.broadcast_to(heading, (len(tried), len(heading))))
     flat = axes.reshape(-1, 3).astype(np.float32)
     narrow = np.float32(0.5 / np.radians(settings.coarse_deg) ** 2)
@@ -178,12 +178,6 @@ def _search(
     if by_tilt[near].sum() < settings.alone * by_tilt.sum():
         return None
     return axes[best[1], best[2]], float(lenses[best[0]])
-
-
-def _tangents(up: Array) -> Array:
-    """(2, 3) as `posepipe.body.world_solve.tangents`."""
-    across = _unit(np.array([1.0, 0.0, 0.0]) - up[0] * up)
-    return np.stack([across, np.cross(across, up)])
 
 
 def _refined(
@@ -226,4 +220,4 @@ def _refined(
 
 def _turns(up: Array) -> Array:
     """(3, 3) in rows: rotations about up, and those that move up along each of its tangents."""
-    return np.concatenate([up[None], np.cross(up, _tangents(up))])
+    return np.concatenate([up[None], np.cross(up, tangents(up))])

@@ -22,9 +22,9 @@ from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.body.room_lines import LINES, LineSettings, level_of_lines
 from posepipe.body.steady import hold_back
 from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
-from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve, tangents
+from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve
 from posepipe.errors import UsageError
-from posepipe.geometry import from_rotation_vector
+from posepipe.geometry import from_rotation_vector, tangents
 from posepipe.reasons import Reason
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posepipe.body.lift import Rays
 from posepipe.body.world import World, find_world, level_axes
-from posepipe.body.world_solve import tangents
+from posepipe.geometry import tangents
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21
 from posepipe.types import Camera, PoseTrack

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.body.room_lines import Level
+from posepipe.geometry import tangents
 from posepipe.settings import setting
 
-__all__ = ["SOLVE", "Clip", "Solution", "SolveSettings", "solve", "tangents"]
+__all__ = ["SOLVE", "Clip", "Solution", "SolveSettings", "solve"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -127,13 +128,6 @@ class Solution:
     lens: float = 0.0
     lens_sigma: float = 0.0
     lean_told: Array = field(default_factory=lambda: np.zeros(2))
-
-
-def tangents(up: Array) -> Array:
-    """(2, 3) unit vectors square to `up`: across the picture, then in depth."""
-    across = np.array([1.0, 0.0, 0.0]) - up[0] * up
-    across /= max(float(np.linalg.norm(across)), _TINY)
-    return np.stack([across, np.cross(across, up)])
 
 
 def solve(

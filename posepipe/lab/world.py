@@ -23,8 +23,8 @@ from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.body.world import FEET, WORLD, World, find_world, level_axes
 from posepipe.body.world_joints import GENTLE, JOINTS, JointSettings
-from posepipe.body.world_solve import SOLVE, tangents
-from posepipe.geometry import CalibratedCamera, align
+from posepipe.body.world_solve import SOLVE
+from posepipe.geometry import CalibratedCamera, align, tangents
 from posepipe.lab.lifter.multiview import LIMB12, detect_person, load_recording
 from posepipe.lab.people.filmed import MOVES, RoomClip, draw_clip, write_clip
 from posepipe.media.atomic import atomic_path

@@ -9,9 +9,9 @@ import pytest
 
 from posepipe.body.lift import Rays
 from posepipe.body.world import FEET, PARTS, WORLD, World, find_world, level_axes, unknown_world
-from posepipe.body.world_solve import SOLVE, tangents
+from posepipe.body.world_solve import SOLVE
 from posepipe.errors import UsageError
-from posepipe.geometry import from_rotation_vector
+from posepipe.geometry import from_rotation_vector, tangents
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.filmed import FEET as FOOT
 from posepipe.lab.people.filmed import MOVES, RoomClip, draw_clip
