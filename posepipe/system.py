@@ -132,7 +132,8 @@ def wait_usage(process: subprocess.Popen[bytes]) -> tuple[float, float]:
     """Wait for a child process to end.
 
     Returns:
-        Processor seconds and peak memory in MB; with those of the processes it waited for, except on Windows.
+        Processor seconds and peak memory in MB; with those of the processes it waited for, except on Windows. On Linux
+        the peak is never below the caller's own: a process starts as its parent (fs/exec.c, ``exec_mmap``).
     """
     if sys.platform == "win32":
         process.wait()
