@@ -64,6 +64,7 @@ def open_file(
     *,
     needed: Needed | None = None,
     self_contained: bool = False,
+    most_px: int | None = None,
 ) -> ContainerReader:
     """Open a video file, or the part of it from a time up to another; if `self_contained`, none that leads to others.
 
@@ -92,6 +93,7 @@ def open_file(
         span_s=span_s,
         needed=needed,
         capture_fps_hz=capture_fps_hz,
+        most_px=most_px,
     )
 
 
@@ -133,6 +135,7 @@ class ContainerReader:
         span_s: Span | None = None,
         needed: Needed | None = None,
         capture_fps_hz: float | None = None,
+        most_px: int | None = None,
     ) -> None:
         self._where = where
         self._live = live
@@ -161,7 +164,9 @@ class ContainerReader:
             self._rate_hz = _rate_hz(self._stream, by_index=self._by_order)
             # A film of a picture a minute has longer pauses. Its mean rate says nothing where the clock jumps.
             self._pause_s = max(LONGEST_PAUSE_S, 10.0 / float(self._stream.guessed_rate or _FALLBACK_RATE_HZ))
-            self.info = self._filmed(self._describe(name), capture_fps_hz)
+            times = _reduction(self._size_px, most_px)
+            self.info = replace(self._filmed(self._describe(name), capture_fps_hz), reduced=times)
+            self._size_px = self._size_px[0] // times, self._size_px[1] // times
             self._look_at(self._first, 0.0)
         except BaseException:
             self.close()
@@ -466,6 +471,14 @@ def _square_size(stream: Any, picture: Any) -> tuple[int, int]:
     if abs(aspect - 1) <= 0.01 or not 0.2 <= aspect <= 5:
         return width, height
     return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+
+
+def _reduction(size_px: tuple[int, int], most_px: int | None) -> int:
+    """The whole number by which a picture's sides are divided so that the longer one is hardly longer than `most_px`."""
+    if most_px is None:
+        return 1
+    largest = max(1, max(size_px) // most_px)
+    return next(times for times in range(largest, 0, -1) if all(side % times == 0 for side in size_px))
 
 
 def _rate_hz(stream: Any, *, by_index: bool) -> float | None:

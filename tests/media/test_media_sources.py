@@ -120,6 +120,29 @@ def test_pixels_are_made_square(tmp_path, aspect, size, rotation):
     assert_corners(np.rot90(frames[0].image, -(rotation or 0) // 90))
 
 
+@pytest.mark.parametrize("rotation", [None, 90])
+@pytest.mark.parametrize("span_s", [None, (0.0, 9.0)])
+def test_a_picture_may_come_smaller(make_video, rotation, span_s):
+    upright = corners()
+    stored = np.ascontiguousarray(np.rot90(upright, -(rotation or 0) // 90))
+    path = make_video("large.mp4", [stored] * 3, rotation=rotation)
+    frames, source = read(path, span_s=span_s, most_px=48)
+    info = source.info
+    assert (info.width_px, info.height_px, info.reduced) == (96, 64, 2)
+    assert [frame.image.shape for frame in frames] == [(32, 48, 3)] * 3
+    assert_corners(frames[1].image)
+
+
+@pytest.mark.parametrize(("size", "most_px", "times"), [((96, 64), 96, 1), ((96, 64), 49, 1), ((96, 64), 20, 4),
+                                                         ((98, 49), 40, 1), ((99, 66), 33, 3)])  # fmt: skip
+def test_only_by_a_whole_factor_of_both_sides(make_video, size, most_px, times):
+    image = np.full((size[1], size[0], 3), (30, 60, 200), np.uint8)
+    frames, source = read(make_video("odd.mkv", [image], codec="ffv1", pix_fmt="bgr0"), most_px=most_px)
+    assert source.info.reduced == times
+    assert frames[0].size_px == (size[0] // times, size[1] // times)
+    np.testing.assert_allclose(frames[0].image.astype(int), image[::times, ::times], atol=1)
+
+
 def test_8k(tmp_path):
     planes = np.full((4320 * 3 // 2, 7680), 128, np.uint8)
     planes[:2160] = 200
