@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from video_kit import BLUE, GREEN, RED, WHITE, corners, decoder_threads, moving, read
@@ -118,6 +119,21 @@ def test_pixels_are_made_square(tmp_path, aspect, size, rotation):
     frames, source = read(path)
     assert frames[0].size_px == (source.info.width_px, source.info.height_px) == (size[::-1] if rotation else size)
     assert_corners(np.rot90(frames[0].image, -(rotation or 0) // 90))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "suffix"),
+    [("libx264", "yuv420p", "mp4"), ("libx264", "yuv420p10le", "mp4"), ("libx264", "yuv444p", "mkv"),
+     ("mjpeg", "yuvj420p", "mov"), ("ffv1", "bgra", "mkv")],
+)  # fmt: skip
+def test_a_smaller_picture_shows_the_same(make_video, codec, pix_fmt, suffix):
+    rng = np.random.default_rng(0)
+    scene = cv2.resize(rng.integers(60, 200, (4, 6, 3), np.uint8), (384, 256), interpolation=cv2.INTER_CUBIC)
+    path = make_video(f"scene.{suffix}", [scene] * 2, codec=codec, pix_fmt=pix_fmt)
+    large, small = read(path)[0][1].image, read(path, most_px=192)[0][1].image
+    half = cv2.resize(large, (192, 128), interpolation=cv2.INTER_AREA)
+    assert small.shape == half.shape
+    assert np.abs(small.astype(int) - half).mean() < 1.5 and np.abs(small.astype(int) - half).max() <= 24
 
 
 @pytest.mark.parametrize("rotation", [None, 90])
