@@ -72,7 +72,7 @@ OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
 
 _ENOUGH_PX = 1920
-"""Longer side from which pictures are large enough to be watched: whoever fills a quarter of one twice as long still has
+"""Longer side of pictures that are large enough to be watched: whoever fills a quarter of one twice as large still has
 the 256 pixels that the networks see of them."""
 
 TASKS = ("auto", "exercise", "gait", "pose")

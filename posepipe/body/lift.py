@@ -427,8 +427,8 @@ class Lifter:
 
     Args:
         model: name on a model card, or an ONNX file.
-        threads: in which frames are lifted side by side. ONNX Runtime's own would wait for each other, spinning, in every
-            one of the network's small operators: twice the processor time.
+        threads: in which frames are lifted side by side. ONNX Runtime's own would wait for each other, spinning, in
+            each of the network's small operators: twice the processor time.
 
     Attributes:
         calibration: of sigma for keypoints that a detector found: its errors hang together over joints and frames.

@@ -476,7 +476,7 @@ def _square_size(stream: Any, picture: Any) -> tuple[int, int]:
 
 
 def _reduction(size_px: tuple[int, int], most_px: int | None) -> int:
-    """The whole number by which a picture's sides are divided so that the longer one is hardly longer than `most_px`."""
+    """The whole number that divides both sides of a picture so that the longer one isn't twice `most_px` any more."""
     if most_px is None:
         return 1
     largest = max(1, max(size_px) // most_px)
