@@ -6,6 +6,7 @@ does meets all of them; a row is the median of its turns.
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -147,9 +147,9 @@ def measure_suite(
     with tempfile.TemporaryDirectory(prefix="posepipe-speed-") as temporary:
         folder = Path(temporary)
         say("making the clips")
-        # In another process: Linux counts what a program's parent had in memory as the program's own peak.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as aside:
-            frames = aside.submit(_make_clips, video, folder, long_s).result()
+        # In a process of its own: what its parent holds counts as a program's peak memory, see wait_usage.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as maker:
+            frames = maker.submit(_make_clips, video, folder, long_s).result()
         busy = [busy_share(_LISTEN_S)]
         # The first turn compiles our modules and fills caches.
         _turn(folder, [case for case in cases if case.name in ("standard", "live")], (), python)
