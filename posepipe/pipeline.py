@@ -71,6 +71,10 @@ __all__ = [
 OnProgress = Callable[[str, int, "int | None"], None]
 """Called with the stage's name, frames done, and frames in all where known."""
 
+_ENOUGH_PX = 1920
+"""Longer side of pictures that are large enough to be watched: whoever fills a quarter of one twice as large still has
+the 256 pixels that the networks see of them."""
+
 TASKS = ("auto", "exercise", "gait", "pose")
 
 
@@ -232,7 +236,8 @@ class Pipeline:
             lanes = 1 if alone else lanes_for(source.info, self.config.workers or cores())
             if lanes > 1:
                 followed = _Followed(source.info)
-                frames = watch_spans(str(video), source.info, self._detector(1, live), followed.wanted, lanes, looks)
+                each = self._detector(1, live)
+                frames = watch_spans(str(video), source.info, each, followed.wanted, lanes, looks, _ENOUGH_PX)
                 with suppress(SeekError):
                     followed.take(frames, on_progress)
                     return self._detection(str(video), source, followed)
@@ -242,7 +247,7 @@ class Pipeline:
             return self._detection(str(video), source, followed)
 
     def _open(self, video: str | Path | int) -> Source:
-        return open_source(video, capture_fps_hz=self.config.capture_fps_hz)
+        return open_source(video, capture_fps_hz=self.config.capture_fps_hz, most_px=_ENOUGH_PX)
 
     def _detector(self, threads: int | None, live: bool) -> Detector:
         name = self.config.detector_name(live=live)

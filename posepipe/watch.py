@@ -34,7 +34,7 @@ __all__ = ["Seen", "Thumbnail", "Thumbnails", "lanes_for", "shrink", "watch", "w
 
 _WARM_UP_S = 0.3
 # What a lane that is ahead has seen waits in memory, about a kilobyte a frame.
-_LONGEST_SPAN_S = 600.0
+_LONGEST_SPAN_S = 120.0
 _SHORTEST_SPAN_S = 2.0
 _MOST_LANES = 8
 _ASIDE = 0.13
@@ -80,6 +80,17 @@ def lanes_for(info: SourceInfo, workers: int) -> int:
     return max(1, min(workers, _MOST_LANES, int(info.duration_s / _SHORTEST_SPAN_S)))
 
 
+def _enlarged(seen: Seen, times: int) -> Seen:
+    """What was seen in a picture made smaller, in pixels of the one that was filmed."""
+    if times == 1:
+        return seen
+    people = tuple(
+        replace(one, xy_px=one.xy_px * np.float32(times), sigma_px=one.sigma_px * np.float32(times))
+        for one in seen.people
+    )
+    return replace(seen, people=people, shift=None if seen.shift is None else seen.shift.enlarged(times))
+
+
 def watch(source: Source, detector: Detector, wanted: Wanted, looks_hz: float = math.inf) -> Iterator[Seen]:
     """Every frame of an opened source, one after the other.
 
@@ -95,7 +106,8 @@ def watch(source: Source, detector: Detector, wanted: Wanted, looks_hz: float = 
         return Seen(frame.index, frame.time_s, frame.time_estimated, (), small)
 
     with closing(detector.start()) as stream:
-        yield from _look(source, stream, seen, looks_hz)
+        for one in _look(source, stream, seen, looks_hz):
+            yield _enlarged(one, source.info.reduced)
 
 
 def _look(
@@ -185,6 +197,7 @@ def watch_spans(
     wanted: Wanted,
     lanes: int,
     looks_hz: float = math.inf,
+    most_px: int | None = None,
 ) -> Iterator[Seen]:
     """Every frame of a video file, several spans at a time; frames come in order.
 
@@ -195,6 +208,7 @@ def watch_spans(
         wanted: as in `watch`; called with the number that the frame should have by its time.
         lanes: spans at a time.
         looks_hz: as in `watch`.
+        most_px: see `posepipe.media.sources.open_source`.
 
     Raises:
         SeekError: a span can't be read alone. Frames that came before don't help then: begin again with `watch`.
@@ -205,7 +219,7 @@ def watch_spans(
     with ThreadPoolExecutor(lanes, thread_name_prefix="posepipe-lane") as pool:
         try:
             for part in parts:
-                pool.submit(part.work, path, info, detector, wanted, looks_hz, stop)
+                pool.submit(part.work, path, info, detector, wanted, looks_hz, most_px, stop)
             for part in parts:
                 yield from part.results()
         finally:
@@ -240,11 +254,12 @@ class _Part:
         detector: Detector,
         wanted: Wanted,
         looks_hz: float,
+        most_px: int | None,
         stop: threading.Event,
     ) -> None:
         """Body of a lane's thread. What goes wrong reaches the consumer."""
         try:
-            for seen in self._watch(path, info, detector, wanted, looks_hz, stop):
+            for seen in self._watch(path, info, detector, wanted, looks_hz, most_px, stop):
                 self._queue.put(seen)
             self._queue.put(None)
         except Exception as error:
@@ -257,6 +272,7 @@ class _Part:
         detector: Detector,
         wanted: Wanted,
         looks_hz: float,
+        most_px: int | None,
         stop: threading.Event,
     ) -> Iterator[Seen]:
         start_s, end_s = self._span_s
@@ -275,13 +291,14 @@ class _Part:
                 span_s=wide_s,
                 needed=_needed(info, wide_s, wanted, looks_hz),
                 capture_fps_hz=info.capture_fps_hz,
+                most_px=most_px,
             ) as source,
             closing(detector.start()) as stream,
         ):
             frames = takewhile(lambda _: not stop.is_set(), source)
             for one in _look(frames, stream, seen, looks_hz):
                 if one.time_s >= start_s:
-                    yield replace(one, watched=next(self._counter))
+                    yield _enlarged(replace(one, watched=next(self._counter)), source.info.reduced)
 
     def results(self) -> Iterator[Seen]:
         """What the span held, as it comes. Raises what the lane died of."""

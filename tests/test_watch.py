@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from posepipe.errors import SeekError
 from posepipe.media.sources import SourceInfo
 from posepipe.skeleton import COCO17
 from posepipe.types import NO_PICTURE, Frame, Keypoints
-from posepipe.watch import Seen, _look, _needed
+from posepipe.watch import Seen, _look, _needed, watch
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -117,3 +119,31 @@ def test_a_clock_that_stumbles() -> None:
     seen = watched(stream, film, 15.0)
     assert np.diff(stream.looks).max() <= 3
     assert len(seen) == 201 and sum(not one.people for one in seen) <= 1
+
+
+class Film:
+    """A source whose pictures come smaller."""
+
+    def __init__(self, reduced: int) -> None:
+        self.info = SourceInfo("film", "video", 8 * reduced, 8 * reduced, 30.0, 40, 4 / 3, 0, "h264", False, None,
+                               reduced=reduced)  # fmt: skip
+
+    def __iter__(self) -> Iterator[Frame]:
+        rng = np.random.default_rng(0)
+        scene = rng.integers(0, 255, (90, 160, 3), np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+        return (Frame(i, i / 30.0, np.ascontiguousarray(np.roll(scene, i, axis=1))) for i in range(40))
+
+
+def test_what_is_seen_in_smaller_pictures_is_told_in_pixels_of_the_film() -> None:
+    def seen(reduced: int) -> list[Seen]:
+        film: Any = Film(reduced)
+        detector: Any = SimpleNamespace(start=lambda: Walker(speed=0.0))
+        return list(watch(film, detector, lambda index: False))
+
+    for one, other in zip(seen(1), seen(2), strict=True):
+        np.testing.assert_array_equal(2.0 * one.people[0].xy_px, other.people[0].xy_px)
+        np.testing.assert_array_equal(2.0 * one.people[0].sigma_px, other.people[0].sigma_px)
+        assert (one.shift is None) == (other.shift is None)
+        if one.shift is not None and other.shift is not None:
+            np.testing.assert_array_equal(2.0 * one.shift.after_px, other.shift.after_px)
+            assert other.shift.small == 2.0 * one.shift.small

@@ -95,6 +95,12 @@ class Shift:
     small: float
     edges_px: FloatArray | None = None
 
+    def enlarged(self, times: float) -> Shift:
+        """The same in pixels of a picture so many times as large."""
+        edges = None if self.edges_px is None else self.edges_px * np.float32(times)
+        before, after = self.before_px * np.float32(times), self.after_px * np.float32(times)
+        return Shift(self.from_s, self.to_s, before, after, self.small * times, edges)
+
 
 class Background:
     """Follows what lies behind the people of one input, frame by frame.

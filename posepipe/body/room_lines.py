@@ -162,13 +162,13 @@ def _search(
     tilt = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
     tried = _unit(up + np.tan(np.radians(tilt)) @ tangents(up))
     axes = _square(tried[:, None], np.broadcast_to(heading, (len(tried), len(heading))))
-    flat = axes.reshape(-1, 3).astype(np.float32)
-    narrow = np.float32(0.5 / np.radians(settings.coarse_deg) ** 2)
+    flat = axes.reshape(len(tried), -1, 3).astype(np.float32)
     score = np.empty((len(lenses), len(tried), len(heading)))
     for i, lens in enumerate(lenses):
-        miss = (flat @ _unit(_bent(normal, lens)).T.astype(np.float32)) ** 2
-        nearest = miss.reshape(len(tried), len(heading), 3, -1).min(axis=2)
-        score[i] = np.log(settings.stray + np.exp(-narrow * nearest)) @ weight.astype(np.float32)
+        planes = _unit(_bent(normal, lens)).T.astype(np.float32)
+        # One tilt at a time: what it takes stays in the processor's cache.
+        for row, some in enumerate(flat):
+            score[i, row] = _fit_of((some @ planes).reshape(len(heading), 3, -1), weight, settings)
         score[i] -= 0.5 * (lens / lens_sigma) ** 2 if lens_sigma > 0.0 else 0.0
     score -= 0.5 * ((tilt / sigma_deg) ** 2).sum(axis=1)[None, :, None]
     chance = np.exp(score - score.max())
@@ -178,6 +178,16 @@ def _search(
     if by_tilt[near].sum() < settings.alone * by_tilt.sum():
         return None
     return axes[best[1], best[2]], float(lenses[best[0]])
+
+
+def _fit_of(cosine: FloatArray, weight: Array, settings: LineSettings) -> Array:
+    """Log-likelihood (H,) of headings by the cosines (H, 3, M) of their axes and the edges' planes; overwrites them."""
+    np.square(cosine, out=cosine)
+    fit = np.minimum(np.minimum(cosine[:, 0], cosine[:, 1]), cosine[:, 2])
+    fit *= np.float32(-0.5 / np.radians(settings.coarse_deg) ** 2)
+    np.exp(fit, out=fit)
+    fit += np.float32(settings.stray)
+    return np.asarray(np.log(fit, out=fit) @ weight.astype(np.float32), np.float64)
 
 
 def _refined(

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 Real = TypeVar("Real", np.float32, np.float64)
 
 _TUNED = "tuned on training subjects"
+_CHUNK = 2048
+"""Frames at a time, to bound memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +244,15 @@ def hold_back(
     """
     if not usable.any():
         return xyz_m
-    moved = xyz_m - first_m
-    square = float(np.mean((moved[usable] ** 2).sum(axis=-1) / (3.0 * sigma_m[usable] ** 2)))
-    share = 1.0 / (1.0 + (square / settings.far_sigma**2) ** 2)
-    return first_m + first_m.dtype.type(share) * moved
+    moved, total = xyz_m - first_m, 0.0
+    for start in range(0, len(moved), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        some = usable[part]
+        total += float(((moved[part][some] ** 2).sum(axis=-1) / (3.0 * sigma_m[part][some] ** 2)).sum(dtype=np.float64))
+    square = total / (int(usable.sum()) * moved.shape[1])
+    moved *= moved.dtype.type(1.0 / (1.0 + (square / settings.far_sigma**2) ** 2))
+    moved += first_m
+    return moved
 
 
 def _rooted(xyz_m: Array) -> FloatArray:

@@ -43,6 +43,8 @@ FEET: tuple[str, ...] = ("left_heel", "left_foot_index", "right_heel", "right_fo
 _FOOT = BODY21.indices(*FEET)
 _PELVIS = BODY21.index("pelvis")
 _MADE = "chosen on made clips, docs/world.md"
+_CHUNK = 2048
+"""Frames brought into world axes at a time, to bound memory."""
 
 # Shares of body mass, at a point between two joints: Winter, Biomechanics and Motor Control of Human Movement, 4.1.
 _MASS = (
@@ -261,21 +263,27 @@ def _moved(
     """
     back = -turn * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
     lifted = pose.xyz_m.astype(np.float64) @ from_rotation_vector(back).T
-    sigma = pose.sigma_m.astype(np.float64)
-    shrink = np.exp(-found.lens)
-    rays = rays._replace(xy=rays.xy * np.float32(shrink), sigma=rays.sigma * np.float32(shrink))
-    xyz = lifted + root[:, None]
-    share = np.ones(xyz.shape[:2])
-    if how is not None:
-        some = solve_joints(
-            pose.time_s[part], lifted[part], sigma[part], rays.part(part), root[part], found.up, found.camera_m,
-            contact[part], how,
-        )  # fmt: skip
-        pelvis = some.xyz_m[:, [_PELVIS]]
-        usable: BoolArray = np.all(np.isfinite(lifted[part]), axis=(1, 2))
-        xyz[part] = pelvis + hold_back(lifted[part], some.xyz_m - pelvis, sigma[part], usable)
-        share[part] = some.share
-    return Joints(np.where(pose.valid[..., None], xyz, np.nan), share)
+    if how is None:
+        xyz = lifted + root[:, None]
+        xyz[~pose.valid] = np.nan
+        return Joints(xyz, np.ones(xyz.shape[:2]))
+    sigma = pose.sigma_m[part].astype(np.float64)
+    shrink = np.float32(np.exp(-found.lens))
+    view = rays.part(part)
+    view = view._replace(xy=view.xy * shrink, sigma=view.sigma * shrink)
+    some = solve_joints(
+        pose.time_s[part], lifted[part], sigma, view, root[part], found.up, found.camera_m, contact[part], how
+    )
+    pelvis = some.xyz_m[:, [_PELVIS]]
+    np.subtract(some.xyz_m, pelvis, out=some.xyz_m)
+    usable: BoolArray = np.isfinite(lifted[part]).all(axis=(1, 2))
+    held = hold_back(lifted[part], some.xyz_m, sigma, usable)
+    lifted += root[:, None]
+    np.add(held, pelvis, out=lifted[part])
+    lifted[~pose.valid] = np.nan
+    share = np.ones(lifted.shape[:2])
+    share[part] = some.share
+    return Joints(lifted, share)
 
 
 def _pieces(first: int, after: int, settings: WorldSettings) -> list[slice]:
@@ -485,7 +493,9 @@ def _world(
     known: BoolArray = pose.valid[:, _PELVIS] & np.isfinite(pose.root_m).all(axis=1)
     if "path" in withheld:
         known = np.zeros_like(known)
-    joints = moved.xyz_m @ axes.T + np.array([0.0, 0.0, floor_m])
+    joints = np.empty(moved.xyz_m.shape, np.float32)
+    for some in chunks(len(joints), _CHUNK):
+        joints[some] = moved.xyz_m[some] @ axes.T + np.array([0.0, 0.0, floor_m])
     joints[~known], spread[~known] = np.nan, np.nan
     firm = firm & known[:, None]
     blank = "floor" in withheld
@@ -494,7 +504,7 @@ def _world(
         np.degrees(doubt).astype(np.float32),
         float("nan") if blank else floor_m,
         float("nan") if blank else float(np.hypot(found.camera_sigma_m, scale_sigma * floor_m)),
-        joints.astype(np.float32),
+        joints,
         spread.astype(np.float32),
         firm & (not blank),
         withheld,

@@ -169,7 +169,9 @@ def solve_joints(
         xyz[wide] += weight[:, None, None] * found.xyz_m
         share[wide] += weight[:, None] * found.share
         total[wide] += weight
-    return Joints(xyz / total[:, None, None], share / total[:, None])
+    xyz /= total[:, None, None]
+    share /= total[:, None]
+    return Joints(xyz, share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,8 +250,10 @@ class _Problem:
         settings, frames = self._settings, len(sigma)
         scale = np.array([settings.across, settings.across, settings.depth])
         white = axes[:, None] / (sigma[:, :, None] * scale)[..., None]
-        self._white = np.einsum("fjac,jk->fjakc", white, _TO_PELVIS).reshape(frames, _SIZE, _SIZE)[:, _ROWS]
-        turn = _ROOT @ self._white
+        white = np.einsum("fjac,jk->fjakc", white, _TO_PELVIS).reshape(frames, _SIZE, _SIZE)[:, _ROWS]
+        self._white = white[frames // 2].copy()
+        turn = _ROOT @ white
+        del white
         flat = np.einsum("fij,fj->fi", turn, self._start.reshape(frames, -1))
         rho = np.exp(-self._step_s / settings.lasting_s)
         gain = 1.0 / (1.0 - rho**2)
@@ -287,8 +291,10 @@ class _Problem:
 
         xyz, factor = self._start, None
         for _ in range(self._settings.rounds):
+            factor = None  # Some 30 MB, let go before the next.
             diagonal, following, gradient = self._at(xyz)
             factor = _factor(diagonal, following, self._second)
+            del diagonal, following
             step = cho_solve_banded((factor, True), gradient.ravel(), check_finite=False)
             xyz = xyz + step.reshape(xyz.shape)
         assert factor is not None
@@ -384,7 +390,7 @@ class _Problem:
         after = cho_solve_banded((rest, True), unit, overwrite_b=True, check_finite=False)[:_SIZE]
         left = np.einsum("ij,ji->i", turn, after).reshape(_COUNT, 3).sum(axis=1)
         # The lifter's own: of a whitened joint relative to the pelvis, one.
-        white = self._white[frames // 2].reshape(len(_ROWS) // 3, 3, _COUNT, 3)
+        white = self._white.reshape(len(_ROWS) // 3, 3, _COUNT, 3)
         before = np.zeros(_COUNT)
         for row, joint in enumerate(_ROWS[::3] // 3):
             square = (white[row, :, joint] ** 2).sum(axis=1) / _TO_PELVIS[joint, joint] ** 2

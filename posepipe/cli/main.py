@@ -30,7 +30,7 @@ from posepipe.cli.app import app as open_app
 from posepipe.errors import PosePipeError, UsageError
 from posepipe.media.atomic import disk_refuses, expanded, output_error
 
-__all__ = ["app", "leave", "main"]
+__all__ = ["app", "leave", "main", "tune"]
 
 app = typer.Typer(
     name="posepipe",
@@ -83,15 +83,20 @@ def main(args: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if args is None else args)
     _prepare_streams(as_json="--json" in arguments)
     signal.signal(signal.SIGTERM, _stop)
+    tune()
+    code = run(arguments)
+    if args is None:
+        leave(code)
+    sys.exit(code)
+
+
+def tune() -> None:
+    """Set memory, threads and garbage collection of this process for one command. NumPy mustn't be loaded yet."""
     _reuse_memory()
     # NumPy's matrices are small here: more threads of its library would only spin in the way of the networks.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Thousands of objects live as long as the process: looking through them again and again costs a tenth of the start.
     gc.set_threshold(50_000, 20, 50)
-    code = run(arguments)
-    if args is None:
-        leave(code)
-    sys.exit(code)
 
 
 def leave(code: int) -> None:

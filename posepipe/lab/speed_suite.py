@@ -47,7 +47,8 @@ _LISTEN_S = 1.0
 # Analyses with a clock in every network: what is left is overhead. A network's own second thread isn't counted.
 _OURS = """
 import json, sys, time
-import posepipe
+from posepipe.cli.main import leave, run, tune
+tune()
 import onnxruntime
 spent = [0.0]
 class Timed(onnxruntime.InferenceSession):
@@ -58,7 +59,6 @@ class Timed(onnxruntime.InferenceSession):
         finally:
             spent[0] += time.thread_time() - start
 onnxruntime.InferenceSession = Timed
-from posepipe.cli.main import leave, run
 code = run(sys.argv[1:])
 print(json.dumps({"networks_s": spent[0]}))
 leave(code)

@@ -41,6 +41,7 @@ class SourceInfo:
         seekable: a whole file with an index, so that `open_source` can give a span of it.
         capture_fps_hz: rate at which the pictures were taken, where it was given, or where a tag tells slow motion.
         slowed: how many times slower the film plays than what it shows. All times and rates are of what it shows.
+        reduced: how many times smaller, each way, the pictures of the frames are than `width_px` by `height_px`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SourceInfo:
     seekable: bool = False
     capture_fps_hz: float | None = None
     slowed: float = 1.0
+    reduced: int = 1
 
 
 class Reader(Protocol):

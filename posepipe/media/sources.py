@@ -41,6 +41,7 @@ def open_source(
     needed: Callable[[float], bool] | None = None,
     capture_fps_hz: float | None = None,
     self_contained: bool = False,
+    most_px: int | None = None,
 ) -> Source:
     """Open an input.
 
@@ -59,6 +60,8 @@ def open_source(
         capture_fps_hz: of a slow-motion film, the rate at which its pictures were taken: times are then those of what
             was filmed. None takes it from the file's tags, where they tell. Images have no other rate.
         self_contained: take no file that leads to others, as a playlist does.
+        most_px: a video file's pictures whose longer side is twice as long, or more, come smaller by a whole factor,
+            made so while their colours are converted; `SourceInfo.reduced` tells it.
 
     Returns:
         The opened source; `Source.info` is known, the first picture decoded.
@@ -77,8 +80,9 @@ def open_source(
         from posepipe.media._container import open_file
 
         path = expanded(spec)  # type: ignore[arg-type]
-        return Source(open_file(path, span_s, capture_fps_hz, needed=needed), ahead=ahead, latest_only=False)
-    reader = _open_reader(spec, image_fps_hz, capture_fps_hz, self_contained)
+        part = open_file(path, span_s, capture_fps_hz, needed=needed, most_px=most_px)
+        return Source(part, ahead=ahead, latest_only=False)
+    reader = _open_reader(spec, image_fps_hz, capture_fps_hz, self_contained, most_px)
     source = Source(reader, ahead=ahead, latest_only=latest_only)
     if source.info.live and capture_fps_hz is not None:
         source.close()
@@ -92,7 +96,11 @@ def is_live(spec: str | Path | int) -> bool:
 
 
 def _open_reader(
-    spec: str | Path | int, image_fps_hz: float, capture_fps_hz: float | None, self_contained: bool
+    spec: str | Path | int,
+    image_fps_hz: float,
+    capture_fps_hz: float | None,
+    self_contained: bool,
+    most_px: int | None,
 ) -> Reader:
     # OpenCV and PyAV load when the first source is opened, each only where needed.
     if isinstance(spec, int) or (isinstance(spec, str) and spec.isdecimal()):
@@ -131,7 +139,7 @@ def _open_reader(
         return ImageReader([path], path.name, image_fps_hz)
     from posepipe.media._container import open_file
 
-    return open_file(path, capture_fps_hz=capture_fps_hz, self_contained=self_contained)
+    return open_file(path, capture_fps_hz=capture_fps_hz, self_contained=self_contained, most_px=most_px)
 
 
 class Source:

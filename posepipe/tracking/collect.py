@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,9 +82,13 @@ class _Store:
         self.rows.append(row)
         self.presence.append(keypoints.presence)
 
-    def values(self) -> Float32:
-        """All sightings (N, J, 4)."""
-        return np.concatenate(self._chunks)[: len(self.rows)]
+    def parts(self) -> Iterator[tuple[slice, Float32]]:
+        """All sightings, some at a time: which of them, and (n, J, 4)."""
+        start = 0
+        for chunk in self._chunks:
+            part = slice(start, min(start + len(chunk), len(self.rows)))
+            yield part, chunk[: part.stop - start]
+            start = part.stop
 
 
 class TrackBuilder:
@@ -176,20 +180,23 @@ def frame_duration(time_s: Float64) -> Float64:
 def _track(person: int, store: _Store, frame: NDArray[np.int32], time_s: Float64) -> KeypointTrack:
     rows = np.array(store.rows, dtype=np.intp)
     first, length = int(rows[0]), int(rows[-1] - rows[0]) + 1
-    values = np.full((length, len(store.layout), 4), np.nan, dtype=np.float32)
-    values[rows - first] = store.values()
-    values[..., 3] = np.nan_to_num(values[..., 3])
-    valid = np.all(np.isfinite(values[..., :3]), axis=2)
-    values[~valid, :3] = np.nan
+    shape = length, len(store.layout)
+    xy, sigma = np.full((*shape, 2), np.nan, dtype=np.float32), np.full(shape, np.nan, dtype=np.float32)
+    score = np.zeros(shape, dtype=np.float32)
+    for part, values in store.parts():
+        at = rows[part] - first
+        xy[at], sigma[at], score[at] = values[..., :2], values[..., 2], np.nan_to_num(values[..., 3])
+    valid: NDArray[np.bool_] = np.isfinite(xy).all(axis=2) & np.isfinite(sigma)
+    xy[~valid], sigma[~valid] = np.nan, np.nan
     part = slice(first, first + length)
     return KeypointTrack(
         person=person,
         layout=store.layout,
         frame=frame[part],
         time_s=time_s[part],
-        xy_px=np.ascontiguousarray(values[..., :2]),
-        sigma_px=np.ascontiguousarray(values[..., 2]),
-        score=np.ascontiguousarray(values[..., 3]),
+        xy_px=xy,
+        sigma_px=sigma,
+        score=score,
         valid=valid,
         interpolated=np.zeros_like(valid),
     )

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from video_kit import BLUE, GREEN, RED, WHITE, corners, decoder_threads, moving, read
@@ -118,6 +119,44 @@ def test_pixels_are_made_square(tmp_path, aspect, size, rotation):
     frames, source = read(path)
     assert frames[0].size_px == (source.info.width_px, source.info.height_px) == (size[::-1] if rotation else size)
     assert_corners(np.rot90(frames[0].image, -(rotation or 0) // 90))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "suffix"),
+    [("libx264", "yuv420p", "mp4"), ("libx264", "yuv420p10le", "mp4"), ("libx264", "yuv444p", "mkv"),
+     ("mjpeg", "yuvj420p", "mov"), ("ffv1", "bgra", "mkv")],
+)  # fmt: skip
+def test_a_smaller_picture_shows_the_same(make_video, codec, pix_fmt, suffix):
+    rng = np.random.default_rng(0)
+    scene = cv2.resize(rng.integers(60, 200, (4, 6, 3), np.uint8), (384, 256), interpolation=cv2.INTER_CUBIC)
+    path = make_video(f"scene.{suffix}", [scene] * 2, codec=codec, pix_fmt=pix_fmt)
+    large, small = read(path)[0][1].image, read(path, most_px=192)[0][1].image
+    half = cv2.resize(large, (192, 128), interpolation=cv2.INTER_AREA)
+    assert small.shape == half.shape
+    assert np.abs(small.astype(int) - half).mean() < 1.5 and np.abs(small.astype(int) - half).max() <= 24
+
+
+@pytest.mark.parametrize("rotation", [None, 90])
+@pytest.mark.parametrize("span_s", [None, (0.0, 9.0)])
+def test_a_picture_may_come_smaller(make_video, rotation, span_s):
+    upright = corners()
+    stored = np.ascontiguousarray(np.rot90(upright, -(rotation or 0) // 90))
+    path = make_video("large.mp4", [stored] * 3, rotation=rotation)
+    frames, source = read(path, span_s=span_s, most_px=48)
+    info = source.info
+    assert (info.width_px, info.height_px, info.reduced) == (96, 64, 2)
+    assert [frame.image.shape for frame in frames] == [(32, 48, 3)] * 3
+    assert_corners(frames[1].image)
+
+
+@pytest.mark.parametrize(("size", "most_px", "times"), [((96, 64), 96, 1), ((96, 64), 49, 1), ((96, 64), 20, 4),
+                                                         ((98, 49), 40, 1), ((99, 66), 33, 3)])  # fmt: skip
+def test_only_by_a_whole_factor_of_both_sides(make_video, size, most_px, times):
+    image = np.full((size[1], size[0], 3), (30, 60, 200), np.uint8)
+    frames, source = read(make_video("odd.mkv", [image], codec="ffv1", pix_fmt="bgr0"), most_px=most_px)
+    assert source.info.reduced == times
+    assert frames[0].size_px == (size[0] // times, size[1] // times)
+    np.testing.assert_allclose(frames[0].image.astype(int), image[::times, ::times], atol=1)
 
 
 def test_8k(tmp_path):
