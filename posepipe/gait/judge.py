@@ -39,7 +39,7 @@ from posepipe.weights import find_model
 
 __all__ = [
     "JUDGE", "Classifier", "JudgeSettings", "Seen", "choose_strides", "deviation", "evidence", "limited",
-    "picture_gate", "rms_deviation", "score", "score_gate", "stride_gate", "z_scores",
+    "picture_gate", "rms_deviation", "score", "score_gate", "z_scores",
 ]  # fmt: skip
 
 
@@ -125,11 +125,6 @@ def choose_strides(motion: Motion, walk: Walk) -> Seen:
     # Both sides are needed: many strides of one side don't make up for few of the other.
     best = max(of, key=lambda name: (min(count_of(of[name], side) for side in SIDES), len(of[name])))
     return Seen(best, of[best])
-
-
-def stride_gate(strides: Sequence[Stride], least: int = JUDGE.least_strides) -> Reason | None:
-    """`Reason.TOO_FEW_STRIDES` unless both sides have enough."""
-    return Reason.TOO_FEW_STRIDES if min(count_of(strides, side) for side in SIDES) < least else None
 
 
 def count_of(strides: Sequence[Stride], side: str) -> int:

@@ -91,7 +91,8 @@ def gait_page(
     first: list[Block] = [*about]
     first += [Paragraph(fact, "soft") for fact in _facts(recording, person, say, sex, age_years)]
     first += [_verdict(found, say), *_unusual(found, say), *_signs(found, say)]
-    strips = tuple(Figure(drawn) for side in SIDES if (drawn := stick_strip(found.cycles, side, say)) is not None)
+    every = *found.cycles, *found.parts
+    strips = tuple(Figure(drawn) for side in SIDES if (drawn := stick_strip(every, side, say)) is not None)
     if strips:
         first.append(Section(say("One stride of each side"), (Figures(strips),)))
     known = [row for row in rows if not row.why]
@@ -181,6 +182,7 @@ def _facts(recording: Recording, person: Person, say: Texts, sex: str | None, ag
             height=video.height_px,
         ),
         say("Walking seen {view}; strides used: {left} left, {right} right; ", view=say(_VIEWS[found.view]), **counts)
+        + (say("with what was seen before and after them, two of each side; ") if found.parts else "")
         + height,
     )
 
@@ -376,7 +378,9 @@ def _panels(found: GaitResult, say: Texts) -> tuple[Figure, ...]:
         return ()
     bands, published = curve_bands(found.view), published_bands(PUBLISHED_ADULTS)
     off = {
-        side: float(mean_known([100.0 * c.toe_off for c in found.cycles if c.side == side] or [np.nan]))
+        side: float(
+            mean_known([100.0 * c.toe_off for c in (*found.cycles, *found.parts) if c.side == side] or [np.nan])
+        )
         for side in SIDES
     }
     panels = []
