@@ -23,7 +23,7 @@ from posepipe.gait.judge import (
 )
 from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
-from posepipe.gait.parts import parts_of, strides_seen
+from posepipe.gait.parts import parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.signals import signals_of
 from posepipe.gait.source import Source
@@ -95,12 +95,12 @@ def _cycles(
     motion: Motion, walk: Walk, strides: Sequence[Stride], leg_m: float, least: int
 ) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
     """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing."""
-    cycles = cut_cycles(motion, strides, leg_m)
-    if min(count_of(strides, side) for side in SIDES) >= least:
-        return cycles, ()
-    parts = cut_parts(motion, walk, parts_of(walk, strides), leg_m)
-    enough = min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least
-    return cycles, parts if enough else ()
+    if min(count_of(strides, side) for side in SIDES) < least:
+        sure = sure_strides(walk, strides)
+        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
+        if min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
+            return cycles, parts
+    return cut_cycles(motion, strides, leg_m), ()
 
 
 def _undecided(answer: Abnormal) -> bool:

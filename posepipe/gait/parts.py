@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posepipe.body.motion import Motion
 from posepipe.gait.events import EVENT
 from posepipe.gait.types import HEEL_STRIKE, POINTS, SIDES, TOE_OFF, Cycle, Pass, Side, Stride, Walk
+from posepipe.geometry import median_known
 from posepipe.settings import setting
 
-__all__ = ["PART", "Part", "PartSettings", "parts_of", "strides_seen"]
+__all__ = ["PART", "Part", "PartSettings", "parts_of", "strides_seen", "sure_strides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,16 @@ class PartSettings:
     """What of a stride counts."""
 
     least: float = setting(0.1, "share of a stride under which a part isn't used", source="judgement: a few pictures")
+    sure: float = setting(
+        0.6,
+        "confidence of a strike that bounds a stride or a part of one, where there are so few",
+        source="judgement: a strike at the picture's edge or behind furniture spoils half of what is judged",
+    )
+    hidden: float = setting(
+        2.0,
+        "legs so many times less sure than usual in the pass are no longer seen",
+        source="judgement: as for a hidden foot's strikes",
+    )
     covered: float = setting(
         0.9,
         "share of the cycle that must have been seen so often for as many strides to count",
@@ -50,22 +62,48 @@ class Part:
     to_s: float
 
 
-def parts_of(walk: Walk, strides: Sequence[Stride]) -> tuple[Part, ...]:
-    """Parts of strides before and after whole ones, in passes that have some.
+def sure_strides(walk: Walk, strides: Sequence[Stride]) -> tuple[Stride, ...]:
+    """Those between sure strikes."""
+    sure = {(e.side, e.time_s) for e in walk.events if e.type == HEEL_STRIKE and e.confidence >= PART.sure}
+    return tuple(s for s in strides if (s.side, s.start_s) in sure and (s.side, s.end_s) in sure)
+
+
+def parts_of(motion: Motion, walk: Walk, strides: Sequence[Stride]) -> tuple[Part, ...]:
+    """Parts of strides before and after whole ones, in passes that have some, as far as both legs are seen.
 
     Args:
+        motion: in which the walk was found.
         walk: as found.
         strides: whole ones of it, those that are judged.
     """
     out: list[Part] = []
     for number in sorted({stride.pass_index for stride in strides}):
         whole = [stride for stride in strides if stride.pass_index == number]
+        seen_s = _legs_seen(motion, walk.passes[number], whole)
         for side in SIDES:
-            out += _parts_beside(walk, walk.passes[number], whole, side)
+            out += _parts_beside(walk, seen_s, whole, side)
     return tuple(out)
 
 
-def _parts_beside(walk: Walk, span: Pass, whole: Sequence[Stride], side: Side) -> list[Part]:
+def _legs_seen(motion: Motion, span: Pass, whole: Sequence[Stride]) -> tuple[float, float]:
+    """Begin and end of the time around whole strides in which both legs are seen as well as usual in the pass."""
+    inside = (motion.time_s >= span.start_s) & (motion.time_s <= span.end_s)
+    time_s, track = motion.time_s[inside], motion.keypoints
+    if track is None:
+        return float(time_s[0]), float(time_s[-1])
+    legs = [track.layout.indices(*(f"{side}_{part}" for part in ("hip", "knee", "ankle"))) for side in SIDES]
+    sigma_px = np.stack([track.sigma_px[inside][:, leg].mean(axis=1) for leg in legs], axis=1)
+    hidden = ~np.all(sigma_px <= PART.hidden * median_known(sigma_px), axis=1)
+    first_s, last_s = min(stride.start_s for stride in whole), max(stride.end_s for stride in whole)
+    before, after = time_s[hidden & (time_s < first_s)], time_s[hidden & (time_s > last_s)]
+    known = time_s[~hidden]
+    return (
+        float(np.min(known[known > before[-1]], initial=first_s)) if len(before) else float(time_s[0]),
+        float(np.max(known[known < after[0]], initial=last_s)) if len(after) else float(time_s[-1]),
+    )
+
+
+def _parts_beside(walk: Walk, seen_s: tuple[float, float], whole: Sequence[Stride], side: Side) -> list[Part]:
     """One side's, in one pass."""
     stride_s = float(np.median([stride.duration_s for stride in whole]))
     mine = [stride for stride in whole if stride.side == side]
@@ -75,7 +113,7 @@ def _parts_beside(walk: Walk, span: Pass, whole: Sequence[Stride], side: Side) -
         inside = [
             event.time_s
             for event in walk.of(side, HEEL_STRIKE)
-            if event.confidence >= EVENT.clean and any(s.start_s < event.time_s < s.end_s for s in whole)
+            if event.confidence >= PART.sure and any(s.start_s < event.time_s < s.end_s for s in whole)
         ]
         if not inside:
             return []
@@ -83,7 +121,7 @@ def _parts_beside(walk: Walk, span: Pass, whole: Sequence[Stride], side: Side) -
     number, offs = whole[0].pass_index, [event.time_s for event in walk.of(side, TOE_OFF)]
 
     def part(start_s: float) -> Part:
-        from_s, to_s = max(start_s, span.start_s), min(start_s + stride_s, span.end_s)
+        from_s, to_s = max(start_s, seen_s[0]), min(start_s + stride_s, seen_s[1])
         shares = [(off - start_s) / stride_s for off in offs if from_s < off < to_s]
         usual = [share for share in shares if EVENT.off_from <= share <= EVENT.off_to]
         off_s = start_s + usual[0] * stride_s if len(usual) == 1 else float("nan")
