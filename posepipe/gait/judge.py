@@ -84,6 +84,9 @@ class JudgeSettings:
         source="judgement: nine times as likely as all others together; below, names of filmed walks were mostly wrong",
     )
     clear_sd: float = setting(2.0, "a sign of a normal walk is told beyond this", unit="SD", source="one in twenty")
+    sign_sd: float = setting(
+        1.0, "nothing nearer to normal is told as a sign", unit="SD", source="one in three normal walks is further"
+    )
     most_evidence: int = setting(5, "signs that are told at most", source="judgement")
 
 
@@ -363,12 +366,12 @@ def z_scores(
 def evidence(
     features: Mapping[str, Feature], norms: Mapping[str, FeatureNorm], z: FloatArray, weight: FloatArray
 ) -> tuple[Evidence, ...]:
-    """The heaviest signs. Only what has a meaning in words counts."""
+    """The heaviest signs. Only what has a meaning in words and isn't near to normal counts."""
     found: list[Evidence] = []
     for index in np.argsort(-weight):
         spec = FEATURES[index]
         words = spec.high if z[index] > 0 else spec.low
-        if weight[index] <= 0.0 or not words or len(found) == JUDGE.most_evidence:
+        if weight[index] <= 0.0 or abs(z[index]) < JUDGE.sign_sd or not words or len(found) == JUDGE.most_evidence:
             continue
         feature, norm = features[spec.name], norms[spec.name]
         found.append(Evidence(spec.name, words, feature.side, feature.value, norm.mean, norm.sd, float(z[index])))
