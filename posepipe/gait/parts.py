@@ -34,7 +34,7 @@ class PartSettings:
     )
     hidden: float = setting(
         2.0,
-        "legs so many times less sure than usual in the pass are no longer seen",
+        "legs that are so many times less sure than usual, and stay so to the end of a pass, are no longer seen",
         source="judgement: as for a hidden foot's strikes",
     )
     covered: float = setting(
@@ -79,28 +79,22 @@ def parts_of(motion: Motion, walk: Walk, strides: Sequence[Stride]) -> tuple[Par
     out: list[Part] = []
     for number in sorted({stride.pass_index for stride in strides}):
         whole = [stride for stride in strides if stride.pass_index == number]
-        seen_s = _legs_seen(motion, walk.passes[number], whole)
+        seen_s = _legs_seen(motion, walk.passes[number])
         for side in SIDES:
             out += _parts_beside(walk, seen_s, whole, side)
     return tuple(out)
 
 
-def _legs_seen(motion: Motion, span: Pass, whole: Sequence[Stride]) -> tuple[float, float]:
-    """Begin and end of the time around whole strides in which both legs are seen as well as usual in the pass."""
+def _legs_seen(motion: Motion, span: Pass) -> tuple[float, float]:
+    """When both legs are first and last seen about as well as usual in the pass; before and after they are guessed."""
     inside = (motion.time_s >= span.start_s) & (motion.time_s <= span.end_s)
     time_s, track = motion.time_s[inside], motion.keypoints
-    if track is None:
-        return float(time_s[0]), float(time_s[-1])
-    legs = [track.layout.indices(*(f"{side}_{part}" for part in ("hip", "knee", "ankle"))) for side in SIDES]
-    sigma_px = np.stack([track.sigma_px[inside][:, leg].mean(axis=1) for leg in legs], axis=1)
-    hidden = ~np.all(sigma_px <= PART.hidden * median_known(sigma_px), axis=1)
-    first_s, last_s = min(stride.start_s for stride in whole), max(stride.end_s for stride in whole)
-    before, after = time_s[hidden & (time_s < first_s)], time_s[hidden & (time_s > last_s)]
-    known = time_s[~hidden]
-    return (
-        float(np.min(known[known > before[-1]], initial=first_s)) if len(before) else float(time_s[0]),
-        float(np.max(known[known < after[0]], initial=last_s)) if len(after) else float(time_s[-1]),
-    )
+    if track is not None:
+        legs = [track.layout.indices(*(f"{side}_{part}" for part in ("hip", "knee", "ankle"))) for side in SIDES]
+        sigma_px = np.stack([track.sigma_px[inside][:, leg].mean(axis=1) for leg in legs], axis=1)
+        seen = np.all(sigma_px <= PART.hidden * median_known(sigma_px), axis=1)
+        time_s = time_s[seen] if seen.any() else time_s
+    return float(time_s[0]), float(time_s[-1])
 
 
 def _parts_beside(walk: Walk, seen_s: tuple[float, float], whole: Sequence[Stride], side: Side) -> list[Part]:
