@@ -69,7 +69,7 @@ def sure_strides(walk: Walk, strides: Sequence[Stride]) -> tuple[Stride, ...]:
 
 
 def parts_of(motion: Motion, walk: Walk, strides: Sequence[Stride]) -> tuple[Part, ...]:
-    """Parts of strides before and after whole ones, in passes that have some, as far as both legs are seen.
+    """Parts of strides before and after whole ones of a pass: between its steps, and as far as both legs are seen.
 
     Args:
         motion: in which the walk was found.
@@ -79,7 +79,8 @@ def parts_of(motion: Motion, walk: Walk, strides: Sequence[Stride]) -> tuple[Par
     out: list[Part] = []
     for number in sorted({stride.pass_index for stride in strides}):
         whole = [stride for stride in strides if stride.pass_index == number]
-        seen_s = _legs_seen(motion, walk.passes[number])
+        legs_s, steps_s = _legs_seen(motion, walk.passes[number]), _stepped(walk, walk.passes[number])
+        seen_s = max(legs_s[0], steps_s[0]), min(legs_s[1], steps_s[1])
         for side in SIDES:
             out += _parts_beside(walk, seen_s, whole, side)
     return tuple(out)
@@ -95,6 +96,12 @@ def _legs_seen(motion: Motion, span: Pass) -> tuple[float, float]:
         seen = np.all(sigma_px <= PART.hidden * median_known(sigma_px), axis=1)
         time_s = time_s[seen] if seen.any() else time_s
     return float(time_s[0]), float(time_s[-1])
+
+
+def _stepped(walk: Walk, span: Pass) -> tuple[float, float]:
+    """First and last event of a pass: who stands before the first step or after the last is no part of a stride."""
+    times = [event.time_s for event in walk.steady if span.start_s <= event.time_s <= span.end_s]
+    return min(times), max(times)
 
 
 def _parts_beside(walk: Walk, seen_s: tuple[float, float], whole: Sequence[Stride], side: Side) -> list[Part]:

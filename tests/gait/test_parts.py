@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,16 @@ def test_a_part_ends_where_nothing_was_seen(motion: Motion, walk: Walk) -> None:
     for part in parts_of(short, found.walk, found.walk.strides):
         assert found.walk.passes[0].start_s <= part.from_s < part.to_s <= found.walk.passes[0].end_s
         assert part.from_s == part.stride.start_s or part.to_s == part.stride.end_s
+
+
+def test_who_stands_before_the_first_step_is_no_part_of_a_stride(motion: Motion, walk: Walk) -> None:
+    """A filmed walk from standing: the first strike less a stride's time fell where nobody walked."""
+    times = [event.time_s for event in walk.events if event.type == HEEL_STRIKE][1 : STRIKES + 1]
+    frames = np.arange(len(motion))
+    start = int(np.searchsorted(motion.time_s, times[0] - MARGIN_S))
+    stood = motion.xyz_m[np.maximum(frames, start)]
+    late = without(motion, motion.time_s > times[-1] + MARGIN_S)
+    still = replace(late, xyz_m=np.where(late.valid[..., None], stood, np.nan).astype(np.float32))
+    found = find_walk(still)
+    for part in parts_of(still, found, found.strides):
+        assert part.from_s >= times[0] - 2.0 * MARGIN_S
