@@ -15,6 +15,7 @@ from posepipe.gait.features import gait_features
 from posepipe.gait.judge import (
     JUDGE,
     Classifier,
+    Seen,
     choose_strides,
     count_of,
     deviation,
@@ -27,7 +28,7 @@ from posepipe.gait.parts import parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.signals import signals_of
 from posepipe.gait.source import Source
-from posepipe.gait.types import SIDES, Abnormal, Cycle, Deviation, GaitResult, Stride, Walk
+from posepipe.gait.types import SIDES, Abnormal, Cycle, Deviation, GaitResult, Walk
 from posepipe.gait.walk import LEAST_FRAMES, find_walk
 from posepipe.reasons import Reason
 
@@ -73,7 +74,7 @@ def analyse(
         return GaitResult(walk, parameters=found, deviation=few, abnormal=few)
     seen = choose_strides(motion, walk)
     judged = from_picture(motion, signals.heading) if seen.view == "side" else motion
-    cycles, parts = _cycles(judged, walk, seen.strides, signals.leg_m, least_strides)
+    cycles, parts = _cycles(judged, walk, seen, signals.leg_m, least_strides)
     every = *cycles, *parts
     curves = mean_curves(every)
     bands = curve_bands(seen.view)
@@ -92,15 +93,18 @@ def analyse(
 
 
 def _cycles(
-    motion: Motion, walk: Walk, strides: Sequence[Stride], leg_m: float, least: int
+    motion: Motion, walk: Walk, seen: Seen, leg_m: float, least: int
 ) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
-    """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing."""
-    if min(count_of(strides, side) for side in SIDES) < least:
-        sure = sure_strides(walk, strides)
+    """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing.
+
+    Not from the front: when a single foot lands is guessed there, and that is what bounds a part.
+    """
+    if min(count_of(seen.strides, side) for side in SIDES) < least and seen.view != "front":
+        sure = sure_strides(walk, seen.strides)
         cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
         if min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
             return cycles, parts
-    return cut_cycles(motion, strides, leg_m), ()
+    return cut_cycles(motion, seen.strides, leg_m), ()
 
 
 def _undecided(answer: Abnormal) -> bool:

@@ -13,6 +13,7 @@ from posepipe.gait.parts import parts_of, strides_seen
 from posepipe.gait.types import HEEL_STRIKE, POINTS, SIDES, GaitResult, Walk
 from posepipe.gait.walk import find_walk
 from posepipe.reasons import Reason
+from tests.gait.filmed import seen, walker
 from tests.gait.walks import straight_motion, without
 
 STRIKES = 5
@@ -87,3 +88,12 @@ def test_who_stands_before_the_first_step_is_no_part_of_a_stride(motion: Motion,
     found = find_walk(still)
     for part in parts_of(still, found, found.strides):
         assert part.from_s >= times[0] - 2.0 * MARGIN_S
+
+
+def test_not_from_the_front() -> None:
+    """There depth tells when a foot lands, and depth is guessed: a filmed walk of three strikes was called abnormal."""
+    walk = walker(62, seconds=2.8)
+    for yaw_deg, parts in ((90.0, True), (0.0, False), (180.0, False)):
+        found = analyse(seen(walk, yaw_deg))
+        assert bool(found.parts) is parts, yaw_deg
+        assert min(len(found.walk.strides_of(side)) for side in SIDES) < 2
