@@ -54,7 +54,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.FRAME_RATE_TOO_LOW: "The video has too few pictures a second to time this.",
     Reason.JOINT_UNSEEN: "A joint that is needed was hidden or not seen clearly.",
     Reason.OUT_OF_FRAME: "Part of the body was outside the picture.",
-    Reason.WRONG_VIEW: "Not to be seen from where the camera stands; film from the side or front that is asked for.",
+    Reason.WRONG_VIEW: "Not to be seen from where the camera stands; film from another side.",
     Reason.GAPS: "The person was lost too often or for too long.",
     Reason.SCALE_ASSUMED: "Body height wasn't given, so lengths in metres rest on an assumed size.",
     Reason.TOO_UNCERTAIN: "The error bar is too wide for the number to mean anything.",

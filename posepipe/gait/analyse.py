@@ -9,25 +9,26 @@ from pathlib import Path
 
 from posepipe.body.motion import Motion
 from posepipe.gait.corrections import Strike, without_strikes
-from posepipe.gait.curves import compare, cut_cycles, mean_curves
+from posepipe.gait.curves import compare, cut_cycles, cut_parts, mean_curves
 from posepipe.gait.events import coarse_strides
 from posepipe.gait.features import gait_features
 from posepipe.gait.judge import (
     JUDGE,
     Classifier,
+    Seen,
     choose_strides,
     count_of,
     deviation,
     picture_gate,
     score_gate,
-    stride_gate,
 )
 from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
+from posepipe.gait.parts import parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.signals import signals_of
 from posepipe.gait.source import Source
-from posepipe.gait.types import SIDES, Abnormal, Deviation, GaitResult, Walk
+from posepipe.gait.types import SIDES, Abnormal, Cycle, Deviation, GaitResult, Walk
 from posepipe.gait.walk import LEAST_FRAMES, find_walk
 from posepipe.reasons import Reason
 
@@ -73,14 +74,15 @@ def analyse(
         return GaitResult(walk, parameters=found, deviation=few, abnormal=few)
     seen = choose_strides(motion, walk)
     judged = from_picture(motion, signals.heading) if seen.view == "side" else motion
-    cycles = cut_cycles(judged, seen.strides, signals.leg_m)
-    curves = mean_curves(cycles)
+    cycles, parts = _cycles(judged, walk, seen, signals.leg_m, least_strides)
+    every = *cycles, *parts
+    curves = mean_curves(every)
     bands = curve_bands(seen.view)
     departures = tuple(d for d in (compare(curve, bands) for curve in curves) if d is not None)
-    features = gait_features(cycles, filmed=motion.keypoints is not None)
-    count = min(count_of(seen.strides, side) for side in SIDES)
-    base = GaitResult(walk, seen.view, found, cycles, curves, departures, features)
-    reason = stride_gate(seen.strides, least_strides) or picture_gate(motion, seen.strides)
+    features = gait_features(every, filmed=motion.keypoints is not None)
+    count = min(strides_seen(every, side) for side in SIDES)
+    base = GaitResult(walk, seen.view, found, cycles, curves, departures, features, parts=parts)
+    reason = Reason.TOO_FEW_STRIDES if count < least_strides else picture_gate(motion, seen.strides)
     if reason is not None:
         return replace(base, deviation=reason, abnormal=reason)
     score: Deviation | Reason = score_gate(curves, seen.view) or deviation(curves, seen.view) or Reason.JOINT_UNSEEN
@@ -88,6 +90,21 @@ def analyse(
     if isinstance(answer, Abnormal) and (answer.sigma > JUDGE.most_sigma or (least_strides and _undecided(answer))):
         answer = Reason.TOO_UNCERTAIN
     return replace(base, deviation=score, abnormal=answer)
+
+
+def _cycles(
+    motion: Motion, walk: Walk, seen: Seen, leg_m: float, least: int
+) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
+    """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing.
+
+    Not from the front: when a single foot lands is guessed there, and that is what bounds a part.
+    """
+    if min(count_of(seen.strides, side) for side in SIDES) < least and seen.view != "front":
+        sure = sure_strides(walk, seen.strides)
+        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
+        if min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
+            return cycles, parts
+    return cut_cycles(motion, seen.strides, leg_m), ()
 
 
 def _undecided(answer: Abnormal) -> bool:

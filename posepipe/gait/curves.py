@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,18 @@ from numpy.typing import NDArray
 
 from posepipe.body.motion import Motion
 from posepipe.gait.norms import Band
+from posepipe.gait.parts import Part, strides_seen
 from posepipe.gait.signals import SIGNAL, leg_length, mean_heading
-from posepipe.gait.types import ANGLES, POINTS, SIDES, Cycle, Departure, MeanCurve, Stride
+from posepipe.gait.types import ANGLES, POINTS, SIDES, Cycle, Departure, MeanCurve, Pass, Stride, Walk
 from posepipe.geometry import mean_known, spread_known
 from posepipe.skeleton import BODY21
 
-__all__ = ["SAGITTAL", "SHOWN", "compare", "cut_cycles", "mean_curve", "mean_curves", "phase_words"]
+__all__ = ["SAGITTAL", "SHOWN", "compare", "cut_cycles", "cut_parts", "mean_curve", "mean_curves", "phase_words"]
 
 Array = NDArray[np.float64]
 
+_SAME_MOMENT = 1e-6
+"""Of a sample; rounding doesn't part what was seen."""
 _MIDDLE = ("trunk_flexion", "trunk_lateral", "trunk_rotation", "neck_flexion")
 _SIGNED = ("trunk_lateral", "trunk_rotation")  # Positive to the left; in a cycle: to the cycle's own side.
 
@@ -36,12 +40,43 @@ def cut_cycles(motion: Motion, strides: Sequence[Stride], leg_m: float | None = 
         return ()
     leg_m = leg_length(motion) if leg_m is None else leg_m
     unit_m = leg_m if np.isfinite(leg_m) else 1.0
-    return tuple(_cut(motion, stride, unit_m) for stride in strides)
+    return tuple(_cut(motion, stride, unit_m, (stride.start_s, stride.end_s)) for stride in strides)
 
 
-def _cut(motion: Motion, stride: Stride, leg_m: float) -> Cycle:
+def cut_parts(motion: Motion, walk: Walk, parts: Sequence[Part], leg_m: float) -> tuple[Cycle, ...]:
+    """Every part of a stride on 101 points, NaN where it wasn't seen.
+
+    Args:
+        motion: any joints.
+        walk: in which the parts were found.
+        parts: of it.
+        leg_m: as in `cut_cycles`.
+    """
+    unit_m = leg_m if np.isfinite(leg_m) else 1.0
+    return tuple(_cut_part(motion, walk.passes[part.stride.pass_index], part, unit_m) for part in parts)
+
+
+def _cut_part(motion: Motion, span: Pass, part: Part, leg_m: float) -> Cycle:
+    stride = part.stride
+    # A part is too short to tell where the person walks; the pass does.
+    cycle = _cut(motion, stride, leg_m, (span.start_s, span.end_s))
+    shares = (np.array([part.from_s, part.to_s]) - stride.start_s) / stride.duration_s * (POINTS - 1)
+    first, last = int(np.ceil(shares[0] - _SAME_MOMENT)), int(np.floor(shares[1] + _SAME_MOMENT))
+    seen = (np.arange(POINTS) >= first) & (np.arange(POINTS) <= last)
+    return replace(
+        cycle,
+        deg=np.where(seen[:, None], cycle.deg, np.nan),
+        sigma_deg=np.where(seen[:, None], cycle.sigma_deg, np.nan),
+        xyz=np.where(seen[:, None, None], cycle.xyz, np.nan),
+        first=first,
+        last=last,
+    )
+
+
+def _cut(motion: Motion, stride: Stride, leg_m: float, straight_s: tuple[float, float]) -> Cycle:
+    """One stride; the person walks where it does in `straight_s`."""
     at_s = np.linspace(stride.start_s, stride.end_s, POINTS)
-    inside = (motion.time_s >= stride.start_s) & (motion.time_s <= stride.end_s)
+    inside = (motion.time_s >= straight_s[0]) & (motion.time_s <= straight_s[1])
     # A few frames more on both sides, so that the ends lie between samples.
     near = (motion.time_s >= stride.start_s - SIGNAL.max_gap_s) & (motion.time_s <= stride.end_s + SIGNAL.max_gap_s)
     time_s, names = motion.time_s[near], motion.angles.names
@@ -127,8 +162,9 @@ def mean_curve(cycles: Sequence[Cycle], side: str, angle: str) -> MeanCurve | No
         return None
     deg = np.stack([cycle.deg[:, column] for cycle in mine])
     sigma = np.stack([cycle.sigma_deg[:, column] for cycle in mine])
-    known = np.isfinite(deg).sum(axis=0)
-    enough = (known > 0) & (2 * known >= len(mine))
+    known, percent = np.isfinite(deg).sum(axis=0), np.arange(POINTS)
+    there = np.sum([(percent >= cycle.first) & (percent <= cycle.last) for cycle in mine], axis=0)
+    enough = (known > 0) & (2 * known >= there)
     if enough.sum() < POINTS // 2:
         return None
     with warnings.catch_warnings():
@@ -138,7 +174,7 @@ def mean_curve(cycles: Sequence[Cycle], side: str, angle: str) -> MeanCurve | No
     measured = np.nan_to_num(measured, nan=0.0)
     error = np.sqrt(np.nan_to_num(sd) ** 2 / np.maximum(known, 1) + measured**2)
     blank = np.where(enough, 0.0, np.nan)
-    return MeanCurve(side, angle, mean + blank, sd + blank, error + blank, len(mine))
+    return MeanCurve(side, angle, mean + blank, sd + blank, error + blank, strides_seen(mine, side))
 
 
 def mean_curves(cycles: Sequence[Cycle], angles: Sequence[str] = SHOWN) -> tuple[MeanCurve, ...]:

@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.gait.parts import strides_seen
 from posepipe.gait.types import ANGLES, POINTS, Cycle, Feature
 from posepipe.geometry import mean_known
 from posepipe.skeleton import BODY21
@@ -187,7 +188,7 @@ def signed(feature: Feature) -> float:
 
 
 def mean_cycle(cycles: Sequence[Cycle], side: str, everyone: Sequence[Cycle]) -> MeanCycle | None:
-    """Mean of one side's cycles; None without any. `everyone` are all cycles, for the steps between them."""
+    """Mean of one side's cycles and parts; None without any. `everyone` are both sides', for the steps between."""
     mine = [cycle for cycle in cycles if cycle.side == side]
     if not mine:
         return None
@@ -200,7 +201,7 @@ def mean_cycle(cycles: Sequence[Cycle], side: str, everyone: Sequence[Cycle]) ->
         (other.start_s - cycle.start_s) / (cycle.end_s - cycle.start_s)
         for cycle in mine
         for other in everyone
-        if other.side != side and cycle.start_s < other.start_s < cycle.end_s
+        if cycle.whole and other.first == 0 and other.side != side and cycle.start_s < other.start_s < cycle.end_s
     ]
     stride_s = float(np.median([cycle.end_s - cycle.start_s for cycle in mine]))
     return MeanCycle(side, deg, xyz, toe_off, stride_s, float(np.median(shares)) if shares else float("nan"))
@@ -210,7 +211,7 @@ def gait_features(cycles: Sequence[Cycle], *, errors: bool = True, filmed: bool 
     """Every feature that can be measured, by name.
 
     Args:
-        cycles: strides of both sides; with one side only, what needs both is missing.
+        cycles: strides of both sides, and parts of some; with one side only, what needs both is missing.
         errors: work out each sigma, which takes most of the time; NaN without.
         filmed: the walk was seen by a camera. One that pans makes the trunk wander, so that isn't measured then.
     """
@@ -236,7 +237,7 @@ def _measure(cycles: Sequence[Cycle]) -> dict[str, tuple[float, str]]:
     found: dict[str, tuple[float, str]] = {}
     if not sides:
         return found
-    compare = min(sum(cycle.side == side for cycle in cycles) for side in ("left", "right")) >= _LEAST_FOR_DIFFERENCE
+    compare = min(strides_seen(cycles, side) for side in ("left", "right")) >= _LEAST_FOR_DIFFERENCE
     found["cadence_spm"] = 120.0 / float(np.mean([side.stride_s for side in sides])), ""
     for name, (measure, worse) in _SIDED.items():
         _add_pair(found, name, [measure(side) for side in sides], worse, compare)
@@ -258,7 +259,8 @@ def _spreads(cycles: Sequence[Cycle]) -> dict[str, float]:
     Neighbours are compared (root of half of their mean square difference), not all with their mean: a camera that pans
     makes posture drift over a pass, and that isn't unsteadiness. Strides of different passes aren't compared.
     """
-    sides = [sorted((c for c in cycles if c.side == s), key=lambda c: c.start_s) for s in ("left", "right")]
+    whole = [cycle for cycle in cycles if cycle.whole]
+    sides = [sorted((c for c in whole if c.side == s), key=lambda c: c.start_s) for s in ("left", "right")]
     if min(map(len, sides)) < _LEAST_FOR_SPREAD:
         return {}
 
@@ -277,7 +279,7 @@ def _spreads(cycles: Sequence[Cycle]) -> dict[str, float]:
     def width(cycle: Cycle) -> Array:
         return np.array([_mean(cycle.joint("own_ankle")[:, 1] - cycle.joint("other_ankle")[:, 1])])
 
-    duration_s = float(np.mean([cycle.end_s - cycle.start_s for cycle in cycles]))
+    duration_s = float(np.mean([cycle.end_s - cycle.start_s for cycle in whole]))
     return {
         "stride_time_spread_pct": 100.0 * pooled(lambda c: np.array([c.end_s - c.start_s])) / duration_s,
         "step_width_spread_ll": pooled(width),

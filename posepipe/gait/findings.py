@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posepipe.gait.norms import Band, curve_bands, feature_norms
+from posepipe.gait.parts import strides_seen
 from posepipe.gait.types import SIDES, Finding, GaitResult, MeanCurve, Parameters, Value
 from posepipe.settings import setting
 
@@ -110,7 +111,8 @@ def findings(result: GaitResult) -> tuple[Finding, ...]:
     if not result.cycles or not result.view:
         return ()
     bands = curve_bands(result.view)
-    enough = [side for side in SIDES if sum(cycle.side == side for cycle in result.cycles) >= FINDING.least_strides]
+    every = *result.cycles, *result.parts
+    enough = [side for side in SIDES if strides_seen(every, side) >= FINDING.least_strides]
     curves = [curve for curve in result.curves if curve.side in enough]
     filmed = result.view in ("side", "oblique", "front")
     found = [f for reading in _READINGS for f in _read(reading, curves, bands, filmed)]
@@ -160,7 +162,7 @@ def _paced(result: GaitResult) -> list[Finding]:
     pace, norm = result.features.get("pace_llps"), feature_norms(result.view).get("pace_llps")
     if pace is None or norm is None or result.view == "front":
         return []
-    strides = min(sum(cycle.side == side for cycle in result.cycles) for side in SIDES)
+    strides = min(strides_seen((*result.cycles, *result.parts), side) for side in SIDES)
     if strides < FINDING.least_strides:
         return []
     usual = norm.stride_sd / strides**0.5

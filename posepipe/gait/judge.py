@@ -39,7 +39,7 @@ from posepipe.weights import find_model
 
 __all__ = [
     "JUDGE", "Classifier", "JudgeSettings", "Seen", "choose_strides", "deviation", "evidence", "limited",
-    "picture_gate", "rms_deviation", "score", "score_gate", "stride_gate", "z_scores",
+    "picture_gate", "rms_deviation", "score", "score_gate", "z_scores",
 ]  # fmt: skip
 
 
@@ -84,6 +84,9 @@ class JudgeSettings:
         source="judgement: nine times as likely as all others together; below, names of filmed walks were mostly wrong",
     )
     clear_sd: float = setting(2.0, "a sign of a normal walk is told beyond this", unit="SD", source="one in twenty")
+    sign_sd: float = setting(
+        1.0, "nothing nearer to normal is told as a sign", unit="SD", source="one in three normal walks is further"
+    )
     most_evidence: int = setting(5, "signs that are told at most", source="judgement")
 
 
@@ -125,11 +128,6 @@ def choose_strides(motion: Motion, walk: Walk) -> Seen:
     # Both sides are needed: many strides of one side don't make up for few of the other.
     best = max(of, key=lambda name: (min(count_of(of[name], side) for side in SIDES), len(of[name])))
     return Seen(best, of[best])
-
-
-def stride_gate(strides: Sequence[Stride], least: int = JUDGE.least_strides) -> Reason | None:
-    """`Reason.TOO_FEW_STRIDES` unless both sides have enough."""
-    return Reason.TOO_FEW_STRIDES if min(count_of(strides, side) for side in SIDES) < least else None
 
 
 def count_of(strides: Sequence[Stride], side: str) -> int:
@@ -368,12 +366,12 @@ def z_scores(
 def evidence(
     features: Mapping[str, Feature], norms: Mapping[str, FeatureNorm], z: FloatArray, weight: FloatArray
 ) -> tuple[Evidence, ...]:
-    """The heaviest signs. Only what has a meaning in words counts."""
+    """The heaviest signs. Only what has a meaning in words and isn't near to normal counts."""
     found: list[Evidence] = []
     for index in np.argsort(-weight):
         spec = FEATURES[index]
         words = spec.high if z[index] > 0 else spec.low
-        if weight[index] <= 0.0 or not words or len(found) == JUDGE.most_evidence:
+        if weight[index] <= 0.0 or abs(z[index]) < JUDGE.sign_sd or not words or len(found) == JUDGE.most_evidence:
             continue
         feature, norm = features[spec.name], norms[spec.name]
         found.append(Evidence(spec.name, words, feature.side, feature.value, norm.mean, norm.sd, float(z[index])))

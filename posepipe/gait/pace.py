@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.gait.events import EVENT
+from posepipe.gait.events import EVENT, odd_steps
 from posepipe.gait.types import HEEL_STRIKE, SIDES, Event, Value, Walk
 from posepipe.numeric import student_quantile
 from posepipe.settings import setting
@@ -109,10 +110,14 @@ def pace_of(walk: Walk) -> Value | None:
 
 
 def _parts(walk: Walk) -> list[tuple[list[Event], float]]:
-    """Events of passes, long ones in parts of some strides, and about how long a stride is there."""
+    """Events of passes, long ones in parts of some strides, and about how long a stride is there.
+
+    A step in which a strike was missed and the legs exchanged reads as a limp's. The time in which the legs pass each
+    other tells, but where it contradicts the other steps, too, steps don't follow each other over the odd one.
+    """
     spans = [(p.start_s, p.end_s, p.stride_s) for p in walk.passes] or [(-np.inf, np.inf, float("nan"))]
     out = []
-    for start_s, end_s, stride_s in spans:
+    for start_s, end_s, stride_s in (piece for span in spans for piece in _in_a_row(walk, *span)):
         mine = sorted((e for e in walk.steady if start_s <= e.time_s <= end_s), key=lambda e: e.time_s)
         strikes = [e for e in mine if e.type == HEEL_STRIKE]
         if sum(e.confidence >= EVENT.clean for e in strikes) < PACE.least_strikes:
@@ -124,6 +129,17 @@ def _parts(walk: Walk) -> list[tuple[list[Event], float]]:
         place = np.searchsorted(edges, [e.time_s for e in mine])
         out += [([e for e, at in zip(mine, place, strict=True) if at == k], about_s) for k in range(count)]
     return out
+
+
+def _in_a_row(walk: Walk, start_s: float, end_s: float, stride_s: float) -> list[tuple[float, float, float]]:
+    """A pass, without odd steps where the others contradict its legs: begin, end and stride time of what is left."""
+    strikes = [e for e in walk.steady if e.type == HEEL_STRIKE and start_s <= e.time_s <= end_s]
+    odd = odd_steps(strikes)
+    times = sorted(e.time_s for e in strikes if e.confidence >= EVENT.clean)
+    steps = [b - a for a, b in pairwise(times) if (a, b) not in odd]
+    fits = bool(steps) and PACE.range_from < 2.0 * float(np.median(steps)) / stride_s < PACE.range_to
+    edges = [start_s, *([] if fits else (edge for span in sorted(odd) for edge in span)), end_s]
+    return [(a, b, stride_s) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _usual_stride(strikes: Sequence[Event]) -> float:

@@ -255,6 +255,7 @@ class Cycle:
         toe_off: its share of the cycle in [0, 1]; NaN where unknown.
         deg, sigma_deg: (101, A) angles as in `ANGLES`; NaN where not seen.
         xyz: (101, 21, 3) Body21 joints relative to the pelvis, in leg lengths: forward, to the person's left, up.
+        first, last: of these samples, those that were seen; of part of a stride not all.
     """
 
     side: str
@@ -264,6 +265,13 @@ class Cycle:
     deg: Array
     sigma_deg: Array
     xyz: Array
+    first: int = 0
+    last: int = POINTS - 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the stride was seen."""
+        return self.first == 0 and self.last == POINTS - 1
 
     def angle(self, name: str) -> Array:
         """One angle's (101,)."""
@@ -438,6 +446,8 @@ class GaitResult:
         deviation: the sagittal deviation score, or why it's withheld.
         abnormal: the classifier's answer, or why it's withheld.
         withheld: why nothing was found; None if something was.
+        parts: parts of strides before the first and after the last whole one, where these alone are too few; they are
+            judged with them.
     """
 
     walk: Walk = field(default_factory=Walk)
@@ -450,3 +460,4 @@ class GaitResult:
     deviation: Deviation | Reason = Reason.NOT_WALKING
     abnormal: Abnormal | Reason = Reason.NOT_WALKING
     withheld: Reason | None = None
+    parts: tuple[Cycle, ...] = ()

@@ -91,7 +91,8 @@ def gait_page(
     first: list[Block] = [*about]
     first += [Paragraph(fact, "soft") for fact in _facts(recording, person, say, sex, age_years)]
     first += [_verdict(found, say), *_unusual(found, say), *_signs(found, say)]
-    strips = tuple(Figure(drawn) for side in SIDES if (drawn := stick_strip(found.cycles, side, say)) is not None)
+    every = *found.cycles, *found.parts
+    strips = tuple(Figure(drawn) for side in SIDES if (drawn := stick_strip(every, side, say)) is not None)
     if strips:
         first.append(Section(say("One stride of each side"), (Figures(strips),)))
     known = [row for row in rows if not row.why]
@@ -113,7 +114,8 @@ def gait_page(
         second.append(Section(say("Turning"), (Table(turns, (0.34, 0.3, 0.18, 0.18), of),)))
     if missing := _withheld(found, rows, say):
         second.append(Section(say("What was withheld, and why"), (Table(missing, (0.34, 0.66)),)))
-    second += [Paragraph(note, "small") for note in _notes(found, {row.source for row in known if row.source}, say)]
+    published = {row.source for row in known if row.source}
+    second += [Paragraph(note, "small") for note in _notes(found, published, bool(symmetry), say)]
     return in_language(
         Page(
             title=say("{video} - gait report", video=name),
@@ -181,6 +183,7 @@ def _facts(recording: Recording, person: Person, say: Texts, sex: str | None, ag
             height=video.height_px,
         ),
         say("Walking seen {view}; strides used: {left} left, {right} right; ", view=say(_VIEWS[found.view]), **counts)
+        + (say("with what was seen before and after them, two of each side; ") if found.parts else "")
         + height,
     )
 
@@ -376,7 +379,9 @@ def _panels(found: GaitResult, say: Texts) -> tuple[Figure, ...]:
         return ()
     bands, published = curve_bands(found.view), published_bands(PUBLISHED_ADULTS)
     off = {
-        side: float(mean_known([100.0 * c.toe_off for c in found.cycles if c.side == side] or [np.nan]))
+        side: float(
+            mean_known([100.0 * c.toe_off for c in (*found.cycles, *found.parts) if c.side == side] or [np.nan])
+        )
         for side in SIDES
     }
     panels = []
@@ -405,7 +410,7 @@ def _withheld(found: GaitResult, rows: tuple[_Row, ...], say: Texts) -> tuple[tu
     return tuple(out)
 
 
-def _notes(found: GaitResult, sources: set[str], say: Texts) -> list[str]:
+def _notes(found: GaitResult, sources: set[str], symmetry: bool, say: Texts) -> list[str]:
     notes = [
         say(
             "Left and right are the person's own. ± and shaded curves are 90 % error bars. Curves run from heel "
@@ -421,6 +426,15 @@ def _notes(found: GaitResult, sources: set[str], say: Texts) -> list[str]:
     notes += [say("Normal ranges: {source}.", source=say(SOURCES[source])) for source in sorted(sources)]
     if sources:
         notes.append(say("“Below” and “above” mean that the whole error bar is outside the range."))
+    if symmetry:
+        notes.append(say("Symmetry: 0 is even; plus means that the right side's is larger, minus the left side's."))
+    if findings(found):
+        notes.append(
+            say(
+                "“Normal” under what is unusual: what nine in ten normal walks seen the same way do; the ranges of the "
+                "table are published ones."
+            )
+        )
     if isinstance(found.deviation, Deviation):
         notes.append(
             say(

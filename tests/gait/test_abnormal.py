@@ -126,7 +126,7 @@ def test_standing_is_not_walking() -> None:
 
 
 def test_too_few_strides_are_not_judged() -> None:
-    found = analyse(straight_motion(12, seconds=2.6))
+    found = analyse(straight_motion(12, seconds=2.0))
     assert found.withheld is None and found.parameters.strides
     assert found.abnormal is Reason.TOO_FEW_STRIDES
     assert found.deviation is Reason.TOO_FEW_STRIDES

@@ -59,8 +59,8 @@ def test_what_is_uncertain_isnt_said(stiff: GaitResult) -> None:
     ("language", "sentence"),
     [
         ("en", "Right knee bends 31° ± 5 in swing, left 58° ± 5; normal 50 to 65°; the sides differ."),
-        ("de", "Rechts beugt sich das Knie um 31° ± 5 im Schwung, links 58° ± 5; normal 50 bis 65°; die Seiten "
-         "unterscheiden sich."),
+        ("de", "Rechts beugt sich das Knie in der Schwungphase um 31° ± 5, links 58° ± 5; normal 50 bis 65°; "
+         "die Seiten unterscheiden sich."),
     ],
 )  # fmt: skip
 def test_the_sentence(language: str, sentence: str) -> None:

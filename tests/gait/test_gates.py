@@ -11,7 +11,7 @@ from posepipe.body.motion import Motion
 from posepipe.gait.analyse import _undecided
 from posepipe.gait.curves import cut_cycles, mean_curves
 from posepipe.gait.events import coarse_strides
-from posepipe.gait.judge import choose_strides, limited, picture_gate, score_gate, stride_gate
+from posepipe.gait.judge import choose_strides, limited, picture_gate, score_gate
 from posepipe.gait.types import Abnormal, Pass, Stride, Walk
 from posepipe.reasons import Reason
 from posepipe.skeleton import BODY21
@@ -46,12 +46,6 @@ def _filmed(motion: Motion, xy_px: np.ndarray) -> Motion:
 @pytest.fixture(scope="module")
 def motion() -> Motion:
     return straight_motion(2)
-
-
-def test_two_clean_strides_a_side() -> None:
-    assert stride_gate(_strides(2, 2)) is None
-    assert stride_gate(_strides(9, 1)) is Reason.TOO_FEW_STRIDES
-    assert stride_gate(()) is Reason.TOO_FEW_STRIDES
 
 
 def test_views_are_not_mixed(motion: Motion) -> None:

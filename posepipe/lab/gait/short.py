@@ -8,6 +8,7 @@ person would: the first and the last of a pass, and the steps between.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from posepipe._version import __version__
 from posepipe.gait.analyse import analyse
 from posepipe.gait.events import EVENT
 from posepipe.gait.judge import JUDGE
-from posepipe.gait.types import Abnormal, GaitResult
+from posepipe.gait.parts import strides_seen
+from posepipe.gait.types import SIDES, Abnormal, GaitResult
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.gait import PATTERNS, SynthWalk, cameras_for, make_walk, write_film
 from posepipe.pipeline import Config, Pipeline
@@ -154,6 +156,8 @@ def _row(crossing: Crossing, passes: Sequence[Sequence[float]], found: GaitResul
         "fps_hz": crossing.fps_hz,
         "steps": steps,
         "strides": sum(max(len(times) // 2 - 1, 0) for times in passes),
+        "found": min(len(found.walk.strides_of(side)) for side in SIDES),
+        "judged": min(strides_seen((*found.cycles, *found.parts), side) for side in SIDES),
         "true_spm": true,
         "cadence_spm": None if told is None else told.value,
         "half_width_spm": None if told is None else _NINETY * told.sigma,
@@ -169,6 +173,7 @@ def _metrics(rows: Sequence[Row]) -> dict[str, float]:
     long = [row for row in rows if row["strides"] >= JUDGE.least_strides]
     judged = [row for row in long if row["verdict"] in ("normal", "abnormal")]
     normal = [row for row in judged if row["pattern"] == "normal"]
+    withheld = Counter(str(row["verdict"]) for row in long if row not in judged)
     return {
         "films": float(len(rows)),
         "told": float(len(told)),
@@ -183,4 +188,6 @@ def _metrics(rows: Sequence[Row]) -> dict[str, float]:
         "normal_flagged": float(sum(row["verdict"] == "abnormal" for row in normal)),
         "abnormal_judged": float(len(judged) - len(normal)),
         "abnormal_flagged": float(sum(r["verdict"] == "abnormal" for r in judged if r["pattern"] != "normal")),
+        "normal_flagged_of_all": float(sum(r["pattern"] == "normal" and r["verdict"] == "abnormal" for r in rows)),
+        **{f"films_two_strides_{reason}": float(count) for reason, count in sorted(withheld.items())},
     }
