@@ -144,6 +144,7 @@ def _serve(flags: dict[str, Any], names: list[str], password: str | None) -> Non
 
     import posepipe.ui
     from posepipe.ui.access import is_loopback
+    from posepipe.ui.addresses import ROUTES
     from posepipe.ui.gate import Gate
     from posepipe.ui.leaving import Leaving
 
@@ -154,7 +155,7 @@ def _serve(flags: dict[str, Any], names: list[str], password: str | None) -> Non
     gate = Middleware(Gate, local=local, names=[*names, socket.gethostname()], password=password)
     server = uvicorn.Server(
         uvicorn.Config(
-            App(script, middleware=[gate, Middleware(Leaving)]),
+            App(script, routes=ROUTES, middleware=[gate, Middleware(Leaving)]),
             ssl_certfile=config.get_option("server.sslCertFile"),
             ssl_keyfile=config.get_option("server.sslKeyFile"),
             ws="websockets-sansio",

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from posepipe.texts import Texts
+from posepipe.ui.addresses import FIRST
 from posepipe.ui.assets import ICON, asset
 from posepipe.ui.notices import show_notices
 from posepipe.ui.session import dark, guarded, job, language_choice, results, say, tell_of_reload
@@ -17,7 +18,7 @@ from posepipe.ui.session import dark, guarded, job, language_choice, results, sa
 __all__ = ["main"]
 
 _PAGES = {
-    "live": ":material/videocam:",
+    FIRST: ":material/videocam:",
     "analyze": ":material/movie:",
     "gait": ":material/directions_walk:",
     "library": ":material/folder_open:",
@@ -55,7 +56,7 @@ def main() -> None:
     st.set_page_config(page_title="posepipe", page_icon=str(ICON), layout="wide")
     text = say()
     pages = {
-        name: st.Page(partial(_page, name), title=text(f"nav.{name}"), icon=icon, url_path=name, default=name == "live")
+        name: st.Page(partial(_page, name), title=text(f"nav.{name}"), icon=icon, url_path=name, default=name == FIRST)
         for name, icon in _PAGES.items()
     }
     st.session_state["pages"] = pages

@@ -53,6 +53,7 @@ def test_streamlit_run_goes_through_the_gate() -> None:
     assert found.app_name == "app"
     assert "Middleware(Gate, local=True" in (ROOT / "app.py").read_text()
     assert "Middleware(Leaving)" in (ROOT / "app.py").read_text()
+    assert "routes=ROUTES" in (ROOT / "app.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ export default function ({ data }) {
   function told(said) {
     const text = said.trim();
     if (table.has(text)) return said.replace(text, table.get(text));
+    if (text.endsWith("Running the app's main page.")) return table.get("Running the app's main page");
     const help = text.match(/^Help for (.*)$/s);
     if (help) return `${table.get("Help for")} ${help[1]}`;
     const options = text.match(/^(\d+) options? available\b/);
