@@ -42,6 +42,17 @@ iframe:focus-visible {
   outline: 3px solid currentColor; outline-offset: 2px; border-radius: .3rem;
 }
 </style>"""
+# Less air above, and headings in proportion: a phone's screen is small.
+_SIZES = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3.6rem; padding-bottom: 2rem; }
+[data-testid="stMainBlockContainer"] h1 { font-size: 1.9rem; padding: 0 0 .3rem; }
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.4rem; }
+@media (max-width: 640px), (max-height: 500px) {
+  [data-testid="stMainBlockContainer"] { padding: 3.4rem .8rem 1rem; }
+  [data-testid="stMainBlockContainer"] h1 { font-size: 1.5rem; }
+  [data-testid="stMainBlockContainer"] h3 { font-size: 1.2rem; }
+}
+</style>"""
 # On paper stands what was found, not what can be pressed.
 _PRINT = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], button, [data-testid="stFileUploader"], .st-key-analyze_form,
@@ -61,7 +72,7 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
-    st.html(_PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
+    st.html(_SIZES + _PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
     with st.sidebar:
         language_choice()
         _sample(text, pages)

@@ -51,10 +51,10 @@ export default function ({ data }) {
 }
 
 // On a phone held on its side the menu would take a third of the picture's room.
-function fold() {
-  if (window.posepipeFolded) return;
-  window.posepipeFolded = true;
-  if (innerHeight <= 500 && innerWidth > innerHeight) {
-    document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
-  }
+function fold(looks = 25) {
+  if (window.posepipeFolded || innerHeight > 500 || innerWidth < innerHeight) return;
+  const button = document.querySelector("[data-testid=stSidebarCollapseButton] button");
+  window.posepipeFolded = Boolean(button);
+  // The menu may be drawn after this.
+  if (button) button.click(); else if (looks) setTimeout(() => fold(looks - 1), 200);
 }
