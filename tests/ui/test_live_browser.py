@@ -228,6 +228,8 @@ def _everything_on(page: Any, url: str, server: psutil.Process, minutes: float, 
     log.write_text(",".join(field.name for field in fields(Minute)) + "\n")
     while (at_min := (time.monotonic() - start_s) / 60.0) < minutes:
         seen = watch(page, 5.0, 5.0)[-1]
+        dead = page.get_by_role("dialog")
+        assert not dead.is_visible(), f"after {at_min:.1f} minutes: {dead.inner_text()}"
         if not seen.speed:
             # Not a picture for five seconds: it begins, or a busy machine stands still.
             assert time.monotonic() - heard_s < _STILL_S, f"the camera ended after {at_min:.1f} minutes"
