@@ -7,9 +7,10 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 import posepipe.ui
+from posepipe.ui.addresses import ROUTES
 from posepipe.ui.gate import Gate
 from posepipe.ui.leaving import Leaving
 
 gate = Middleware(Gate, local=True, password=os.environ.get("POSEPIPE_PASSWORD"))
 script = Path(posepipe.ui.__file__).parent / "script" / "streamlit_app.py"
-app = App(script, middleware=[gate, Middleware(Leaving)])
+app = App(script, routes=ROUTES, middleware=[gate, Middleware(Leaving)])

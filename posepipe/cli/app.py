@@ -24,6 +24,9 @@ _MAX_UPLOAD_MB = 1000
 _SHORTEST_PASSWORD = 8
 _SHUTDOWN_S = 3
 _BACKLOG = 2048
+# Streamlit leaves out of a message what the tab says it still has. On a busy machine the tab has dropped it before the
+# message comes, and then the page is dead: nothing is left out.
+_NEVER_BYTES = 1e15
 _ANY_ADDRESS = ("0.0.0.0", "::")
 # Okabe and Ito's blue, as on the skeleton's left side, and their sky blue, which stands out on black.
 _BLUE, _SKY = "#0072b2", "#56b4e9"
@@ -144,6 +147,7 @@ def _serve(flags: dict[str, Any], names: list[str], password: str | None) -> Non
 
     import posepipe.ui
     from posepipe.ui.access import is_loopback
+    from posepipe.ui.addresses import ROUTES
     from posepipe.ui.gate import Gate
     from posepipe.ui.leaving import Leaving
 
@@ -154,7 +158,7 @@ def _serve(flags: dict[str, Any], names: list[str], password: str | None) -> Non
     gate = Middleware(Gate, local=local, names=[*names, socket.gethostname()], password=password)
     server = uvicorn.Server(
         uvicorn.Config(
-            App(script, middleware=[gate, Middleware(Leaving)]),
+            App(script, routes=ROUTES, middleware=[gate, Middleware(Leaving)]),
             ssl_certfile=config.get_option("server.sslCertFile"),
             ssl_keyfile=config.get_option("server.sslKeyFile"),
             ws="websockets-sansio",
@@ -232,6 +236,7 @@ def options(*, port: int, address: str, browser: bool, max_upload_mb: int = _MAX
         "server.enableXsrfProtection": True,
         # A full collection after each look at the live panel would hold up the pictures for a tenth of a second.
         "runner.postScriptGC": False,
+        "global.minCachedMessageSize": _NEVER_BYTES,
         "browser.gatherUsageStats": False,
         # Else `streamlit run` looks up this machine's address in the internet where it lets other machines in.
         "browser.serverAddress": "localhost",

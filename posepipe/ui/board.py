@@ -133,14 +133,15 @@ def _advice(text: Texts, look: Look) -> tuple[str, str, bool]:
 def _verdict(text: Texts, look: Look) -> str:
     coach, done = look.coach, look.training.done
     label, rep = (coach.label, coach.last_rep) if coach is not None else (None, None)
-    if rep is None and done and done[-1].reps:
+    if rep is None and done and done[-1].reps and look.training.phase != "work":
         label, rep = done[-1].exercise, done[-1].reps[-1]
-    if rep is None or label is None:
+    # Of a movement without a name nobody knows how it should be done.
+    if rep is None or not label:
         return ""
     return text(
         "live.last_rep",
         form=form_words(label, rep, text),
-        range=with_error(rep.rom_deg, rep.rom_sigma_deg, "°"),
+        range=with_error(rep.rom_deg, rep.rom_sigma_deg, "°", 0),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from posepipe.texts import Texts
+from posepipe.ui.addresses import FIRST
 from posepipe.ui.assets import ICON, asset
 from posepipe.ui.notices import show_notices
 from posepipe.ui.session import dark, guarded, job, language_choice, results, say, tell_of_reload
@@ -17,7 +18,7 @@ from posepipe.ui.session import dark, guarded, job, language_choice, results, sa
 __all__ = ["main"]
 
 _PAGES = {
-    "live": ":material/videocam:",
+    FIRST: ":material/videocam:",
     "analyze": ":material/movie:",
     "gait": ":material/directions_walk:",
     "library": ":material/folder_open:",
@@ -41,6 +42,17 @@ iframe:focus-visible {
   outline: 3px solid currentColor; outline-offset: 2px; border-radius: .3rem;
 }
 </style>"""
+# Less air above, and headings in proportion: a phone's screen is small.
+_SIZES = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3.6rem; padding-bottom: 2rem; }
+[data-testid="stMainBlockContainer"] h1 { font-size: 1.9rem; padding: 0 0 .3rem; }
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.4rem; }
+@media (max-width: 640px), (max-height: 500px) {
+  [data-testid="stMainBlockContainer"] { padding: 3.4rem .8rem 1rem; }
+  [data-testid="stMainBlockContainer"] h1 { font-size: 1.5rem; }
+  [data-testid="stMainBlockContainer"] h3 { font-size: 1.2rem; }
+}
+</style>"""
 # On paper stands what was found, not what can be pressed.
 _PRINT = """<style>@media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], button, [data-testid="stFileUploader"], .st-key-analyze_form,
@@ -55,12 +67,12 @@ def main() -> None:
     st.set_page_config(page_title="posepipe", page_icon=str(ICON), layout="wide")
     text = say()
     pages = {
-        name: st.Page(partial(_page, name), title=text(f"nav.{name}"), icon=icon, url_path=name, default=name == "live")
+        name: st.Page(partial(_page, name), title=text(f"nav.{name}"), icon=icon, url_path=name, default=name == FIRST)
         for name, icon in _PAGES.items()
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
-    st.html(_PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
+    st.html(_SIZES + _PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
     with st.sidebar:
         language_choice()
         _sample(text, pages)

@@ -42,7 +42,7 @@ def practice(root: Path) -> None:
         assign(folder, "P-01", read_record(folder).of)
     walker = make_person(FRAMES, gait=_gait(), exercise=ExerciseResult(withheld=Reason.NO_EXERCISE))
     save(make_recording(FRAMES, "runde.mp4", people=(walker,), warnings=(), models={}), root / "Runde")
-    done = TrainingSet("squat", 4.0, 12.0, len(bout.reps), bout.reps, None, 12, None, None)
+    done = TrainingSet("squat", 4.0, 12.0, len(reps), reps, None, 12, None, None)
     held = TrainingSet("plank", 72.0, 92.0, 0, (), 20.0, None, 20.0, 60.0)
     plan = (PlanStep("squat", 1, 12), PlanStep("plank", 1, held_s=20.0))
     save_session(Session("2026-04-01T18:30:00+00:00", (done, held), plan, 100.0, "Abend", ""), root / "Abend")

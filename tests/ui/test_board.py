@@ -10,6 +10,7 @@ from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.coach import _said_of
 from posepipe.exercise.types import CoachState, Feedback, Form, Level, Repetition
 from posepipe.reasons import Reason
+from posepipe.record.session import TrainingSet
 from posepipe.reports.exercise import form_words
 from posepipe.texts import load
 from posepipe.ui.board import board
@@ -35,11 +36,24 @@ def test_board_and_coach_and_report_say_one_thing(said: str) -> None:
     rep, text = VERDICTS[said], load("en")
     shown = board(text, look(rep, _said_of(load_catalogue()["squat"], rep)), playing=True)
     assert form_words("squat", rep) == said
-    assert f"Last repetition: {said}." in shown["verdict"]
+    assert shown["verdict"] == f"Last repetition: {said}. Range 92° ± 7"
     # What the coach says begins with the verdict, or is what to do about the fault.
     expected = {"not far enough": "Go a little deeper", "couldn't be judged": "Couldn't be judged. Turn to face"}
     assert shown["say"].startswith(expected.get(said, f"{said[:1].upper()}{said[1:]}."))
     assert shown["level"] == {"not far enough": "form", "couldn't be judged": "view"}.get(said, "good")
+
+
+def test_a_movement_without_a_name_has_no_verdict() -> None:
+    text, plain = load("en"), Repetition(1.0, 2.0, 3.0)
+    done = (TrainingSet("squat", 1.0, 3.0, 1, (VERDICTS["good"],)), TrainingSet("", 4.0, 6.0, 1, (plain,)))
+    nobody = replace(look(None, Feedback()), coach=CoachState(9.0))
+    shown = board(text, replace(nobody, training=Showing("rest", "", 1, rest_s=3.0, done=done)), playing=True)
+    assert shown["verdict"] == ""
+    # What is done now has none yet; the last set's isn't its own.
+    shown = board(text, replace(nobody, training=Showing("work", "", 1, done=done[:1])), playing=True)
+    assert shown["verdict"] == ""
+    shown = board(text, replace(nobody, training=Showing("rest", "squat", 1, rest_s=3.0, done=done[:1])), playing=True)
+    assert shown["verdict"].startswith("Last repetition: good.")
 
 
 def test_german_keeps_the_point() -> None:

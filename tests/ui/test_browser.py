@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from posepipe.texts import load
 from tests.ui.conftest import OpenPage
 from tests.ui.looking import finished, only_this_machine, panel, rtc
 
@@ -37,6 +38,27 @@ def test_pages_open_and_nothing_leaves_the_machine(app: App, open_page: OpenPage
     page.get_by_role("heading", name="Modelle & Zustand").wait_for()
     only_this_machine(page)
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("address", ["live", "live/", "analyze", "gait", "library", "people", "health"])
+def test_every_page_opens_by_its_address(app: App, open_page: OpenPage, address: str) -> None:
+    page = open_page(locale="en-US")
+    page.goto(f"{app[0]}/{address}")
+    for _ in range(2):
+        title = load("en")(f"{address.strip('/')}.title")
+        page.get_by_test_id("stMainBlockContainer").get_by_role("heading", name=title, exact=True).wait_for()
+        page.wait_for_timeout(1000)
+        assert not page.get_by_role("dialog").is_visible()
+        page.reload()
+
+
+def test_an_address_without_a_page_is_told_in_the_pages_language(app: App, open_page: OpenPage) -> None:
+    page = open_page(locale="de-DE")
+    page.goto(f"{app[0]}/nowhere")
+    page.get_by_role("dialog").get_by_text("Diese Seite gibt es nicht").wait_for()
+    assert "requested" not in page.get_by_role("dialog").inner_text()
+    page.get_by_role("dialog").get_by_role("button").first.click()
+    rtc(page).get_by_role("button", name="Start").wait_for()
 
 
 def test_second_visit_is_usable_within_three_seconds(app: App, open_page: OpenPage) -> None:

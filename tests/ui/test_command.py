@@ -29,6 +29,23 @@ def test_nothing_is_reported_and_no_trace_is_shown() -> None:
     assert chosen["server.enableXsrfProtection"]
 
 
+def test_a_page_is_sent_whole() -> None:
+    """What is left out as known to the tab may be gone there: a live page died so in its 26th minute."""
+    from streamlit import config
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from streamlit.runtime.forward_msg_cache import populate_hash_if_needed
+
+    message, name = ForwardMsg(), "global.minCachedMessageSize"
+    message.delta.new_element.markdown.body = "long" * 100_000
+    before = config.get_option(name)
+    try:
+        config.set_option(name, options(port=8501, address="localhost", browser=False).get(name, before))
+        populate_hash_if_needed(message)
+    finally:
+        config.set_option(name, before)
+    assert not message.metadata.cacheable
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
 def test_config_file_says_the_same() -> None:
     import tomllib
@@ -53,6 +70,7 @@ def test_streamlit_run_goes_through_the_gate() -> None:
     assert found.app_name == "app"
     assert "Middleware(Gate, local=True" in (ROOT / "app.py").read_text()
     assert "Middleware(Leaving)" in (ROOT / "app.py").read_text()
+    assert "routes=ROUTES" in (ROOT / "app.py").read_text()
 
 
 @pytest.mark.parametrize(

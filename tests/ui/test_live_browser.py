@@ -192,7 +192,8 @@ def long_run(
 ) -> Run:
     """Minutes of the app with everything on: `POSEPIPE_LIVE_MINUTES`, 5 if it isn't set.
 
-    A line for each minute goes to the file `POSEPIPE_LIVE_LOG`, while it runs.
+    A line for each minute goes to the file `POSEPIPE_LIVE_LOG`, while it runs. `POSEPIPE_LIVE_HZ` asks the camera for
+    fewer pictures a second than the page does, to spare the machine.
     """
     minutes = float(os.environ.get("POSEPIPE_LIVE_MINUTES", "5"))
     folder = tmp_path_factory.mktemp("long")
@@ -200,7 +201,10 @@ def long_run(
     process, url = start_server(library, folder / "log", folder)
     try:
         with browsing(folder) as opened:
-            run = _everything_on(opened(squat_camera, locale="en-US"), url, psutil.Process(process.pid), minutes, log)
+            page = opened(squat_camera, locale="en-US")
+            if hz := os.environ.get("POSEPIPE_LIVE_HZ"):
+                page.add_init_script(_SLOWER % float(hz))
+            run = _everything_on(page, url, psutil.Process(process.pid), minutes, log)
     finally:
         process.terminate()
         process.wait(15)
@@ -224,6 +228,8 @@ def _everything_on(page: Any, url: str, server: psutil.Process, minutes: float, 
     log.write_text(",".join(field.name for field in fields(Minute)) + "\n")
     while (at_min := (time.monotonic() - start_s) / 60.0) < minutes:
         seen = watch(page, 5.0, 5.0)[-1]
+        dead = page.get_by_role("dialog")
+        assert not dead.is_visible(), f"after {at_min:.1f} minutes: {dead.inner_text()}"
         if not seen.speed:
             # Not a picture for five seconds: it begins, or a busy machine stands still.
             assert time.monotonic() - heard_s < _STILL_S, f"the camera ended after {at_min:.1f} minutes"
@@ -245,6 +251,10 @@ def _everything_on(page: Any, url: str, server: psutil.Process, minutes: float, 
     return Run(first_s, again_s, panel(page).exercise, tuple(looks))
 
 
+_SLOWER = """(() => {
+  const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices), frameRate = { max: %g };
+  devices.getUserMedia = wanted => ask({ ...wanted, video: { ...wanted.video, frameRate } });
+})()"""
 _STILL_S = 90.0
 _RECEIVED = """async () => {
   const stats = await window.posepipeLive.connection.getStats();

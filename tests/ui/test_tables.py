@@ -10,11 +10,13 @@ from posepipe.exercise.types import ExerciseResult
 from posepipe.gait.types import Parameters, Value
 from posepipe.reasons import Reason
 from posepipe.record.recording import Recording
+from posepipe.record.session import TrainingSet
 from posepipe.reports.blocks import page_html
 from posepipe.reports.motion import motion_page
 from posepipe.reports.sections import with_error
 from posepipe.texts import load
 from posepipe.ui.pages.comparing import Side, differences, in_words
+from posepipe.ui.pages.kept_session import set_rows, sets_result
 from posepipe.ui.pages.room import room_rows
 from posepipe.ui.pages.show import (
     beside_video,
@@ -51,6 +53,16 @@ def test_repetitions_and_rejected() -> None:
     assert rows[0]["Out, back"] == "1.2 s | 1.2 s"
     assert rejected_rows(ENGLISH, section)[0]["Why it didn't count"] == reason_text(ENGLISH, Reason.TOO_SHALLOW)
     assert reason_text(GERMAN, Reason.TOO_SHALLOW) != reason_text(ENGLISH, Reason.TOO_SHALLOW)
+
+
+def test_sets_say_form_as_repetitions_do() -> None:
+    reps = make_exercise().bouts[0].reps
+    one, two = set_rows(
+        ENGLISH, (TrainingSet("squat", 1.0, 9.0, 3, reps), TrainingSet("squat", 20.0, 22.0, 1, reps[:1]))
+    )
+    each = [row["Form"] for row in rep_rows(ENGLISH, sets_result((TrainingSet("squat", 1.0, 9.0, 3, reps),)))]
+    assert one["Form"] == "; ".join(f"{each.count(words)} × {words}" for words in dict.fromkeys(each))
+    assert two["Form"] == each[0]
 
 
 def test_withheld_section_has_no_rows() -> None:

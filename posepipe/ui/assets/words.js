@@ -10,6 +10,7 @@ export default function ({ data }) {
   function told(said) {
     const text = said.trim();
     if (table.has(text)) return said.replace(text, table.get(text));
+    if (text.endsWith("Running the app's main page.")) return table.get("Running the app's main page");
     const help = text.match(/^Help for (.*)$/s);
     if (help) return `${table.get("Help for")} ${help[1]}`;
     const options = text.match(/^(\d+) options? available\b/);
@@ -50,10 +51,10 @@ export default function ({ data }) {
 }
 
 // On a phone held on its side the menu would take a third of the picture's room.
-function fold() {
-  if (window.posepipeFolded) return;
-  window.posepipeFolded = true;
-  if (innerHeight <= 500 && innerWidth > innerHeight) {
-    document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
-  }
+function fold(looks = 25) {
+  if (window.posepipeFolded || innerHeight > 500 || innerWidth < innerHeight) return;
+  const button = document.querySelector("[data-testid=stSidebarCollapseButton] button");
+  window.posepipeFolded = Boolean(button);
+  // The menu may be drawn after this.
+  if (button) button.click(); else if (looks) setTimeout(() => fold(looks - 1), 200);
 }

@@ -25,6 +25,12 @@ from posepipe.ui.storage import kept
 
 __all__ = ["page"]
 
+# Two sheets of paper on a phone: its figures one below the other, and tables that fit.
+_NARROW = """@media (max-width: 34rem) {
+  body { padding: .2rem; } th, td { padding-right: .6mm; font-size: 7.8pt; } thead th { font-size: 7pt; }
+  .grid { grid-template-columns: 1fr; } section.sheet { overflow-x: auto; }
+}"""
+
 
 def page() -> None:
     """Draw the page."""
@@ -128,5 +134,5 @@ def _show(text: Texts, name: str, page: Page) -> None:
         on_click="ignore",
         type="primary",
     )
-    st.iframe(with_theme(page_html(page), dark=dark()), height="content")
+    st.iframe(with_theme(page_html(page), dark=dark(), style=_NARROW), height="content")
     _fit()(key="fit", height=1)

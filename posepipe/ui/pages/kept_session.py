@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -22,7 +24,7 @@ from posepipe.ui.session import access, guarded, keep_choices, kept_choice, libr
 from posepipe.ui.stage import Stage
 from posepipe.ui.storage import safe_name
 
-__all__ = ["free_folder", "plan_editor", "summary"]
+__all__ = ["free_folder", "plan_editor", "set_rows", "sets_result", "show_sets", "summary"]
 
 _INPUTS = ("plan_exercise", "plan_sets", "plan_reps", "plan_held", "plan_rest")
 
@@ -108,13 +110,7 @@ def summary(text: Texts, stage: Stage) -> None:
     if not sets:
         st.markdown(text("summary.no_reps"))
     else:
-        st.dataframe([_row(text, number, one) for number, one in enumerate(sets, 1)], hide_index=True, width="stretch")
-        result = ExerciseResult(
-            tuple(Bout(one.exercise or "other", 1.0, one.start_s, one.end_s, one.reps) for one in sets)
-        )
-        if rows := rep_rows(text, result):
-            with st.expander(text("train.each")):
-                st.dataframe(rows, hide_index=True, width="stretch")
+        show_sets(text, sets)
     session = Session(_now(), sets, stage.plan, duration_s)
     bar = st.container(horizontal=True)
     with bar:
@@ -132,17 +128,36 @@ def summary(text: Texts, stage: Stage) -> None:
         st.success(text("result.kept", folder=verbatim(kept_in)), icon=":material/bookmark_added:")
 
 
+def show_sets(text: Texts, sets: Sequence[TrainingSet]) -> None:
+    """Two tables: the sets, and on request their repetitions."""
+    st.dataframe(set_rows(text, sets), hide_index=True, width="stretch")
+    if rows := rep_rows(text, sets_result(sets)):
+        with st.expander(text("train.each")):
+            st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def sets_result(sets: Sequence[TrainingSet]) -> ExerciseResult:
+    """The sets of a session as bouts."""
+    return ExerciseResult(tuple(Bout(one.exercise or "other", 1.0, one.start_s, one.end_s, one.reps) for one in sets))
+
+
+def set_rows(text: Texts, sets: Sequence[TrainingSet]) -> list[dict[str, str]]:
+    """A row for each set, with the verdicts on its repetitions."""
+    return [_row(text, number, one) for number, one in enumerate(sets, 1)]
+
+
 def _row(text: Texts, number: int, one: TrainingSet) -> dict[str, str]:
     held = one.held_s is not None
     target = one.target_s if held else one.target_reps
-    form = dict.fromkeys(form_words(one.exercise, rep, text) for rep in one.reps)
+    form = Counter(form_words(one.exercise, rep, text) for rep in one.reps)
+    said = "; ".join(words if len(form) == 1 else f"{times} × {words}" for words, times in form.items())
     return {
         text("train.set_column"): str(number),
         text("reps.exercise"): text.name("exercise", one.exercise) if one.exercise else text("train.nameless"),
         text("train.done_column"): clock(one.held_s or 0.0) if held else str(one.count),
         text("train.target_column"): "–" if target is None else clock(target) if held else str(target),
         text("train.rest_column"): "–" if one.rest_s is None else clock(one.rest_s),
-        text("reps.form"): ", ".join(form) or "–",
+        text("reps.form"): said or "–",
     }
 
 

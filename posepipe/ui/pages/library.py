@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,22 @@ from typing import Any
 import streamlit as st
 
 from posepipe.edits import write_edits
-from posepipe.exercise.types import Bout, ExerciseResult
+from posepipe.exercise.types import ExerciseResult
 from posepipe.media.atomic import expanded
-from posepipe.record.codec import exercise_from
 from posepipe.record.folder import load
 from posepipe.record.people import assign, assigned, clients, whose
 from posepipe.record.recording import Recording
 from posepipe.record.seal import read_record
+from posepipe.record.session import load_session
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import remembered_box
 from posepipe.ui.notices import note
 from posepipe.ui.pages.comparing import Side, show_comparison
+from posepipe.ui.pages.kept_session import sets_result, show_sets
 from posepipe.ui.pages.pair import show_pair
 from posepipe.ui.pages.people import called
-from posepipe.ui.pages.show import corrected, downloads, gait_link, gait_name, rep_rows, show_result
+from posepipe.ui.pages.show import corrected, downloads, gait_link, gait_name, show_result
 from posepipe.ui.pages.tools import Wish
 from posepipe.ui.remembering import recall, remember
 from posepipe.ui.session import access, library, say, set_library, verbatim
@@ -121,7 +121,7 @@ def _open(text: Texts, entry: Kept, root: Path) -> None:
         with bar:
             _delete(text, entry, root)
             _whose(text, entry, root)
-        _show_session(text, entry.folder)
+        show_sets(text, load_session(entry.folder).sets)
         return
     recording = load(entry.folder)
     with bar:
@@ -169,48 +169,13 @@ def _delete(text: Texts, entry: Kept, root: Path) -> None:
             st.rerun()
 
 
-def session_result(folder: Path) -> ExerciseResult:
-    """The sets of a live session as bouts.
-
-    Raises:
-        OSError, KeyError, TypeError, ValueError: it isn't a session.
-    """
-    document = json.loads((folder / "session.json").read_text(encoding="utf-8"))
-    bouts: list[Bout] = []
-    for one in document["sets"]:
-        row = {**one, "label": one["exercise"] or "other", "confidence": 1.0, "rejected": []}
-        bouts += exercise_from({"segments": [row]}).bouts
-    return ExerciseResult(tuple(bouts))
-
-
-def _show_session(text: Texts, folder: Path) -> None:
-    """The sets of a live session, and their repetitions."""
-    document = json.loads((folder / "session.json").read_text(encoding="utf-8"))
-    rows = []
-    for number, one in enumerate(document["sets"], 1):
-        held_s, rest_s = one["held_s"], one["rest_s"]
-        target = one["target_reps"] if held_s is None else one["target_s"]
-        rows.append(
-            {
-                text("library.set"): str(number),
-                text("library.exercise"): text.name("exercise", one["exercise"] or "other"),
-                text("library.done"): str(one["reps"]) if held_s is None else text.number(f"{held_s:.1f} s"),
-                text("library.target"): "–" if target is None else text.number(f"{target:g}"),
-                text("library.rest"): "–" if rest_s is None else text.number(f"{rest_s:.0f} s"),
-            }
-        )
-    st.dataframe(rows, hide_index=True, width="stretch")
-    if reps := rep_rows(text, session_result(folder)):
-        st.dataframe(reps, hide_index=True, width="stretch")
-
-
 def _compare(text: Texts, one: Kept, other: Kept) -> None:
     """Two results, the earlier first."""
     sides: list[Side] = []
     films: list[tuple[str, Path, Recording]] = []
     for entry in (one, other):
         if entry.is_session:
-            sides.append((entry.folder.name, session_result(entry.folder), None))
+            sides.append((entry.folder.name, sets_result(load_session(entry.folder).sets), None))
         else:
             recording = load(entry.folder)
             films.append((entry.folder.name, entry.folder, recording))

@@ -39,14 +39,11 @@ _WANTED = {
 # Nothing above the picture on a phone: what is read from three metres must fit without scrolling.
 _STYLE = """<style>
 .st-key-live_top, .st-key-live_top > div { gap: .6rem; }
-[data-testid="stMainBlockContainer"] { padding-top: 3.6rem; padding-bottom: 2rem; }
-.st-key-live_top h1 { font-size: 1.5rem; padding: 0 0 .3rem; }
 .st-key-live_top [data-testid="stMarkdown"] { margin-bottom: .6rem; }
 @media (max-width: 640px), (max-height: 500px) {
   .st-key-live_top h1, .st-key-live_top [data-testid="stMarkdown"]:has(p) {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }
-  [data-testid="stMainBlockContainer"] { padding: 3.4rem .6rem 1rem; }
 }
 </style>"""
 _stages: WeakSet[Stage] = WeakSet()  # Of all sessions of this server.

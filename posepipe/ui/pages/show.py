@@ -45,6 +45,13 @@ _SMALL = """
 body { padding: .4rem .8rem; overflow: hidden; } header, main > p, section:has(> .pictures) { display: none; }
 main > div { display: flex; flex-direction: column; } main > div > * { min-width: 0; } main > div > h2 { order: -3; }
 section:has(> .viewer) { order: -2; } section:has(> .plots) { order: -1; }
+.scroll table { font-size: .82rem; } .scroll :is(th, td) { padding-right: .5rem; }
+.scroll thead th { font-size: .74rem; }
+@media (max-width: 26rem) {
+  body { padding: .4rem .2rem; }
+  .scroll table { font-size: .76rem; } .scroll :is(th, td) { padding-right: .35rem; }
+  .scroll thead th { font-size: .7rem; }
+}
 """
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ZIP, _PDF = "application/zip", "application/pdf"
