@@ -16,7 +16,7 @@ from posepipe.exercise.form import FORM, MOVEMENTS, QualityModel, beyond_doubt, 
 from posepipe.exercise.hold import held
 from posepipe.exercise.labels import OTHER, WALKING
 from posepipe.exercise.recognise import Segment, WindowScores, longest, segments
-from posepipe.exercise.repeats import Repeats, count_any, find_repeats
+from posepipe.exercise.repeats import REPEAT, Repeats, count_any, find_repeats
 from posepipe.exercise.signal import POSE_JOINTS, difference_sigma, measure, resampled
 from posepipe.exercise.types import SCORE, Bout, Consistency, ExerciseResult, Rejected, Repetition
 from posepipe.reasons import Reason
@@ -31,8 +31,8 @@ _LEAST_SIGMA_DEG = 1e-3
 """Of an angle whose sigma isn't known."""
 LEAST_S = 1.0
 """A shorter clip isn't analysed."""
-_LEAST_SLOW = 2
-"""Repetitions that a slow set must have to be taken for one."""
+_LEAST_REPS = 2
+"""Repetitions that a set must have to be taken for one of another pace than it is filmed at."""
 _SEEN_SHARE = 0.5
 """Where nothing was found and a joint was seen in a smaller share of the frames, that is the reason given."""
 
@@ -59,13 +59,12 @@ def analyse_exercise(
         return ExerciseResult(withheld=Reason.TOO_SHORT)
     catalogue = catalogue or load_catalogue()
     found = segments(recogniser.probabilities(motion)) if recogniser is not None else _whole(motion)
-    done = scored(motion, bouts(motion, found, catalogue))
-    if recogniser is not None and _unhurried(done):
-        fast = _slow(motion, recogniser, catalogue)
-        done = scored(motion, fast) if _count(fast) > _count(done) else done
+    done = bouts(motion, found, catalogue)
+    if recogniser is not None:
+        done = _well_paced(motion, found, done, recogniser, catalogue)
     if done:
-        return result_of(done)
-    if found and all(item.label == WALKING for item in found):
+        return result_of(scored(motion, done))
+    if _only_walks(found):
         return ExerciseResult(withheld=Reason.NO_EXERCISE)
     if any(item.doubt is not None for item in found):
         return ExerciseResult(withheld=Reason.UNSURE_WHICH)
@@ -93,9 +92,16 @@ class AnalyseSettings:
         4.0, "where next to nothing or long repetitions are counted, the clip is looked at so much faster, too",
         source="the slow motion that `posepipe evaluate reps-same` makes",
     )  # fmt: skip
+    fast: float = setting(
+        0.5, "and where next to nothing or short ones are, so much faster: slower", source="as above, twice as fast"
+    )
     long_s: float = setting(
         4.0, "median length of repetitions from which they may be slow motion", unit="s", source="judgement"
     )
+    short_s: float = setting(
+        1.0, "and under which they are too short for networks that look at two seconds or ten times a second", unit="s",
+        source="of 40 synthetic sets at five paces counts hold from 1 to 5 s a repetition, and fall off under 0.9",
+    )  # fmt: skip
     bridged_s: float = setting(
         2.0, "what lasts no longer between two stretches of one exercise doesn't part them", unit="s",
         source="the window that recognition looks at",
@@ -112,15 +118,22 @@ class AnalyseSettings:
 ANALYSE = AnalyseSettings()
 
 
-def bouts(motion: Motion, found: Sequence[Segment], catalogue: Catalogue) -> tuple[Bout, ...]:
+def bouts(
+    motion: Motion, found: Sequence[Segment], catalogue: Catalogue, repeats: Repeats | None = None
+) -> tuple[Bout, ...]:
     """Segments with their repetitions; without walking, and without other things that don't repeat.
 
     A named exercise is counted by the machine that knows it. Where the network that counts whatever repeats sees far
     more or far fewer, or is sure, the machine doesn't see the movement well, or the name is wrong, and the network's
     count stands. What repeats isn't held.
+
+    Args:
+        motion: one person's movement.
+        found: its segments.
+        catalogue: exercises known.
+        repeats: what repeats in the motion; found where it is needed if None.
     """
     out = []
-    repeats: Repeats | None = None
     for item in _bridged(found):
         span = (item.start_s, item.end_s)
         if item.label == WALKING or (item.label != OTHER and item.label not in catalogue):
@@ -229,26 +242,65 @@ def _count(done: Sequence[Bout]) -> int:
     return sum(len(bout.reps) for bout in done)
 
 
-def _unhurried(done: Sequence[Bout]) -> bool:
-    """Whether what was done may be slow motion: next to nothing is counted, or it takes long."""
-    lengths = [rep.end_s - rep.start_s for bout in done for rep in bout.reps]
-    return len(lengths) < _LEAST_SLOW or float(np.median(lengths)) >= ANALYSE.long_s
+def _only_walks(found: Sequence[Segment]) -> bool:
+    return bool(found) and all(item.label == WALKING for item in found)
 
 
-def _slow(motion: Motion, recogniser: Recognises, catalogue: Catalogue) -> tuple[Bout, ...]:
-    """Sets done so slowly, or filmed in such slow motion, that only faster they look like what they are.
+def _well_paced(
+    motion: Motion, found: Sequence[Segment], done: tuple[Bout, ...], recogniser: Recognises, catalogue: Catalogue
+) -> tuple[Bout, ...]:
+    """What was done, looked at faster or slower where its repetitions are too long or too short to be seen well.
 
-    Taken only where the network that counts anything is sure of two repetitions at least.
+    Networks and machine know repetitions of one to five seconds. Longer ones fall to pieces for them, so a set seen
+    faster may have fewer; of shorter ones some are missed. Where next to nothing is counted either may be why.
+    What walks at its own pace isn't a set at another.
     """
-    faster = ANALYSE.slow
-    if float(motion.time_s[-1] - motion.time_s[0]) < faster * WINDOW_S:
+    if _only_walks(found):
+        return done
+    lengths = [rep.end_s - rep.start_s for bout in done for rep in bout.reps]
+    few = len(lengths) < _LEAST_REPS
+    usual_s = float(np.median(lengths)) if lengths else float("nan")
+    if few or usual_s >= ANALYSE.long_s:
+        other = _at_pace(motion, ANALYSE.slow, found, recogniser, catalogue)
+        if _count(other) > _count(done) or (not few and other):
+            return other
+    if few or usual_s < ANALYSE.short_s:
+        other = _at_pace(motion, ANALYSE.fast, found, recogniser, catalogue)
+        if _count(other) > _count(done):
+            return other
+    return done
+
+
+def _at_pace(
+    motion: Motion, pace: float, found: Sequence[Segment], recogniser: Recognises, catalogue: Catalogue
+) -> tuple[Bout, ...]:
+    """Sets that are surely done if all goes so many times as fast; none with fewer than two repetitions.
+
+    A bout is sure whose name is, or whose repetitions the network that counts anything is sure of, unless somebody
+    walks (of `found`, at the clip's own pace) for most of it.
+    """
+    if float(motion.time_s[-1] - motion.time_s[0]) < pace * WINDOW_S:
         return ()
-    fast = replace(motion, time_s=motion.time_s / faster)
-    if int((find_repeats(fast).likeness >= ANALYSE.surely).sum()) < _LEAST_SLOW:
-        return ()
-    done = bouts(fast, segments(recogniser.probabilities(fast)), catalogue)
-    enough = {label for label, reps in ExerciseResult(done).reps_by_label.items() if reps >= _LEAST_SLOW}
-    return tuple(_stretched(bout, faster) for bout in done if bout.label in enough)
+    paced = replace(motion, time_s=motion.time_s / pace)
+    repeats = find_repeats(paced)
+    done = bouts(paced, segments(recogniser.probabilities(paced)), catalogue, repeats)
+    sure = [bout for bout in done if bout.reps and _sure_of(bout, repeats)]
+    sets = tuple(bout for bout in (_stretched(bout, pace) for bout in sure) if not _walked(bout, found))
+    return sets if _count(sets) >= _LEAST_REPS else ()
+
+
+def _walked(bout: Bout, found: Sequence[Segment]) -> bool:
+    both_s = [min(bout.end_s, item.end_s) - max(bout.start_s, item.start_s) for item in found if item.label == WALKING]
+    return sum(max(s, 0.0) for s in both_s) > 0.5 * (bout.end_s - bout.start_s)
+
+
+def _sure_of(bout: Bout, repeats: Repeats) -> bool:
+    if bout.label != OTHER and bout.confidence >= ANALYSE.surely:
+        return True
+    turn_s = repeats.time_s[repeats.cycle[:, 1]]
+    mine = repeats.likeness[(turn_s >= bout.start_s) & (turn_s <= bout.end_s)]
+    clear = mine[mine >= REPEAT.clear]
+    return len(clear) > 0 and float(clear.mean()) >= ANALYSE.surely
 
 
 def _stretched(bout: Bout, slower: float) -> Bout:

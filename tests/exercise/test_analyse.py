@@ -250,3 +250,32 @@ def test_slow_motion_counts_the_same() -> None:
         assert starts == sorted(starts) and starts[-1] > 0.4 * slow.time_s[-1]
     walk = filmed(take_of("walking", 52))[1]
     assert analyse_exercise(replace(walk, time_s=4.0 * walk.time_s), recogniser).reps_total == 0
+
+
+@pytest.mark.parametrize(("label", "seed", "pace"), [("shoulder_press", 4, 5.0), ("bicep_curl", 6, 3.3)])
+def test_a_quick_set_counts_the_same(label: str, seed: int, pace: float) -> None:
+    """Repetitions of half a second are too short for machine and networks; looked at slower they aren't."""
+    recogniser = Recogniser()
+    motion = filmed(take_of(label, seed, reps=5), 3)[1]
+    quick = replace(motion, time_s=motion.time_s / pace)
+    result = analyse_exercise(quick, recogniser)
+    assert result.reps_by_label == {label: 5}
+    ends = [rep.end_s for bout in result.bouts for rep in bout.reps]
+    assert ends == sorted(ends) and ends[-1] <= quick.time_s[-1]
+
+
+def test_who_walks_does_no_set_at_another_pace() -> None:
+    """Steps seen slower look like something that repeats: what walks at the film's own pace stays a walk."""
+
+    class WalksThen:
+        """A walk at the clip's own pace with a moment of something else, squats at any other."""
+
+        def probabilities(self, motion: Motion) -> WindowScores:
+            own = np.isclose(motion.time_s[-1], squats.time_s[-1])
+            scores = Told("walking" if own else "squat").probabilities(motion)
+            if own:
+                scores.probability[:2] = Told("other").probabilities(motion).probability[0]
+            return scores
+
+    squats = filmed(take_of("squat", 1, reps=6), 3)[1]
+    assert analyse_exercise(squats, WalksThen()).reps_total == 0
