@@ -276,7 +276,7 @@ def _moved(
     )
     pelvis = some.xyz_m[:, [_PELVIS]]
     np.subtract(some.xyz_m, pelvis, out=some.xyz_m)
-    usable: BoolArray = np.isfinite(lifted[part]).all(axis=(1, 2))
+    usable: BoolArray = np.all(np.isfinite(lifted[part]), axis=(1, 2))
     held = hold_back(lifted[part], some.xyz_m, sigma, usable)
     lifted += root[:, None]
     np.add(held, pelvis, out=lifted[part])
