@@ -149,7 +149,8 @@ def library() -> Path | None:
     """The folder of kept results; None while the user hasn't chosen one, or none was given at the start."""
     chosen = os.environ.get("POSEPIPE_LIBRARY", "")
     if access().server_files:
-        chosen = st.session_state.get("library", chosen or recall("library") or "")
+        # An emptied box, or one that a busy browser draws before its value comes, doesn't lose the folder.
+        chosen = st.session_state.get("library") or chosen or recall("library") or ""
     return expanded(chosen) if chosen else None
 
 

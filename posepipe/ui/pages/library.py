@@ -18,7 +18,7 @@ from posepipe.record.seal import read_record
 from posepipe.record.session import load_session
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
-from posepipe.ui.chosen import remembered_box
+from posepipe.ui.chosen import choose, chosen, remembered_box
 from posepipe.ui.notices import note
 from posepipe.ui.pages.comparing import Side, show_comparison
 from posepipe.ui.pages.kept_session import sets_result, show_sets
@@ -26,7 +26,7 @@ from posepipe.ui.pages.pair import show_pair
 from posepipe.ui.pages.people import called
 from posepipe.ui.pages.show import corrected, downloads, gait_link, gait_name, show_result
 from posepipe.ui.pages.tools import Wish
-from posepipe.ui.remembering import recall, remember
+from posepipe.ui.remembering import remember
 from posepipe.ui.session import access, library, say, set_library, verbatim
 from posepipe.ui.storage import Kept, delete, kept
 
@@ -62,7 +62,10 @@ def page() -> None:
 
 def _folder(text: Texts) -> None:
     """The box of the folder; this machine remembers what was typed last."""
-    with remembered_box("library_folder", str(library() or recall("library") or "")):
+    at = str(library() or "")
+    if at and not chosen("library_folder", at):
+        choose("library_folder", at)
+    with remembered_box("library_folder", at):
         typed = st.text_input(text("library.folder"), placeholder=text("library.example"), key="library_folder")
     set_library(typed)
     if typed.strip() and expanded(typed.strip()).is_dir():
