@@ -28,7 +28,7 @@ from posepipe.ui.remembering import recall
 from posepipe.ui.storage import Workspace, sweep
 
 __all__ = [
-    "access", "dark", "error_text", "guarded", "job", "keep_choices", "kept_choice", "language_choice", "library",
+    "access", "component_key", "dark", "error_text", "guarded", "job", "keep_choices", "kept_choice", "language_choice", "library",
     "remember_busy", "remembered", "results", "say", "set_job", "set_library", "settings", "show_error",
     "tell_of_reload", "verbatim", "workspace",
 ]  # fmt: skip
@@ -177,6 +177,11 @@ def remembered(key: Hashable, make: Callable[[], _T]) -> _T:
             made.pop(next(iter(made)))
         made[key] = make()
     return made[key]
+
+
+def component_key(*parts: object) -> str:
+    """The key of a component that belongs to these names: one for each, without the ``__`` that Streamlit refuses."""
+    return "-".join(str(part).replace("%", "%25").replace("_", "%5F").replace("-", "%2D") for part in parts)
 
 
 def verbatim(text: str) -> str:

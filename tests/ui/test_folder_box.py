@@ -1,14 +1,17 @@
-"""The box of the library's folder, as Streamlit's own test bench draws it."""
+"""The box of the library's folder, as Streamlit's own test bench draws it; names of folders in keys."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from posepipe.texts import load
 from posepipe.ui.access import Access
+from posepipe.ui.session import component_key
 
 
 def _page() -> None:
@@ -36,3 +39,10 @@ def test_an_empty_box_does_not_lose_the_folder(tmp_path: Path, monkeypatch: pyte
     other.mkdir()
     drawn.text_input[0].set_value(str(other)).run()
     assert drawn.run().text_input[0].value == str(other)
+
+
+@given(st.lists(st.text(max_size=8), min_size=2, max_size=3), st.lists(st.text(max_size=8), min_size=2, max_size=3))
+def test_any_names_make_a_key_of_their_own(one: list[str], other: list[str]) -> None:
+    # A user's folder may be called anything, and a temporary one is by chance.
+    assert "__" not in component_key("tools", "walk__1", *one)
+    assert (component_key(*one) == component_key(*other)) == (one == other)

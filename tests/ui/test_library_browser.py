@@ -67,6 +67,7 @@ def test_session_opens_and_deleting_is_asked_and_said(own: Path, open_page: Open
         # The newest row is the live session.
         tick(page, 0)
         page.get_by_role("heading", name="training").wait_for()
+        page.get_by_text("Each repetition").click()
         page.get_by_test_id("stDataFrame").nth(1).wait_for()
         tick(page, 0)
         tick(page, 3)

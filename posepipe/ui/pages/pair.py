@@ -13,7 +13,7 @@ import streamlit as st
 from posepipe.record.recording import Person, Recording
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
-from posepipe.ui.session import verbatim
+from posepipe.ui.session import component_key, verbatim
 
 __all__ = ["anchors", "show_pair"]
 
@@ -53,7 +53,7 @@ def show_pair(text: Texts, one: tuple[str, Path, Recording], other: tuple[str, P
         "fps_hz": one[2].video.fps_hz,
         "anchors": found,
     }
-    _component()(data=data, key=f"pair-{one[1].name}-{other[1].name}")
+    _component()(data=data, key=component_key("pair", one[1].name, other[1].name))
 
 
 def anchors(one: Person, other: Person) -> list[Anchor]:

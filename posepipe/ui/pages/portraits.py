@@ -15,6 +15,7 @@ from posepipe.pipeline import Detection
 from posepipe.texts import Texts
 from posepipe.types import KeypointTrack
 from posepipe.ui.assets import asset
+from posepipe.ui.session import component_key
 
 __all__ = ["choose_person", "places", "portrait"]
 
@@ -57,7 +58,7 @@ def choose_person(text: Texts, detection: Detection, shown: list[int], key: str)
     st.caption(text("analyze.person_help"))
     size_px = [detection.camera.width_px, detection.camera.height_px]
     data = {"people": people, "size_px": size_px, "near_s": 2.0 * _EVERY_S}
-    answer = _strip()(data=data, key=f"people-{key}", on_picked_change=lambda: None)
+    answer = _strip()(data=data, key=component_key("people", key), on_picked_change=lambda: None)
     return int(answer.picked) if answer.picked is not None else None
 
 

@@ -19,7 +19,7 @@ from posepipe.reports.drawings import BAND
 from posepipe.reports.exercise import exercise_name
 from posepipe.texts import Texts
 from posepipe.ui.assets import asset
-from posepipe.ui.session import remembered
+from posepipe.ui.session import component_key, remembered
 
 __all__ = ["Span", "Wish", "tools"]
 
@@ -74,7 +74,7 @@ def tools(
     """
     known = ("tools", key, recording.created, edits, correctable, text.language)
     data = remembered(known, lambda: _data(text, recording, person, edits, correctable))
-    answer = _component()(data=data, key=f"tools-{key}", on_edit_change=lambda: None)
+    answer = _component()(data=data, key=component_key("tools", key), on_edit_change=lambda: None)
     return _wish(answer.edit) if answer.edit else None
 
 
