@@ -28,8 +28,8 @@ from posepipe.ui.remembering import recall
 from posepipe.ui.storage import Workspace, sweep
 
 __all__ = [
-    "access", "component_key", "dark", "error_text", "guarded", "job", "keep_choices", "kept_choice", "language_choice", "library",
-    "remember_busy", "remembered", "results", "say", "set_job", "set_library", "settings", "show_error",
+    "access", "component_key", "dark", "error_text", "guarded", "job", "keep_choices", "kept_choice", "language_choice",
+    "library", "remember_busy", "remembered", "results", "say", "set_job", "set_library", "settings", "show_error",
     "tell_of_reload", "verbatim", "workspace",
 ]  # fmt: skip
 
