@@ -24,7 +24,7 @@ from posepipe.gait.judge import (
 )
 from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
-from posepipe.gait.parts import parts_of, strides_seen, sure_strides
+from posepipe.gait.parts import PART, parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
 from posepipe.gait.signals import signals_of
 from posepipe.gait.source import Source
@@ -102,7 +102,7 @@ def _cycles(
     if min(count_of(seen.strides, side) for side in SIDES) < least and seen.view != "front":
         sure = sure_strides(walk, seen.strides)
         cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
-        if min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
+        if len(sure) >= PART.whole and min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
             return cycles, parts
     return cut_cycles(motion, seen.strides, leg_m), ()
 

@@ -26,6 +26,11 @@ __all__ = ["PART", "Part", "PartSettings", "parts_of", "strides_seen", "sure_str
 class PartSettings:
     """What of a stride counts."""
 
+    whole: int = setting(
+        3,
+        "whole strides of both sides together from which parts of others are used",
+        source="five strikes in a row; of four, the normal walker of the sample clip, who stops, was flagged",
+    )
     least: float = setting(0.1, "share of a stride under which a part isn't used", source="judgement: a few pictures")
     sure: float = setting(
         0.6,

@@ -32,10 +32,10 @@ def walk(motion: Motion) -> Walk:
     return find_walk(motion)
 
 
-def _short(motion: Motion, walk: Walk, strikes: int) -> Motion:
+def _short(motion: Motion, walk: Walk, strikes: int, margin_s: float = MARGIN_S) -> Motion:
     """From a little before one strike to a little after another."""
     times = [event.time_s for event in walk.events if event.type == HEEL_STRIKE][1 : strikes + 1]
-    outside = (motion.time_s < times[0] - MARGIN_S) | (motion.time_s > times[-1] + MARGIN_S)
+    outside = (motion.time_s < times[0] - margin_s) | (motion.time_s > times[-1] + margin_s)
     return without(motion, outside)
 
 
@@ -45,6 +45,13 @@ def test_five_strikes_are_two_strides_of_each_side(motion: Motion, walk: Walk) -
     assert sorted(whole) == [1, 2]
     assert found.abnormal is not Reason.TOO_FEW_STRIDES
     assert min(strides_seen((*found.cycles, *found.parts), side) for side in SIDES) == 2
+
+
+def test_one_stride_of_each_side_is_not_made_two(motion: Motion, walk: Walk) -> None:
+    # Parts beside so little are of a walk that begins or ends. The next strikes are all but seen here.
+    found = analyse(_short(motion, walk, STRIKES - 1, margin_s=0.45))
+    assert found.abnormal is Reason.TOO_FEW_STRIDES
+    assert not found.parts
 
 
 def test_two_strides_more_say_the_same(motion: Motion, walk: Walk) -> None:
@@ -81,9 +88,9 @@ def test_who_stands_before_the_first_step_is_no_part_of_a_stride(motion: Motion,
     """A filmed walk from standing: the first strike less a stride's time fell where nobody walked."""
     times = [event.time_s for event in walk.events if event.type == HEEL_STRIKE][1 : STRIKES + 1]
     frames = np.arange(len(motion))
-    start = int(np.searchsorted(motion.time_s, times[0] - MARGIN_S))
+    start = int(np.searchsorted(motion.time_s, times[0] - margin_s))
     stood = motion.xyz_m[np.maximum(frames, start)]
-    late = without(motion, motion.time_s > times[-1] + MARGIN_S)
+    late = without(motion, motion.time_s > times[-1] + margin_s)
     still = replace(late, xyz_m=np.where(late.valid[..., None], stood, np.nan).astype(np.float32))
     found = find_walk(still)
     for part in parts_of(still, found, found.strides):
