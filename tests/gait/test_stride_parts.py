@@ -88,9 +88,9 @@ def test_who_stands_before_the_first_step_is_no_part_of_a_stride(motion: Motion,
     """A filmed walk from standing: the first strike less a stride's time fell where nobody walked."""
     times = [event.time_s for event in walk.events if event.type == HEEL_STRIKE][1 : STRIKES + 1]
     frames = np.arange(len(motion))
-    start = int(np.searchsorted(motion.time_s, times[0] - margin_s))
+    start = int(np.searchsorted(motion.time_s, times[0] - MARGIN_S))
     stood = motion.xyz_m[np.maximum(frames, start)]
-    late = without(motion, motion.time_s > times[-1] + margin_s)
+    late = without(motion, motion.time_s > times[-1] + MARGIN_S)
     still = replace(late, xyz_m=np.where(late.valid[..., None], stood, np.nan).astype(np.float32))
     found = find_walk(still)
     for part in parts_of(still, found, found.strides):
