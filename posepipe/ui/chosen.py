@@ -58,14 +58,25 @@ def videos() -> dict[str, Path]:
     return found
 
 
+def _taken() -> dict[str, str]:
+    """Uploads that were taken in: Streamlit's code of each -> name."""
+    taken: dict[str, str] = st.session_state.setdefault("uploads_taken", {})
+    return taken
+
+
 def take_in(uploads: list[Any]) -> list[str]:
     """Copy uploads into the session's folder; what isn't a video is said, and kept until it is read.
+
+    A click elsewhere starts the page anew in the midst of this: an upload that was taken in isn't taken in again.
 
     Returns:
         Names of those that are.
     """
-    taken = []
+    known, before, taken = videos(), _taken(), []
     for upload in uploads:
+        if upload.file_id in before:
+            taken.append(before[upload.file_id])
+            continue
         try:
             path = workspace().keep_upload(upload.name, upload)
             check_video(path)
@@ -73,9 +84,9 @@ def take_in(uploads: list[Any]) -> list[str]:
             tell(error)
             continue
         name, number = path.name, 2
-        while name in videos():
+        while name in known:
             name, number = f"{path.stem} ({number}){path.suffix}", number + 1
-        videos()[name] = path
+        known[name], before[upload.file_id] = path, name
         taken.append(name)
     if taken:
         remember_busy()

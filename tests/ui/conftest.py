@@ -120,9 +120,23 @@ def practice_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str
     process.wait(30)
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember that a test failed, for `open_page`."""
+    report: Any = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
 @contextmanager
-def browsing(shots: Path) -> Iterator[OpenPage]:
-    """A browser for as long as it is needed; what its pages showed at the end is kept as pictures in a folder."""
+def browsing(shots: Path, failed: Callable[[], bool] = lambda: False) -> Iterator[OpenPage]:
+    """A browser for as long as it is needed; what its pages showed at the end is kept as pictures in a folder.
+
+    After a test that failed, what they said is printed, too: where tests run for others, nobody sees the pictures.
+    """
     if not CHROMIUM.exists() or find_spec("playwright") is None:
         pytest.skip("no chromium or no playwright")
     from playwright.sync_api import sync_playwright
@@ -144,7 +158,9 @@ def browsing(shots: Path) -> Iterator[OpenPage]:
             page = browser.new_context(viewport={"width": 1280, "height": 900}, **allowed, **context).new_page()
             page.set_default_timeout(60_000)
             pages.append(page)
-            page.posepipe_requests = []
+            page.posepipe_requests, page.posepipe_news = [], []
+            page.on("console", lambda news: page.posepipe_news.append(f"{news.type}: {news.text}"))
+            page.on("requestfailed", lambda request: page.posepipe_news.append(f"failed: {request.url}"))
             page.on("request", lambda request: page.posepipe_requests.append(request.url))
             page.on("websocket", lambda socket: page.posepipe_requests.append(socket.url))
             return page
@@ -152,14 +168,17 @@ def browsing(shots: Path) -> Iterator[OpenPage]:
         yield opened
         for number, page in enumerate(pages):
             page.screenshot(path=shots / f"page-{number}.png")
+            if failed():
+                said = (page.url, page.locator("body").inner_text(), *page.posepipe_news[-20:])
+                sys.stderr.write("\n".join(said) + "\n")
         for browser in browsers:
             browser.close()
 
 
 @pytest.fixture
-def open_page(tmp_path: Path) -> Iterator[OpenPage]:
+def open_page(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
     """Opens a page in a browser of its own; `camera` is a film, None refuses the camera."""
-    with browsing(tmp_path) as opened:
+    with browsing(tmp_path, lambda: request.node.stash.get(_FAILED, False)) as opened:
         yield opened
 
 

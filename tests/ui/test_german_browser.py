@@ -108,7 +108,8 @@ def test_no_english_is_left(practice_app: Practice, open_page: OpenPage, tmp_pat
     found["live"] = english(page)
     page.goto(f"{url}/analyze")
     page.get_by_role("heading", name="Auswerten").wait_for()
-    page.wait_for_function("document.documentElement.lang === 'de'")
+    # Nobody finds a file sooner than the page is drawn.
+    settled(page)
     page.locator("input[type=file]").set_input_files([junk])
     page.get_by_role("alert").filter(has_text="kaputt.mp4").wait_for()
     page.get_by_text("Das ist kein lesbares Video").wait_for()

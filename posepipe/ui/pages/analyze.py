@@ -62,7 +62,7 @@ def _form(text: Texts, *, busy: bool) -> None:
     if uploads:
         # Ours from here on: a box of uploads would forget them, and keep them in memory.
         taken = take_in(uploads)
-        choose("chosen", [*chosen("chosen", []), *taken])
+        choose("chosen", list(dict.fromkeys([*chosen("chosen", []), *taken])))
         st.session_state["uploads_turn"] = turn + 1
         st.rerun()
     if videos():
