@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posepipe.body.camera_motion import CameraMotion, Shift, camera_motion, steady_pose
+from posepipe.body.left_right import in_order
 from posepipe.body.lift import LIFT, STATURE_SIGMA, Lifter, LiftResult, assumed_camera
 from posepipe.body.motion import Motion, clip_view, facing
 from posepipe.body.outcomes import Footfall, Outcomes, Scales, find_outcomes
@@ -28,9 +29,7 @@ from posepipe.body.room import (
     scales_of,
     world_of,
 )
-from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
-from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.body.world import World
 from posepipe.doctor import installed
 from posepipe.errors import NobodyFoundError, SeekError, UsageError
@@ -403,15 +402,13 @@ class Pipeline:
         )
 
     def _lifted(self, seen: KeypointTrack, detection: Detection, lifter: Lifter, refiner: Refiner) -> _Lifted:
-        ordered, rounded = turn_to_toes(seen)
-        track, swaps = keep_to_toes(ordered, *repair_swaps(ordered))
-        track, settled = settle_sides(track, lifter, detection.camera, told=rounded)
+        track, swaps = in_order(seen, lifter, detection.camera)
         track = fill_gaps(track, self.config.max_gap_s)
         lifted = lifter.lift(track, detection.camera, height_m=self.config.height_m)
         size = detection.camera.width_px, detection.camera.height_px
         track = only_seen(smooth(track, self.config.cutoff_hz), size)
         one = self._placed(lifted, track, refiner, detection.motion)
-        return replace(one, swaps=(*rounded, *swaps, *settled))
+        return replace(one, swaps=swaps)
 
     def _placed(self, lifted: LiftResult, track: KeypointTrack, refiner: Refiner, motion: CameraMotion) -> _Lifted:
         """A lifted track in the room: `track` are the keypoints that are shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from posepipe.body import side_costs as cost
 from posepipe.body.lift import Lifter, body_rays, chunks, encode
 from posepipe.body.side_costs import SIDES, LegPaths, SideSettings
+from posepipe.body.turning import untorn
 from posepipe.numeric import gaussian_mean
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21, H36M17
@@ -89,6 +91,12 @@ def repair_swaps(track: KeypointTrack, settings: SideSettings = SIDES) -> tuple[
         swaps.append((Swap(_name(groups), *times, len(run), float(gain), sure), run, groups))
     if not swaps:
         return track, ()
+    repaired = [(swap, run, groups) for swap, run, groups in swaps if swap.repaired]
+    good = untorn(track, [(run, groups) for _, run, groups in repaired], near_s=0.0)
+    for (swap, run, groups), whole in zip(repaired, good, strict=True):
+        if not whole:
+            kept[np.ix_(np.isin(rows, run), groups)] = False
+            swaps[[one for one, *_ in swaps].index(swap)] = (replace(swap, repaired=False), run, groups)
     return _apply(track, rows, kept, swaps, settings), tuple(swap for swap, _, _ in swaps)
 
 
@@ -407,7 +415,7 @@ def settle_sides(
     gain = _gains(track, lifter, camera, settings)
     for span in told:
         gain[1:, (track.time_s >= span.start_s) & (track.time_s <= span.end_s)] = -np.inf
-    best = np.argmax(gain, axis=0)
+    best = _untorn(track, np.argmax(gain, axis=0), settings)
     if not best.any():
         return track, ()
     state = _LABELLINGS[best]
@@ -420,6 +428,18 @@ def settle_sides(
             gained = float(won[first : last + 1].mean())
             changes.append(Swap(_name(state[first]), *times, last - first + 1, gained, repaired=True))
     return _relabelled(track, state), tuple(changes)
+
+
+def _untorn(track: KeypointTrack, best: Intp, settings: SettleSettings) -> Intp:
+    """Labellings (F,) without those that would turn a body round."""
+    edges = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
+    spans = [slice(a, b) for a, b in pairwise(edges) if best[a]]
+    good = untorn(track, [(span, _LABELLINGS[best[span.start]]) for span in spans], near_s=settings.near_s)
+    out = best.copy()
+    for span, whole in zip(spans, good, strict=True):
+        if not whole:
+            out[span] = 0
+    return out
 
 
 def _gains(track: KeypointTrack, lifter: Lifter, camera: Camera, settings: SettleSettings) -> Float64:

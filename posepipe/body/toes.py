@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posepipe.settings import setting
 from posepipe.types import KeypointTrack, Swap
 
-__all__ = ["TOES", "ToeSettings", "keep_to_toes", "turn_to_toes"]
+__all__ = ["TOES", "ToeSettings", "facing", "keep_to_toes", "spans", "turn_to_toes"]
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -70,12 +70,13 @@ def turn_to_toes(track: KeypointTrack, settings: ToeSettings = TOES) -> tuple[Ke
         The track (the same object if nothing was exchanged) and the spans; their gain is the toes' mean height below
         the heels, in hundredths of the body's height.
     """
-    if not set(_NEEDED) <= set(track.layout.joints) or len(track) < 2:
+    found = facing(track, settings)
+    if found is None:
         return track, ()
-    width, toes = _facing(track, settings)
+    width, toes = found
     state, swaps = np.zeros(len(track), bool), []
     step_s = np.diff(track.time_s, append=track.time_s[-1] + float(np.median(np.diff(track.time_s))))
-    for first, last in _spans(width < -settings.wide, track.time_s, settings.gap_s):
+    for first, last in spans(width, track.time_s, settings):
         run = slice(first, last + 1)
         tells = np.abs(toes[run]) >= settings.above
         against = tells & (toes[run] > 0.0) & (toes[run] <= settings.most)
@@ -109,9 +110,10 @@ def keep_to_toes(
     Returns:
         The track, and the swaps with those taken back marked as not repaired.
     """
-    if after is before or not set(_NEEDED) <= set(after.layout.joints) or len(after) < 2:
+    found = facing(after, settings)
+    if after is before or found is None:
         return after, tuple(swaps)
-    width, toes = _facing(after, settings)
+    width, toes = found
     tells = (np.abs(toes) >= settings.above) & (np.abs(width) >= settings.wide)
     against = tells & (width * toes < 0.0)
     step_s = np.diff(after.time_s, append=after.time_s[-1] + float(np.median(np.diff(after.time_s))))
@@ -136,11 +138,14 @@ def _wide(kept: Bool, track: KeypointTrack, name: str) -> Bool:
     return kept.reshape(-1, *([1] * (getattr(track, name).ndim - 1)))
 
 
-def _facing(track: KeypointTrack, settings: ToeSettings) -> tuple[Float64, Float64]:
+def facing(track: KeypointTrack, settings: ToeSettings = TOES) -> tuple[Float64, Float64] | None:
     """Signed width of shoulders and hips (F,), negative from behind, and height of heels over toes (F,).
 
-    In body heights. NaN where it can't be told; the toes' also where the feet aren't planted or don't agree.
+    In body heights. NaN where it can't be told; the toes' also where the feet aren't planted or don't agree. None of a
+    layout without heels or toes, or of less than two frames.
     """
+    if not set(_NEEDED) <= set(track.layout.joints) or len(track) < 2:
+        return None
     at = {name: track.layout.index(name) for name in _NEEDED}
     xy = np.where(track.valid[..., None], track.xy_px, np.nan).astype(np.float64)
     low = np.min(xy[..., 1], axis=1, initial=np.inf, where=track.valid)
@@ -166,10 +171,10 @@ def _facing(track: KeypointTrack, settings: ToeSettings) -> tuple[Float64, Float
     return width, np.where(planted, toes.mean(axis=1), np.nan)
 
 
-def _spans(back: Bool, time_s: Float64, gap_s: float) -> list[tuple[int, int]]:
-    """First and last rows of runs, short holes closed."""
-    rows = np.flatnonzero(back)
+def spans(width: Float64, time_s: Float64, settings: ToeSettings = TOES) -> list[tuple[int, int]]:
+    """First and last rows of runs whose labels say back, short holes closed, from `facing`'s widths (F,)."""
+    rows = np.flatnonzero(width < -settings.wide)
     if not len(rows):
         return []
-    cut = np.flatnonzero(np.diff(time_s[rows]) > gap_s)
+    cut = np.flatnonzero(np.diff(time_s[rows]) > settings.gap_s)
     return [(int(part[0]), int(part[-1])) for part in np.split(rows, cut + 1)]

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from posepipe._version import __version__
 from posepipe.body.angles import joint_angles
 from posepipe.body.camera_motion import Background, CameraMotion, camera_motion
+from posepipe.body.left_right import in_order
 from posepipe.body.lift import OWN_JOINTS, Lifter, LiftResult, assumed_camera, measure_stature
 from posepipe.body.refine import RefineConfig, Refiner
 from posepipe.body.room_lines import LINES
-from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.smooth import fill_gaps, smooth
-from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.body.world import FEET, WORLD, World, find_world, level_axes
 from posepipe.body.world_joints import GENTLE, JOINTS, JointSettings
 from posepipe.body.world_solve import SOLVE
@@ -246,9 +245,7 @@ def _world(
 def _pose(
     track: KeypointTrack, camera: Camera, height_m: float | None, lifter: Lifter, refiner: Refiner
 ) -> tuple[PoseTrack, LiftResult]:
-    ordered, rounded = turn_to_toes(track)
-    track, _ = keep_to_toes(ordered, *repair_swaps(ordered))
-    track, _ = settle_sides(track, lifter, camera, told=rounded)
+    track, _ = in_order(track, lifter, camera)
     lifted = lifter.lift(fill_gaps(track, 0.25), camera, height_m=height_m)
     return smooth(refiner.refine(lifted).pose, 6.0), lifted
 

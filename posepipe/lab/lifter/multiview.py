@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.left_right import in_order
 from posepipe.body.lift import Lifter, assumed_camera
 from posepipe.body.refine import RefineConfig, Refiner
-from posepipe.body.sides import repair_swaps, settle_sides
-from posepipe.body.toes import keep_to_toes, turn_to_toes
 from posepipe.errors import InputError, UsageError
 from posepipe.geometry import CalibratedCamera, align, load_pose2sim
 from posepipe.keypoints import open_detector
@@ -223,9 +222,7 @@ def _rows(recording: Recording, lifter: Lifter, mediapipe: bool, detector: str) 
     refiner = Refiner(config=RefineConfig(latent=False))
     for video, camera in zip(recording.videos, recording.cameras, strict=True):
         seen = detect_person(video, camera, recording.world_m, detector=detector)
-        ordered, told = turn_to_toes(seen)
-        track, swaps = keep_to_toes(ordered, *repair_swaps(ordered))
-        track, _ = settle_sides(track, lifter, camera.pinhole(), told=told)
+        track, swaps = in_order(seen, lifter, camera.pinhole())
         truth = camera.to_camera(recording.world_m)[: len(track)]
         single = lifter.lift(track, camera.pinhole())
         lifted = refiner.refine(single)
@@ -234,7 +231,7 @@ def _rows(recording: Recording, lifter: Lifter, mediapipe: bool, detector: str) 
         alone = score(single.pose.xyz_m[:, limbs], truth)
         row["pa_mpjpe_frame_mm"] = alone["pa_mpjpe_mm"]
         row |= {f"{joint}_error_frame_deg": alone[f"{joint}_error_deg"] for joint in _ANGLES}
-        raw = lifter.lift(seen, camera.pinhole()).pose.xyz_m[:, limbs] if swaps or told else single.pose.xyz_m[:, limbs]
+        raw = lifter.lift(seen, camera.pinhole()).pose.xyz_m[:, limbs] if swaps else single.pose.xyz_m[:, limbs]
         row["pa_mpjpe_unrepaired_mm"] = score(raw, truth)["pa_mpjpe_mm"]
         guess = lifter.lift(track, assumed_camera(camera.width_px, camera.height_px))
         guessed = refiner.refine(guess).pose.xyz_m[:, limbs]

@@ -1,0 +1,36 @@
+"""Left and right of one track, in the order in which they are settled."""
+
+from __future__ import annotations
+
+from posepipe.body.lift import Lifter
+from posepipe.body.sides import repair_swaps, settle_sides
+from posepipe.body.toes import keep_to_toes, turn_to_toes
+from posepipe.body.turning import turn_back, turn_to_walk
+from posepipe.types import Camera, KeypointTrack, Swap
+
+__all__ = ["in_order"]
+
+
+def in_order(track: KeypointTrack, lifter: Lifter, camera: Camera) -> tuple[KeypointTrack, tuple[Swap, ...]]:
+    """A track with left and right exchanged where the detector had them swapped.
+
+    First the whole body: turns that nobody makes, toes of planted feet, the way people walk. Then arms and legs by how
+    they move, and last, where the lifter clearly has less doubt, whatever is left.
+
+    Args:
+        track: keypoints as detected.
+        lifter: whose sigma decides at last.
+        camera: that filmed them.
+
+    Returns:
+        The track (the same object if nothing was exchanged), and the spans, with those that weren't repaired.
+    """
+    steadied, sudden = turn_back(track)
+    planted, toes = turn_to_toes(steadied)
+    walked, steps = turn_to_walk(planted)
+    if any(not swap.repaired for swap in sudden):
+        # Which half is right can't be told, and what is repaired after one of them may be wrong throughout.
+        return walked, (*sudden, *toes, *steps)
+    repaired, swaps = keep_to_toes(walked, *repair_swaps(walked))
+    settled, doubted = settle_sides(repaired, lifter, camera, told=(*toes, *steps))
+    return settled, (*sudden, *toes, *steps, *swaps, *doubted)
