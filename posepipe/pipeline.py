@@ -232,10 +232,10 @@ class Pipeline:
             live = source.info.live
             looks = math.inf if live else looks_hz(self.config.decided().quality)
             alone = detector is not None or self.config.detector.startswith("mediapipe")
-            lanes = 1 if alone else lanes_for(source.info, self.config.workers or cores())
-            if lanes > 1:
+            lanes = 0 if alone else lanes_for(source.info, self.config.workers or cores())
+            if lanes:
                 followed = _Followed(source.info)
-                each = self._detector(1, live)
+                each = self._detector(max(1, (self.config.workers or cores()) // lanes), live)
                 frames = watch_spans(str(video), source.info, each, followed.wanted, lanes, looks, _ENOUGH_PX)
                 with suppress(SeekError):
                     followed.take(frames, on_progress)

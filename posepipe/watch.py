@@ -35,7 +35,8 @@ __all__ = ["Seen", "Thumbnail", "Thumbnails", "lanes_for", "shrink", "watch", "w
 _WARM_UP_S = 0.3
 # What a lane that is ahead has seen waits in memory, about a kilobyte a frame.
 _LONGEST_SPAN_S = 120.0
-_SHORTEST_SPAN_S = 2.0
+_SPANS = ((4.0, 1), (16.0, 2), (60.0, 4))
+"""Spans of films shorter than so many seconds, for two cores, four, and eight."""
 _MOST_LANES = 8
 _ASIDE = 0.13
 """Of a time slot: where none of the usual rates' frames begins, so that rounding decides nothing."""
@@ -74,10 +75,17 @@ class Seen:
 
 
 def lanes_for(info: SourceInfo, workers: int) -> int:
-    """How many spans of an input to watch side by side; 1 if it has to be read from its beginning."""
+    """How many spans of an input to watch side by side; 0 if it has to be read from its beginning, in one."""
+    spans = _count(info)
+    return min(workers, spans) if spans > 1 else 0
+
+
+def _count(info: SourceInfo) -> int:
+    """Spans of an input. Its length alone decides: a person lost at one span's end may be found at another's."""
     if not info.seekable or not info.fps_hz or not info.duration_s:
         return 1
-    return max(1, min(workers, _MOST_LANES, int(info.duration_s / _SHORTEST_SPAN_S)))
+    number = next((number for longest_s, number in _SPANS if info.duration_s < longest_s), _MOST_LANES)
+    return number * max(1, -(-int(info.duration_s) // int(number * _LONGEST_SPAN_S)))
 
 
 def _enlarged(seen: Seen, times: int) -> Seen:
@@ -215,7 +223,7 @@ def watch_spans(
     """
     stop = threading.Event()
     counter = count(1)
-    parts = [_Part(span, counter) for span in _spans(info, lanes)]
+    parts = [_Part(span, counter) for span in _spans(info)]
     with ThreadPoolExecutor(lanes, thread_name_prefix="posepipe-lane") as pool:
         try:
             for part in parts:
@@ -227,11 +235,10 @@ def watch_spans(
             stop.set()
 
 
-def _spans(info: SourceInfo, lanes: int) -> list[tuple[float, float]]:
-    """Equal spans that cover everything, as many as give every lane the same work."""
+def _spans(info: SourceInfo) -> list[tuple[float, float]]:
+    """Equal spans that cover everything."""
     assert info.duration_s is not None
-    rounds = max(1, -(-int(info.duration_s) // int(lanes * _LONGEST_SPAN_S)))
-    number = lanes * rounds
+    number = _count(info)
     # The first span needs no warming up, so it is longer by that much.
     length_s = (info.duration_s + (number - 1) * _WARM_UP_S) / number
     cuts = [k * length_s - max(0, k - 1) * _WARM_UP_S for k in range(number + 1)]

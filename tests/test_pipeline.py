@@ -162,13 +162,15 @@ def test_spans_give_what_one_reading_gives(person_clip: Path) -> None:
     for track in whole.tracks:
         assert len(track) == 60
     # Two seconds are too short to be cut, so the sample itself is.
-    one = Pipeline(Config(workers=1)).detect(SAMPLE_VIDEO).tracks
-    three = Pipeline(Config(workers=3)).detect(SAMPLE_VIDEO).tracks
-    assert len(one) == len(three) == 1
-    assert np.array_equal(one[0].time_s, three[0].time_s)
-    off_px = np.linalg.norm(one[0].xy_px - three[0].xy_px, axis=-1)
-    assert np.median(off_px) < 0.2
+    (one,) = Pipeline(Config()).detect(SAMPLE_VIDEO, detector=open_detector("blazepose", threads=1)).tracks
+    (cut,) = Pipeline(Config(workers=1)).detect(SAMPLE_VIDEO).tracks
+    assert np.array_equal(one.time_s, cut.time_s)
+    off_px = np.linalg.norm(one.xy_px - cut.xy_px, axis=-1)
+    assert np.median(off_px) < 0.2 and off_px.max() > 0.0
     assert np.percentile(off_px, 99) < 6
+    # Where a film is cut doesn't hang on the cores, so nothing that is found does.
+    (beside,) = Pipeline(Config(workers=3)).detect(SAMPLE_VIDEO).tracks
+    assert np.array_equal(cut.xy_px, beside.xy_px) and np.array_equal(cut.sigma_px, beside.sigma_px)
 
 
 def test_fast_looks_at_half_of_the_frames_and_sees_the_same(person_clip: Path) -> None:

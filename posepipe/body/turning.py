@@ -145,7 +145,10 @@ def turn_to_walk(track: KeypointTrack, settings: TurningSettings = TURNING) -> t
 
 
 def untorn(
-    track: KeypointTrack, runs: Sequence[tuple[slice, Bool]], near_s: float, settings: TurningSettings = TURNING
+    track: KeypointTrack,
+    runs: Sequence[tuple[slice | NDArray[np.intp], Bool]],
+    near_s: float,
+    settings: TurningSettings = TURNING,
 ) -> list[bool]:
     """Which exchanges turn neither shoulders nor hips round faster than any body turns.
 
