@@ -139,6 +139,18 @@ def reps_same(
     _show(evaluate_same(data, results, only or (), clips, limit_s, clip or (), cache), as_json)
 
 
+@app.command("reps-firm", help="Whether counts stand when made sets change by less than anybody would see.")
+def reps_firm(
+    sets: Annotated[int, typer.Option(min=1, help="Synthetic sets.")] = 120,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything.", show_default="the usual one")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing in; share of pairs of a set and its change with the same count and name out."""
+    from posepipe.lab.counter.firm import FIRM_SEED, evaluate_firm
+
+    _show(evaluate_firm(sets, FIRM_SEED if seed is None else seed), as_json)
+
+
 @app.command("lifts", help="How true the speed of lifts is, on synthetic sets before a level camera.")
 def lifts(
     sets: Annotated[int, typer.Option(min=1, help="Synthetic sets of four repetitions.")] = 60,

@@ -27,7 +27,8 @@ from posepipe.skeleton import BODY21
 from posepipe.types import Camera, KeypointTrack, PoseTrack
 
 __all__ = [
-    "CROWDED", "PICTURE_UNIT_PX", "USUAL", "Film", "centred", "detect", "draw_camera", "film", "lifted", "open_film",
+    "CROWDED", "PICTURE_UNIT_PX", "USUAL", "Film", "centred", "detect", "draw_camera", "film", "filmed", "lifted",
+    "open_film",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -74,12 +75,20 @@ def film(stages: Film, time_s: Array, xyz_m: Array, rng: Rng, shares: tuple[floa
         rng: source of chance.
         shares: see `draw_camera`.
     """
+    seen = filmed(time_s, xyz_m, rng, shares)
+    return lifted(stages, *seen) if seen is not None else None
+
+
+def filmed(
+    time_s: Array, xyz_m: Array, rng: Rng, shares: tuple[float, float] = USUAL
+) -> tuple[KeypointTrack, Camera] | None:
+    """Keypoints of a motion by a random camera and detector, and the lens that is assumed; None as for `film`."""
     camera = draw_camera(xyz_m, rng, shares)
     keypoints = detect(time_s, xyz_m, camera, rng)
     if keypoints.valid.any(axis=1).mean() < 0.5:
         return None
     lens = assumed_camera(camera.width_px, camera.height_px) if rng.random() < 0.85 else camera.intrinsics
-    return lifted(stages, keypoints, Camera(lens.width_px, lens.height_px, lens.focal_px, lens.focal_source))
+    return keypoints, Camera(lens.width_px, lens.height_px, lens.focal_px, lens.focal_source)
 
 
 def lifted(stages: Film, keypoints: KeypointTrack, lens: Camera) -> PoseTrack:

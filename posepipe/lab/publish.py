@@ -100,6 +100,8 @@ COMMANDS: Mapping[str, str] = {
     "--only shaken --only letterboxed --only 'cropped to portrait' --only 'on its side' --cache runs/same",
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
     "reps-made": "evaluate reps-made --sets 60",
+    # A seed that nothing was chosen on.
+    "reps-firm": "evaluate reps-firm --sets 90 --seed 9612",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
     "holds": "evaluate holds --sets 60",
