@@ -26,7 +26,7 @@ from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
 from posepipe.gait.parts import PART, parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
-from posepipe.gait.signals import signals_of
+from posepipe.gait.signals import Signals, signals_of
 from posepipe.gait.source import Source
 from posepipe.gait.types import SIDES, Abnormal, Cycle, Deviation, GaitResult, Walk
 from posepipe.gait.walk import LEAST_FRAMES, find_walk
@@ -74,7 +74,7 @@ def analyse(
         return GaitResult(walk, parameters=found, deviation=few, abnormal=few)
     seen = choose_strides(motion, walk)
     judged = from_picture(motion, signals.heading) if seen.view == "side" else motion
-    cycles, parts = _cycles(judged, walk, seen, signals.leg_m, least_strides)
+    cycles, parts = _cycles(judged, walk, seen, signals, least_strides)
     every = *cycles, *parts
     curves = mean_curves(every)
     bands = curve_bands(seen.view)
@@ -93,15 +93,17 @@ def analyse(
 
 
 def _cycles(
-    motion: Motion, walk: Walk, seen: Seen, leg_m: float, least: int
+    motion: Motion, walk: Walk, seen: Seen, signals: Signals, least: int
 ) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
     """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing.
 
     Not from the front: when a single foot lands is guessed there, and that is what bounds a part.
     """
+    leg_m = signals.leg_m
     if min(count_of(seen.strides, side) for side in SIDES) < least and seen.view != "front":
         sure = sure_strides(walk, seen.strides)
-        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
+        beside = parts_of(motion, walk, sure, signals.forward)
+        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, beside, leg_m)
         if len(sure) >= PART.whole and min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
             return cycles, parts
     return cut_cycles(motion, seen.strides, leg_m), ()
