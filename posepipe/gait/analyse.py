@@ -9,11 +9,12 @@ from pathlib import Path
 
 from posepipe.body.motion import Motion
 from posepipe.gait.corrections import Strike, without_strikes
-from posepipe.gait.curves import compare, cut_cycles, cut_parts, mean_curves
+from posepipe.gait.curves import compare, cut_cycles, cut_parts, mean_curves, without_sagittal
 from posepipe.gait.events import coarse_strides
 from posepipe.gait.features import gait_features
 from posepipe.gait.judge import (
     JUDGE,
+    SAGITTAL_VIEWS,
     Classifier,
     Seen,
     choose_strides,
@@ -76,10 +77,12 @@ def analyse(
     judged = from_picture(motion, signals.heading) if seen.view == "side" else motion
     cycles, parts = _cycles(judged, walk, seen, signals, least_strides)
     every = *cycles, *parts
-    curves = mean_curves(every)
+    features = gait_features(every, filmed=motion.keypoints is not None)
+    if seen.view not in SAGITTAL_VIEWS:
+        cycles, parts = without_sagittal(cycles), without_sagittal(parts)
+    curves = mean_curves((*cycles, *parts))
     bands = curve_bands(seen.view)
     departures = tuple(d for d in (compare(curve, bands) for curve in curves) if d is not None)
-    features = gait_features(every, filmed=motion.keypoints is not None)
     count = min(strides_seen(every, side) for side in SIDES)
     base = GaitResult(walk, seen.view, found, cycles, curves, departures, features, parts=parts)
     reason = Reason.TOO_FEW_STRIDES if count < least_strides else picture_gate(motion, seen.strides)

@@ -86,8 +86,9 @@ def sure_strides(walk: Walk, strides: Sequence[Stride]) -> tuple[Stride, ...]:
 
 
 def parts_of(motion: Motion, walk: Walk, strides: Sequence[Stride], forward: Forward) -> tuple[Part, ...]:
-    """Parts of strides before and after whole ones of a pass: between its steps, as far as both legs are seen and walk
-    as in the whole ones.
+    """Parts of strides before and after whole ones of a pass: between its steps, as far as both legs are seen.
+
+    A part ends where they no longer walk as in the whole strides.
 
     Args:
         motion: in which the walk was found.

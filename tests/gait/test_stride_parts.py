@@ -22,7 +22,7 @@ STRIKES = 5
 MARGIN_S = 0.15
 """Seen before the first and after the last of them: where a strike is, shows only after it."""
 STOPPING_S = 1.2
-"""Who stops walks for half as long in this time."""
+"""From full pace to none."""
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ __all__ = [
     "captured_walks",
     "events_of",
     "film_walks",
+    "is_straight",
     "make_table",
     "measure_films",
     "more_walks",
@@ -283,13 +284,17 @@ def _more_walks(path: Path) -> list[WorldWalk]:
     found = []
     for number, (walk, subject, copy) in enumerate(walks):
         frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
-        straight = str(walk) == "straight" or (str(walk).startswith("normal") and "turning" not in str(walk))
-        if straight and not copy and len(frames) < _LONGEST_FRAMES:
+        if is_straight(str(walk)) and not copy and len(frames) < _LONGEST_FRAMES:
             split = _SPLITS[people.index(str(subject)) % len(_SPLITS)]
             found.append(
                 WorldWalk(np.arange(len(frames)) / float(fps[number]), frames, NORMAL, 0.0, "left", split, "more")
             )
     return found
+
+
+def is_straight(walk: str) -> bool:
+    """Whether a file's word for a sequence means a normal walk straight on."""
+    return walk == "straight" or (walk.startswith("normal") and "turning" not in walk)
 
 
 def film_walks(
