@@ -114,7 +114,7 @@ COMMANDS: Mapping[str, str] = {
     "gait-short": "evaluate gait-short --walks 24 --seed 12000 --results runs/gait-short",
     # Rendered, or changed, and seen once and kept: 20 and 40 minutes the first time.
     "gait-motion": "evaluate gait-motion --data ../shared/data/gait/force_plate_walks.npz "
-    "../shared/data/mocap/train.npz --walks 12 --results runs/gait-motion",
+    "../shared/data/mocap/train.npz --walks 20 --results runs/gait-motion",
     "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --results runs/gait-same",
     "gait-patients": "evaluate gait --data ../shared/data/gait/patients.npz",
     # Rendered once and kept: minutes the first time.

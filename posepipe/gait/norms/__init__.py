@@ -61,6 +61,7 @@ SOURCES: Mapping[str, str] = {
     "behind it isn't named there",
     "posepipe": "normal walks (CMU motion capture and synthetic ones) seen by simulated cameras, through this pipeline",
     "rendered": "walkers rendered from the side and seen by BlazePose, compared with their true joint angles",
+    "captured": "motion-captured walks of children and adults, rendered and compared likewise; half of the people",
 }
 """Where every row of the tables comes from. A row without one of these isn't read."""
 

@@ -46,6 +46,7 @@ __all__ = [
     "measure_films",
     "more_walks",
     "see",
+    "session_split",
     "straighten_captured",
     "synthetic_walks",
     "varied_walks",
@@ -193,10 +194,10 @@ def captured_walks(folder: Path) -> Iterator[WorldWalk]:
             if str(name) in wanted:
                 frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
                 time_s = np.arange(len(frames)) / float(fps[number])
-                yield WorldWalk(time_s, frames, NORMAL, 0.0, "left", _session_split(str(name)), "cmu")
+                yield WorldWalk(time_s, frames, NORMAL, 0.0, "left", session_split(str(name)), "cmu")
 
 
-def _session_split(name: str) -> str:
+def session_split(name: str) -> str:
     """Takes that follow each other are one person's: those numbered 36 to 47 are held out."""
     number = name.rsplit("_", 1)[-1]
     late = name.startswith("conv") and number.isdigit() and 36 <= int(number) <= 47

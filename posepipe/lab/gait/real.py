@@ -23,10 +23,12 @@ from posepipe.body.lift import pose_stature
 from posepipe.errors import InputError, NobodyFoundError
 from posepipe.gait.analyse import analyse
 from posepipe.gait.curves import SAGITTAL
-from posepipe.gait.types import POINTS, Cycle, GaitResult, MeanCurve, Stride
+from posepipe.gait.picture_angles import from_picture
+from posepipe.gait.types import POINTS, SIDES, Cycle, GaitResult, MeanCurve, Stride
 from posepipe.gait.walk import find_walk
-from posepipe.lab.gait.data import is_straight
+from posepipe.lab.gait.data import is_straight, session_split
 from posepipe.lab.gait.files import file_motion
+from posepipe.lab.gait.norms import leg_frames
 from posepipe.lab.people.body import TOE_Z_M, BodyShape, from_mocap
 from posepipe.lab.people.filmed import FEET
 from posepipe.lab.people.gait import cameras_for, true_angles, write_film
@@ -37,7 +39,7 @@ from posepipe.record.recording import Recording
 from posepipe.skeleton import BODY21
 from posepipe.types import Angles
 
-__all__ = ["SEEN_FROM", "RealWalk", "compare_curves", "evaluate_real", "real_walks"]
+__all__ = ["SEEN_FROM", "RealWalk", "compare_curves", "evaluate_real", "learnt_legs", "real_walks"]
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -72,6 +74,8 @@ class RealWalk:
         time_s: (F,), from 0.
         xyz_m: (F, 21, 3) Body21 joints, z up, feet on z = 0.
         shape: build and clothes; drawn by chance.
+        learnt: whether error bars of angles from the side were learnt on this person: every other one of a file, and of
+            CMU's walks without names all but the sessions that the classifier isn't trained on either.
         treadmill: never.
     """
 
@@ -80,6 +84,7 @@ class RealWalk:
     time_s: Array
     xyz_m: Array
     shape: BodyShape
+    learnt: bool
     treadmill: bool = False
 
     @property
@@ -98,7 +103,7 @@ class RealWalk:
         time_s = np.arange(0.0, self.time_s[-1], 1.0 / rate_hz)
         flat = self.xyz_m.reshape(len(self.time_s), -1)
         xyz = np.stack([np.interp(time_s, self.time_s, column) for column in flat.T], axis=1)
-        return RealWalk(self.name, self.subject, time_s, xyz.reshape(len(time_s), -1, 3), self.shape)
+        return RealWalk(self.name, self.subject, time_s, xyz.reshape(len(time_s), -1, 3), self.shape, self.learnt)
 
 
 def real_walks(path: Path, seed: int = 0) -> Iterator[RealWalk]:
@@ -119,9 +124,10 @@ def real_walks(path: Path, seed: int = 0) -> Iterator[RealWalk]:
         raise InputError(f"lacks an array ({error})", where=str(path), hint="See docs/gait.md for its keys") from error
     except (OSError, ValueError) as error:
         raise InputError(f"can't be read ({error})", where=str(path), hint="Give an npz of walks") from error
-    for number, name in enumerate(table["seq_name"]):
-        if not is_straight(str(table["walk"][number])):
-            continue
+    straight = [number for number, walk in enumerate(table["walk"]) if is_straight(str(walk))]
+    people = sorted({str(table["subject"][number]) for number in straight})
+    for number in straight:
+        name, subject = str(table["seq_name"][number]), str(table["subject"][number])
         rate_hz, first = float(table["fps"][number]), int(table["seq_start"][number])
         last = min(int(table["seq_start"][number + 1]), first + int(_LONGEST_S * rate_hz))
         xyz = from_mocap(table["positions"][first:last], table["extra"][first:last])
@@ -129,7 +135,8 @@ def real_walks(path: Path, seed: int = 0) -> Iterator[RealWalk]:
             xyz[..., 2] += TOE_Z_M - np.quantile(xyz[:, FEET, 2].min(axis=1), 0.1)
             tall_m = float(np.median(pose_stature(xyz.astype(np.float32)))) if heights is None else heights[number]
             shape = BodyShape.random(np.random.default_rng([seed, number]), float(tall_m))
-            yield RealWalk(str(name), str(table["subject"][number]), np.arange(len(xyz)) / rate_hz, xyz, shape)
+            learnt = session_split(name) == "train" and (name.startswith("conv") or people.index(subject) % 2 == 0)
+            yield RealWalk(name, subject, np.arange(len(xyz)) / rate_hz, xyz, shape, learnt)
 
 
 def evaluate_real(path: Path, *, most: int = 0, results: Path | None = None, seed: int = 0) -> dict[str, Any]:
@@ -142,7 +149,8 @@ def evaluate_real(path: Path, *, most: int = 0, results: Path | None = None, see
         seed: of clothes and cameras.
 
     Returns:
-        A row for each view and joint: people, films, curves; RMSE of the mean cycle as it is and centred (its mean
+        A row for each view and joint: people, films, curves (from the side of those alone that no error bar was learnt
+        on); RMSE of the mean cycle as it is and centred (its mean
         taken off both), bias, each person's mean first, then over people; share of the curves' points within their
         90 % interval. Metrics: the same under names, films, and how many show a stride of each side. Versions.
 
@@ -152,26 +160,69 @@ def evaluate_real(path: Path, *, most: int = 0, results: Path | None = None, see
     walks = list(real_walks(path, seed))
     if not walks:
         raise InputError("holds no straight normal walk", where=str(path), hint="See docs/gait.md for its keys")
-    if most:
-        walks = [walks[i] for i in np.unique(np.linspace(0, len(walks) - 1, most).round().astype(int))]
     pairs: list[Row] = []
     films = 0
-    for number, walk in enumerate(walks):
-        for view, yaws in SEEN_FROM.items():
-            yaw_deg = yaws[number % len(yaws)] + float(np.random.default_rng([seed, number]).uniform(-1, 1)) * _OFF_DEG
-            kept = None if results is None else results / path.stem / f"{walk.name}_{view}"
-            recording = _seen(walk, yaw_deg, ("static", "pan")[number // 2 % 2], kept)
-            found = GaitResult() if recording is None else analyse(recording.motion_of(recording.people[0]))
-            rows = [{"view": view, "walk": walk.name, **row} for row in compare_curves(walk, found)]
-            films += 1
-            pairs += rows
-            _log.info("%s %s: %s", walk.name, view, rows)
+    for view, walk, recording in _films(_spread_out(walks, most), path.stem, results, seed):
+        films += 1
+        found = GaitResult() if recording is None else analyse(recording.motion_of(recording.people[0]))
+        rows = compare_curves(walk, found)
+        pairs += [{"view": view, "walk": walk.name, **row} for row in rows]
+        _log.info("%s %s: %s", walk.name, view, rows)
     table = list(_by_joint(pairs))
-    metrics = {"walks": float(len(walks)), "films": float(films)}
+    metrics = {"films": float(films)}
     for row in table:
         for name in ("centred_deg", "absolute_deg", "coverage_90"):
             metrics[f"{row['view']}_{row['angle']}_{name}"] = row[name]
     return {"metrics": metrics, "rows": table, "versions": {"posepipe": __version__}}
+
+
+def learnt_legs(paths: Iterable[Path], kept: Path, most: int = 20) -> list[dict[str, NDArray[np.generic]]]:
+    """Legs of those on whom error bars are learnt, from the side, as `posepipe.lab.gait.norms.leg_frames` has them.
+
+    Args:
+        paths: npz files; those that aren't there are left out.
+        kept: folder for what was seen; there already, it is used again.
+        most: walks of each file, learnt or not; as of `evaluate_real`.
+    """
+    out = []
+    for path in paths:
+        walks = list(real_walks(path)) if path.is_file() else []
+        for _, walk, recording in _films(_spread_out(walks, most), path.stem, kept, 0, learnt=True):
+            motion = None if recording is None else recording.motion_of(recording.people[0])
+            if motion is not None and (passes := find_walk(motion).passes):
+                strikes = {
+                    side: sorted({at for s in walk.strides if s.side == side for at in (s.start_s, s.end_s)})
+                    for side in SIDES
+                }
+                near = "left" if passes[0].yaw_deg > 0.0 else "right"
+                out.append(leg_frames(from_picture(motion, habits=False), walk.time_s, walk.angles, strikes, near))
+    return out
+
+
+def _spread_out(walks: Sequence[RealWalk], most: int) -> Sequence[tuple[int, RealWalk]]:
+    """At most so many of them, with their numbers; all for 0."""
+    if not walks:
+        return []
+    chosen = np.unique(np.linspace(0, len(walks) - 1, most).round().astype(int)) if most else range(len(walks))
+    return [(int(number), walks[number]) for number in chosen]
+
+
+def _films(
+    walks: Sequence[tuple[int, RealWalk]],
+    name: str,
+    kept: Path | None,
+    seed: int,
+    *,
+    learnt: bool = False,
+) -> Iterator[tuple[str, RealWalk, Recording | None]]:
+    """View, walk, and what was seen of each film: those that error bars are learnt on, or all others."""
+    for number, walk in walks:
+        for view, yaws in SEEN_FROM.items():
+            if learnt != (walk.learnt and view == "side"):
+                continue
+            yaw_deg = yaws[number % len(yaws)] + float(np.random.default_rng([seed, number]).uniform(-1, 1)) * _OFF_DEG
+            folder = None if kept is None else kept / name / f"{walk.name}_{view}"
+            yield view, walk, _seen(walk, yaw_deg, ("static", "pan")[number // 2 % 2], folder)
 
 
 def _seen(walk: RealWalk, yaw_deg: float, camera: str, kept: Path | None) -> Recording | None:

@@ -47,7 +47,16 @@ from posepipe.lab.gait.data import (
     synthetic_walks,
     varied_walks,
 )
-from posepipe.lab.gait.norms import fit_habits, fit_spread, load_rendered, render_walks, write_habits, write_norms
+from posepipe.lab.gait.norms import (
+    fit_habits,
+    fit_spread,
+    join_legs,
+    load_rendered,
+    render_walks,
+    write_habits,
+    write_norms,
+)
+from posepipe.lab.gait.real import learnt_legs
 from posepipe.lab.gait.seen import VIEWS, Film, Studio, load_films, save_films
 from posepipe.lab.gait.sources import MadeSource, make_source, source_table
 from posepipe.lab.metrics import auroc, balanced_accuracy, calibration_error
@@ -523,7 +532,9 @@ def make_gait(
         seen = render_walks(out, rendered, _RENDERED_SEED)
         legs = load_rendered(seen)
         habits = fit_habits(legs)
-        write_habits(habits, fit_spread(legs, habits), len(seen), norms / "picture.csv")
+        films = learnt_legs((data / "train.npz", data.parent / "gait" / "force_plate_walks.npz"), out / "captured")
+        spread = fit_spread(join_legs(films), habits)
+        write_habits(habits, spread, (len(seen), len(films)), norms / "picture.csv")
     paths = sorted(out.glob("films_*.npz")) or make_films(data, out, walks=walks, seed=seed)
     found = straighten_captured(Walks.join([_measured(path, remeasure) for path in paths]))
     write_norms(found, norms)
