@@ -204,7 +204,9 @@ def _render(seed: int) -> dict[str, NDArray[np.generic]]:
         recording = Pipeline(Config(height_m=walk.shape.height_m, task="pose", workers=1, quality="standard")).run(film)
     person = max(recording.people, key=lambda one: len(one.keypoints))
     motion = from_picture(Motion.from_pose(person.pose, person.angles, person.keypoints, _SIZE_PX), habits=False)
-    strikes = {side: [e.time_s for e in walk.events if (e.side, e.kind) == (side, "heel_strike")] for side in SIDES}
+    strikes: dict[str, list[float]] = {
+        side: [e.time_s for e in walk.events if (e.side, e.kind) == (side, "heel_strike")] for side in SIDES
+    }
     return leg_frames(motion, walk.time_s, walk.angles(), strikes, "left" if yaw_deg > 0.0 else "right")
 
 

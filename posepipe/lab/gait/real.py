@@ -190,7 +190,7 @@ def learnt_legs(paths: Iterable[Path], kept: Path, most: int = 20) -> list[dict[
         for _, walk, recording in _films(_spread_out(walks, most), path.stem, kept, 0, learnt=True):
             motion = None if recording is None else recording.motion_of(recording.people[0])
             if motion is not None and (passes := find_walk(motion).passes):
-                strikes = {
+                strikes: dict[str, list[float]] = {
                     side: sorted({at for s in walk.strides if s.side == side for at in (s.start_s, s.end_s)})
                     for side in SIDES
                 }
