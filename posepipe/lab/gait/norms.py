@@ -238,8 +238,8 @@ def leg_frames(
     return {key: np.concatenate(value) for key, value in parts.items()}
 
 
-def load_rendered(paths: Sequence[Path]) -> Rendered:
-    """Read what `render_walks` wrote.
+def load_rendered(paths: Sequence[Path]) -> list[dict[str, NDArray[Any]]]:
+    """Read what `render_walks` wrote, for `join_legs`.
 
     Raises:
         InputError: a file can't be read.
@@ -251,7 +251,7 @@ def load_rendered(paths: Sequence[Path]) -> Rendered:
                 walks.append({key: data[key] for key in _FRAMES})
         except (OSError, KeyError, ValueError) as error:
             raise InputError(f"can't be read ({error})", where=str(path), hint="Delete it and run again") from error
-    return join_legs(walks)
+    return walks
 
 
 def join_legs(walks: Sequence[Mapping[str, NDArray[Any]]]) -> Rendered:
@@ -295,21 +295,14 @@ def fit_spread(seen: Rendered, weights: Array) -> Array:
     return out
 
 
-def write_habits(weights: Array, spread: Array, walks: tuple[int, int], path: Path) -> None:
-    """Write the table that `posepipe.gait.norms.picture_habits` reads.
-
-    Args:
-        weights: as `fit_habits` gives them.
-        spread: as `fit_spread` does.
-        walks: that weights and spread were learnt on.
-        path: of the table.
-    """
+def write_habits(weights: Array, spread: Array, walks: int, path: Path) -> None:
+    """Write the table that `posepipe.gait.norms.picture_habits` reads."""
     _write(path, ("source", "place", "angle", "term", "weight", "walks"), list(_rows(weights, spread, walks)))
 
 
-def _rows(weights: Array, spread: Array, walks: tuple[int, int]) -> Iterator[tuple[str, str, str, str, str, int]]:
+def _rows(weights: Array, spread: Array, walks: int) -> Iterator[tuple[str, str, str, str, str, int]]:
     for i, place in enumerate(PLACES):
         for j, angle in enumerate(SAGITTAL):
             for k, term in enumerate(TERMS):
-                yield "rendered", place, angle, term, f"{weights[i, j, k]:.4g}", walks[0]
-            yield "captured", place, angle, SPREAD, f"{spread[i, j]:.4g}", walks[1]
+                yield "rendered", place, angle, term, f"{weights[i, j, k]:.4g}", walks
+            yield "rendered", place, angle, SPREAD, f"{spread[i, j]:.4g}", walks

@@ -198,11 +198,11 @@ def test_habits_are_found_and_written(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, weights, atol=0.3)
     spread = fit_spread(legs, found)
     np.testing.assert_allclose(spread, 0.25, rtol=0.1)  # What is left is 0.5 degrees, 2 were stated.
-    write_habits(found, spread, (1, 2), tmp_path / "picture.csv")
+    write_habits(found, spread, 1, tmp_path / "picture.csv")
     lines = (tmp_path / "picture.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 2 * 3 * (4 + 1)
     assert lines[1].split(",")[:4] == ["rendered", "near", "hip_flexion", "one"]
-    assert lines[5].split(",")[:4] == ["captured", "near", "hip_flexion", "sigma"]
+    assert lines[5].split(",")[:4] == ["rendered", "near", "hip_flexion", "sigma"]
 
 
 def test_shipped_factors_are_sane() -> None:
