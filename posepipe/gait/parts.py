@@ -136,6 +136,8 @@ def _alike(time_s: Array, forward: Forward, span: Pass, whole: Sequence[Stride])
     earlier = stride_s * np.ceil(np.maximum(at_s - last_s, 0.0) / stride_s)
     usual = np.interp(at_s + later - earlier, at_s, apart)
     inside = (at_s >= first_s) & (at_s <= last_s)
+    if not inside.any():
+        return -np.inf, np.inf
     other = np.abs(apart - usual) > PART.unlike * np.ptp(apart[inside])
     before, after = at_s[other & (at_s < first_s)], at_s[other & (at_s > last_s)]
     return float(before.max(initial=-np.inf)), float(after.min(initial=np.inf))
