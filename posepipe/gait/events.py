@@ -133,7 +133,7 @@ class EventSettings:
     hidden_trust: float = setting(0.4, "factor on the confidence of a hidden foot's events", source="judgement")
     midway: float = setting(
         0.05,
-        "a hidden foot's strike is believed if it halves the time between two sure ones of the other foot, but for this",
+        "a hidden foot's strike is believed if it halves the time between two sure ones of the other, but for this",
         source="36 rendered short walks: both such strikes lie within 10 ms of true ones, of seven others two",
     )
     midway_trust: float = setting(0.6, "confidence of such a strike, at least", source="judgement")
