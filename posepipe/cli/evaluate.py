@@ -344,6 +344,23 @@ def gait_short(
     _show(evaluate_short(walks, results=results, seed=seed), as_json)
 
 
+@app.command("gait-motion", help="Captured walks rendered from every side: hip, knee and ankle against exact joints.")
+def gait_motion(
+    data: Data,
+    more: More = None,
+    walks: Annotated[int, typer.Option(help="At most so many of each file, four films each; 0 for all.")] = 0,
+    results: Annotated[Path | None, typer.Option(help="Folder for what was seen, to be used again.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Real motion in; errors of the reported curves by view and joint, and their intervals' coverage, out."""
+    from posepipe.lab.gait.real import evaluate_real
+
+    def measure(path: Path) -> Mapping[str, Any]:
+        return evaluate_real(path, most=walks, results=results)
+
+    _show(merged(measure, [*data, *(more or [])]), as_json)
+
+
 @app.command("kuopio", help="Keypoints of OpenPose from the side against markers and force plates (Zenodo 10559504).")
 def kuopio(
     data: Annotated[Path, typer.Option("--data", help="The set, unpacked.")],

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from posepipe.body.motion import Motion
 from posepipe.gait.corrections import Strike, without_strikes
-from posepipe.gait.curves import compare, cut_cycles, cut_parts, mean_curves
+from posepipe.gait.curves import compare, cut_cycles, cut_parts, mean_curves, without_sagittal
 from posepipe.gait.events import coarse_strides
 from posepipe.gait.features import gait_features
 from posepipe.gait.judge import (
     JUDGE,
+    SAGITTAL_VIEWS,
     Classifier,
     Seen,
     choose_strides,
@@ -26,7 +27,7 @@ from posepipe.gait.norms import curve_bands
 from posepipe.gait.parameters import parameters
 from posepipe.gait.parts import PART, parts_of, strides_seen, sure_strides
 from posepipe.gait.picture_angles import from_picture
-from posepipe.gait.signals import signals_of
+from posepipe.gait.signals import Signals, signals_of
 from posepipe.gait.source import Source
 from posepipe.gait.types import SIDES, Abnormal, Cycle, Deviation, GaitResult, Walk
 from posepipe.gait.walk import LEAST_FRAMES, find_walk
@@ -74,12 +75,14 @@ def analyse(
         return GaitResult(walk, parameters=found, deviation=few, abnormal=few)
     seen = choose_strides(motion, walk)
     judged = from_picture(motion, signals.heading) if seen.view == "side" else motion
-    cycles, parts = _cycles(judged, walk, seen, signals.leg_m, least_strides)
+    cycles, parts = _cycles(judged, walk, seen, signals, least_strides)
     every = *cycles, *parts
-    curves = mean_curves(every)
+    features = gait_features(every, filmed=motion.keypoints is not None)
+    if seen.view not in SAGITTAL_VIEWS:
+        cycles, parts = without_sagittal(cycles), without_sagittal(parts)
+    curves = mean_curves((*cycles, *parts))
     bands = curve_bands(seen.view)
     departures = tuple(d for d in (compare(curve, bands) for curve in curves) if d is not None)
-    features = gait_features(every, filmed=motion.keypoints is not None)
     count = min(strides_seen(every, side) for side in SIDES)
     base = GaitResult(walk, seen.view, found, cycles, curves, departures, features, parts=parts)
     reason = Reason.TOO_FEW_STRIDES if count < least_strides else picture_gate(motion, seen.strides)
@@ -93,15 +96,17 @@ def analyse(
 
 
 def _cycles(
-    motion: Motion, walk: Walk, seen: Seen, leg_m: float, least: int
+    motion: Motion, walk: Walk, seen: Seen, signals: Signals, least: int
 ) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
     """Whole strides, and parts of others where the whole ones are too few and parts make up for what is missing.
 
     Not from the front: when a single foot lands is guessed there, and that is what bounds a part.
     """
+    leg_m = signals.leg_m
     if min(count_of(seen.strides, side) for side in SIDES) < least and seen.view != "front":
         sure = sure_strides(walk, seen.strides)
-        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, parts_of(motion, walk, sure), leg_m)
+        beside = parts_of(motion, walk, sure, signals.forward)
+        cycles, parts = cut_cycles(motion, sure, leg_m), cut_parts(motion, walk, beside, leg_m)
         if len(sure) >= PART.whole and min(strides_seen((*cycles, *parts), side) for side in SIDES) >= least:
             return cycles, parts
     return cut_cycles(motion, seen.strides, leg_m), ()

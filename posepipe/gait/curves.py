@@ -18,7 +18,10 @@ from posepipe.gait.types import ANGLES, POINTS, SIDES, Cycle, Departure, MeanCur
 from posepipe.geometry import mean_known, spread_known
 from posepipe.skeleton import BODY21
 
-__all__ = ["SAGITTAL", "SHOWN", "compare", "cut_cycles", "cut_parts", "mean_curve", "mean_curves", "phase_words"]
+__all__ = [
+    "SAGITTAL", "SHOWN", "compare", "cut_cycles", "cut_parts", "mean_curve", "mean_curves", "phase_words",
+    "without_sagittal",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -132,8 +135,18 @@ def _bridge(time_s: Array, values: Array) -> Array:
 
 
 SAGITTAL = ("hip_flexion", "knee_flexion", "ankle_dorsiflexion")
+_COLUMNS = [ANGLES.index(angle) for angle in SAGITTAL]
 SHOWN = ("trunk_flexion", *SAGITTAL)
 """Angles of the report. The skeleton has no pelvis tilt of its own; the trunk's lean stands in its place."""
+
+
+def without_sagittal(cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:
+    """The same cycles with hips, knees and ankles unknown: seen from the front or behind they are guessed."""
+    hidden = np.isin(np.arange(len(ANGLES)), _COLUMNS)
+    return tuple(
+        replace(c, deg=np.where(hidden, np.nan, c.deg), sigma_deg=np.where(hidden, np.nan, c.sigma_deg)) for c in cycles
+    )
+
 
 _OUTSIDE_SD = 2.0
 """A curve further from the band's mean is outside of it: what one in twenty normal walks reach, by convention."""

@@ -56,10 +56,11 @@ class RunSettings:
         source="judgement: the slowest stride that is measured takes 2.5 s",
     )
     stand: float = setting(
-        0.06,
+        0.1,
         "who moves them by less in that time stands",
         unit="leg lengths",
-        source="judgement: some 5 cm; a shuffling walker's change by five times as much over a stride",
+        source="joints that err by 1 cm move who squats by more than 0.06; a shuffling walker's change by three times "
+        "as much over a stride",
     )
     crossing: float = setting(
         0.1,

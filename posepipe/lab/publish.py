@@ -113,10 +113,12 @@ COMMANDS: Mapping[str, str] = {
     "gait-sensor": "evaluate gait --data ../shared/data/gait/sphere.npz",
     "gait-counts": "evaluate gait --data ../shared/videos --counts tests/lab/gait/hand_counts.toml --quality standard "
     "--results runs/gait-counts",
-    "gait-short": "evaluate gait-short --walks 18 --results runs/gait-short",
-    # Films are changed and seen once and kept: a quarter of an hour the first time.
-    "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --pattern 'gait_0[1268]*' "
-    "--pattern 'walk_01*' --pattern 'multi_05*' --pattern 'run_02*' --results runs/gait-same",
+    "gait-short": "evaluate gait-short --walks 24 --seed 12000 --results runs/gait-short",
+    # Rendered, or changed, and seen once and kept: 4, 10 and 40 minutes the first time.
+    "gait-motion": "evaluate gait-motion --data ../shared/data/gait/force_plate_walks.npz --results runs/gait-motion",
+    "gait-motion-cmu": "evaluate gait-motion --data ../shared/data/mocap/train.npz --walks 20 "
+    "--results runs/gait-motion",
+    "gait-same": "evaluate gait-same --data ../shared/videos --quality standard --results runs/gait-same",
     "gait-patients": "evaluate gait --data ../shared/data/gait/patients.npz",
     # Rendered once and kept: minutes the first time.
     "world": "evaluate world --clips 1 --keep runs/world",

@@ -12,6 +12,7 @@ from posepipe.errors import InputError
 from posepipe.gait.curves import SHOWN
 from posepipe.gait.features import ASYMMETRY
 from posepipe.gait.findings import findings
+from posepipe.gait.judge import SAGITTAL_VIEWS
 from posepipe.gait.norms import PUBLISHED_ADULTS, SOURCES, Range, curve_bands, published_bands, spatiotemporal
 from posepipe.gait.types import (
     SIDES,
@@ -405,7 +406,9 @@ def _withheld(found: GaitResult, rows: tuple[_Row, ...], say: Texts) -> tuple[tu
         out.append((", ".join(label for label, item in judged if item is reason), why(reason, say)))
     for text in dict.fromkeys(row.why for row in rows if row.why):
         out.append((", ".join(row.label for row in rows if row.why == text), text))
-    if found.cycles and not any(curve.angle == "ankle_dorsiflexion" for curve in found.curves):
+    if found.cycles and found.view not in SAGITTAL_VIEWS:
+        out.append((say("Curves of hips, knees and ankles"), why(Reason.WRONG_VIEW, say)))
+    elif found.cycles and not any(curve.angle == "ankle_dorsiflexion" for curve in found.curves):
         out.append((say("Ankle curves"), why(Reason.JOINT_UNSEEN, say)))
     return tuple(out)
 

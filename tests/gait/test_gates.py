@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from posepipe.body.motion import Motion
-from posepipe.gait.analyse import _undecided
-from posepipe.gait.curves import cut_cycles, mean_curves
+from posepipe.gait.analyse import _undecided, analyse
+from posepipe.gait.curves import SAGITTAL, cut_cycles, mean_curves
 from posepipe.gait.events import coarse_strides
 from posepipe.gait.judge import choose_strides, limited, picture_gate, score_gate
-from posepipe.gait.types import Abnormal, Pass, Stride, Walk
+from posepipe.gait.types import SIDES, Abnormal, Pass, Stride, Walk
 from posepipe.reasons import Reason
 from posepipe.skeleton import BODY21
 from posepipe.types import KeypointTrack
+from tests.gait.filmed import seen, walker
 from tests.gait.walks import noisy, straight_motion, without
 
 
@@ -119,3 +120,14 @@ def test_an_even_chance_isnt_told() -> None:
     assert not _undecided(replace(even, sigma=0.03))
     assert not _undecided(replace(even, probability=0.7))
     assert _undecided(replace(even, probability=0.45))
+
+
+@pytest.mark.parametrize(("yaw_deg", "told"), [(90.0, True), (45.0, True), (0.0, False), (180.0, False)])
+def test_hips_knees_and_ankles_are_told_from_the_side(yaw_deg: float, told: bool) -> None:
+    """From the front and behind knees of rendered captured walks were 14 degrees off, more than told."""
+    found = analyse(seen(walker(31, seconds=8.0), yaw_deg))
+    assert min(len(found.walk.strides_of(side)) for side in SIDES) >= 2
+    assert {curve.angle for curve in found.curves} == ({"trunk_flexion", *SAGITTAL} if told else {"trunk_flexion"})
+    for cycle in found.cycles:
+        assert bool(np.isfinite(cycle.angle("knee_flexion")).any()) is told
+        assert np.isfinite(cycle.xyz).all()

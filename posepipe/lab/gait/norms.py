@@ -6,7 +6,7 @@ import csv
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,12 @@ from posepipe.gait.types import POINTS, SIDES
 from posepipe.lab.gait.data import CURVES, NORMAL, VARIED, Walks
 from posepipe.lab.people.gait import CAMERAS, PATTERNS, cameras_for, make_walk, write_film
 from posepipe.pipeline import Config, Pipeline
+from posepipe.types import Angles
 
-__all__ = ["Rendered", "fit_habits", "fit_spread", "load_rendered", "render_walks", "write_habits", "write_norms"]
+__all__ = [
+    "Rendered", "fit_habits", "fit_spread", "join_legs", "leg_frames", "load_rendered", "render_walks", "write_habits",
+    "write_norms",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 FloatArray = NDArray[np.float32]
@@ -200,40 +204,60 @@ def _render(seed: int) -> dict[str, NDArray[np.generic]]:
         recording = Pipeline(Config(height_m=walk.shape.height_m, task="pose", workers=1, quality="standard")).run(film)
     person = max(recording.people, key=lambda one: len(one.keypoints))
     motion = from_picture(Motion.from_pose(person.pose, person.angles, person.keypoints, _SIZE_PX), habits=False)
-    true = walk.angles()
+    strikes: dict[str, list[float]] = {
+        side: [e.time_s for e in walk.events if (e.side, e.kind) == (side, "heel_strike")] for side in SIDES
+    }
+    return leg_frames(motion, walk.time_s, walk.angles(), strikes, "left" if yaw_deg > 0.0 else "right")
+
+
+def leg_frames(
+    motion: Motion, time_s: Array, true: Angles, strikes: Mapping[str, Sequence[float]], near: str
+) -> dict[str, NDArray[np.generic]]:
+    """What `Rendered` holds of one walk, by name; but its number.
+
+    Args:
+        motion: as `from_picture` gives it without habits taken off.
+        time_s: (F,) of the true angles.
+        true: angles of the exact body.
+        strikes: times of heel strikes, by side.
+        near: side that the camera sees.
+    """
     parts: dict[str, list[Any]] = {name: [] for name in _FRAMES}
     for side in SIDES:
         columns = [motion.angles.names.index(f"{side}_{angle}") for angle in SAGITTAL]
         truth = [
-            np.interp(motion.time_s, walk.time_s, true.deg[:, true.names.index(f"{side}_{angle}")])
-            for angle in SAGITTAL
+            np.interp(motion.time_s, time_s, true.deg[:, true.names.index(f"{side}_{angle}")]) for angle in SAGITTAL
         ]
         parts["terms"].append(habit_terms(motion, side))
         parts["away_deg"].append(np.stack(truth, axis=1) - motion.angles.deg[:, columns])
         parts["sigma_deg"].append(motion.angles.sigma_deg[:, columns])
-        strikes = [event.time_s for event in walk.events if event.side == side and event.kind == "heel_strike"]
-        count = np.interp(motion.time_s, strikes, np.arange(len(strikes)), left=np.nan, right=np.nan)
+        mine = strikes[side]
+        count = np.interp(motion.time_s, mine, np.arange(len(mine)), left=np.nan, right=np.nan)
         parts["phase"].append(count % 1.0)
-        parts["near"].append(np.full(len(motion), (side == "left") == (yaw_deg > 0.0)))
+        parts["near"].append(np.full(len(motion), side == near))
     return {key: np.concatenate(value) for key, value in parts.items()}
 
 
-def load_rendered(paths: Sequence[Path]) -> Rendered:
-    """Read what `render_walks` wrote.
+def load_rendered(paths: Sequence[Path]) -> list[dict[str, NDArray[Any]]]:
+    """Read what `render_walks` wrote, for `join_legs`.
 
     Raises:
         InputError: a file can't be read.
     """
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_FRAMES, "walk")}
-    for number, path in enumerate(paths):
+    walks: list[dict[str, NDArray[Any]]] = []
+    for path in paths:
         try:
             with np.load(path) as data:
-                for key in _FRAMES:
-                    parts[key].append(data[key])
+                walks.append({key: data[key] for key in _FRAMES})
         except (OSError, KeyError, ValueError) as error:
             raise InputError(f"can't be read ({error})", where=str(path), hint="Delete it and run again") from error
-        parts["walk"].append(np.full(len(parts["near"][-1]), number))
-    return Rendered(**{key: np.concatenate(value) for key, value in parts.items()})
+    return walks
+
+
+def join_legs(walks: Sequence[Mapping[str, NDArray[Any]]]) -> Rendered:
+    """Several walks, each as `leg_frames` gives it."""
+    number = np.concatenate([np.full(len(walk["near"]), i) for i, walk in enumerate(walks)])
+    return Rendered(walk=number, **{key: np.concatenate([walk[key] for walk in walks]) for key in _FRAMES})
 
 
 def fit_habits(seen: Rendered) -> Array:

@@ -47,7 +47,16 @@ from posepipe.lab.gait.data import (
     synthetic_walks,
     varied_walks,
 )
-from posepipe.lab.gait.norms import fit_habits, fit_spread, load_rendered, render_walks, write_habits, write_norms
+from posepipe.lab.gait.norms import (
+    fit_habits,
+    fit_spread,
+    join_legs,
+    load_rendered,
+    render_walks,
+    write_habits,
+    write_norms,
+)
+from posepipe.lab.gait.real import learnt_legs
 from posepipe.lab.gait.seen import VIEWS, Film, Studio, load_films, save_films
 from posepipe.lab.gait.sources import MadeSource, make_source, source_table
 from posepipe.lab.metrics import auroc, balanced_accuracy, calibration_error
@@ -521,9 +530,11 @@ def make_gait(
     out.mkdir(parents=True, exist_ok=True)
     if rendered:
         seen = render_walks(out, rendered, _RENDERED_SEED)
-        legs = load_rendered(seen)
-        habits = fit_habits(legs)
-        write_habits(habits, fit_spread(legs, habits), len(seen), norms / "picture.csv")
+        captured = learnt_legs((data / "train.npz", data.parent / "gait" / "force_plate_walks.npz"), out / "captured")
+        walkers = load_rendered(seen)
+        habits = fit_habits(join_legs([*walkers, *captured]))
+        spread = np.max([fit_spread(join_legs(part), habits) for part in (walkers, captured) if part], axis=0)
+        write_habits(habits, spread, len(walkers) + len(captured), norms / "picture.csv")
     paths = sorted(out.glob("films_*.npz")) or make_films(data, out, walks=walks, seed=seed)
     found = straighten_captured(Walks.join([_measured(path, remeasure) for path in paths]))
     write_norms(found, norms)

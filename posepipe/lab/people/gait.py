@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -24,7 +25,9 @@ from posepipe.media.writer import VideoWriter
 from posepipe.skeleton import BODY21
 from posepipe.types import Angles, Frame, PoseTrack
 
-__all__ = ["CAMERAS", "PATTERNS", "SynthWalk", "cameras_for", "film_walk", "make_walk", "write_film"]
+__all__ = [
+    "CAMERAS", "PATTERNS", "Filmed", "SynthWalk", "cameras_for", "film_walk", "make_walk", "true_angles", "write_film",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -95,7 +98,17 @@ class SynthWalk:
 
     def angles(self) -> Angles:
         """Joint angles of the true body, as `posepipe.body.angles` defines them; sigma is 0."""
-        return joint_angles(_pose(self.time_s, self.xyz_m), up=(0.0, 0.0, 1.0))
+        return true_angles(self.time_s, self.xyz_m)
+
+
+def true_angles(time_s: Array, xyz_m: Array) -> Angles:
+    """Joint angles of a body known exactly, as `posepipe.body.angles` defines them; sigma is 0.
+
+    Args:
+        time_s: (F,).
+        xyz_m: (F, 21, 3) Body21 joints, world frame, z up.
+    """
+    return joint_angles(_pose(time_s, xyz_m), up=(0.0, 0.0, 1.0))
 
 
 def _pose(time_s: Array, xyz_m: Array) -> PoseTrack:
@@ -231,13 +244,34 @@ CAMERAS = ("static", "pan", "follow")
 
 Image = NDArray[np.uint8]
 
+
+class Filmed(Protocol):
+    """What a camera films."""
+
+    @property
+    def time_s(self) -> Array:
+        """(F,)."""
+
+    @property
+    def xyz_m(self) -> Array:
+        """(F, 21, 3) Body21 joints, world frame, z up."""
+
+    @property
+    def shape(self) -> BodyShape:
+        """Build and clothes."""
+
+    @property
+    def treadmill(self) -> bool:
+        """Whether the person stays in place."""
+
+
 _ROOM_M = 60.0
 _HALF_VIEW = 0.42
 _COARSE = 4
 
 
 def cameras_for(
-    walk: SynthWalk,
+    walk: Filmed,
     *,
     yaw_deg: float = 90.0,
     kind: str = "static",
@@ -299,7 +333,7 @@ def cameras_for(
 
 
 def film_walk(
-    walk: SynthWalk,
+    walk: Filmed,
     cameras: Sequence[SynthCamera],
     *,
     room: Room | None = None,
@@ -327,7 +361,7 @@ def _backdrop(room: Room, camera: SynthCamera) -> Image:
     return np.asarray(cv2.resize(room.picture(small), size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def write_film(path: Path, walk: SynthWalk, cameras: Sequence[SynthCamera], *, room: Room | None = None) -> None:
+def write_film(path: Path, walk: Filmed, cameras: Sequence[SynthCamera], *, room: Room | None = None) -> None:
     """Render a walk into a video file.
 
     Raises:
