@@ -19,7 +19,8 @@ from typing import Any
 from posepipe.errors import UsageError
 
 __all__ = [
-    "busy_share", "cores", "give_back_memory", "need", "portable_name", "process_alive", "processor_name", "try_lock", "wait_usage",
+    "busy_share", "cores", "give_back_memory", "need", "portable_name", "process_alive", "processor_name", "try_lock",
+    "wait_usage",
 ]  # fmt: skip
 
 _FORBIDDEN = '<>:"/\\|?*'
