@@ -100,7 +100,7 @@ def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | Non
         watcher: told what happens.
 
     Raises:
-        UsageError: Dask isn't installed, or another batch writes to the same folder.
+        UsageError: a cluster is meant and Dask isn't installed, or another batch writes to the same folder.
         OutputError: the folder or disk refuses.
         InputError: no scheduler answers.
         PosePipeError: the scheduler or all workers were lost on the way; what is done stays done.
