@@ -13,7 +13,8 @@ __all__ = ["TABLES", "show_table"]
 TABLES = """<style>
 @media (max-width: 640px) { [class*="st-key-grid-"] { display: none; } }
 @media (min-width: 641px) { [class*="st-key-lines-"] { display: none; } }
-.lines { list-style: none; margin: 0 !important; padding: 0 !important; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.lines { list-style: none; margin: 0 !important; padding: 0 !important; font-size: .9rem; }
+.lines { font-variant-numeric: tabular-nums; }
 .lines li { margin: 0; padding: .4rem 0; border-top: 1px solid #8886; overflow-wrap: anywhere; }
 .lines span { display: inline-block; margin-right: .9rem; }
 .lines small { font-size: .8rem; margin-right: .3rem; }
