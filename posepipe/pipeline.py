@@ -43,7 +43,7 @@ from posepipe.media.hide import WAYS, Face, faces_at, hide
 from posepipe.media.sources import Source, SourceInfo, open_source
 from posepipe.reasons import Reason
 from posepipe.record.recording import Person, Recording, VideoFacts
-from posepipe.system import cores
+from posepipe.system import cores, give_back_memory
 from posepipe.tracking.collect import TrackBuilder, choose_subject
 from posepipe.tracking.tracker import Tracker
 from posepipe.tracking.upright import find_turn, turned
@@ -215,6 +215,8 @@ class Pipeline:
         with ThreadPoolExecutor(1) as aside:
             lifter = aside.submit(Lifter, threads=cores())
             detection = self.detect(video, on_progress=on_progress)
+            # The networks that watched are gone; what they took is as much as a long film needs from here on.
+            give_back_memory()
             return detection, self.describe(detection, lifter=lifter.result())
 
     def detect(

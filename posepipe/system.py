@@ -19,7 +19,8 @@ from typing import Any
 from posepipe.errors import UsageError
 
 __all__ = [
-    "busy_share", "cores", "need", "portable_name", "process_alive", "processor_name", "try_lock", "wait_usage",
+    "busy_share", "cores", "give_back_memory", "need", "portable_name", "process_alive", "processor_name", "try_lock",
+    "wait_usage",
 ]  # fmt: skip
 
 _FORBIDDEN = '<>:"/\\|?*'
@@ -59,6 +60,15 @@ def busy_share(seconds: float) -> float | None:
     if before is None or after is None or after[0] <= before[0]:
         return None
     return 1.0 - (after[1] - before[1]) / (after[0] - before[0])
+
+
+def give_back_memory() -> None:
+    """Return what was freed to the system, where the C library keeps it and can (glibc's malloc_trim)."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def need(module: str, extra: str) -> None:

@@ -82,7 +82,6 @@ def test_examples_in_the_documents(
 
 
 def test_batch_example(walk: Path, tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     (tmp_path / "videos").mkdir()
     shutil.copy(walk, tmp_path / "videos" / "a.mp4")
     (tmp_path / "script.py").write_text(_blocks("python.md")[-1], encoding="utf-8")

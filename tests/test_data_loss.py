@@ -365,7 +365,6 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_workers_that_don_t_come_back(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     from collections import deque
 
     from posepipe.batch.run import Options, Watcher, _Books, _work_off
@@ -388,16 +387,6 @@ def test_workers_that_don_t_come_back(tmp_path: Path) -> None:
     team.looks = 1
     with pytest.raises(PosePipeError, match="no worker is left"):
         _work_off(books, plan, team, Options(patience_s=0.0), Watcher())
-
-
-def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
-    import posepipe.batch.run as cluster
-
-    monkeypatch.setattr(cluster, "_reaches_itself", lambda: False)
-    with cluster.open_team(2, None, tmp_path / "log") as team, team.here():
-        assert team.alone and team.slots() == 1
-        assert team.client.submit(os.getpid, pure=False).result() == os.getpid()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Many videos: found, analysed side by side on Dask, each exactly once, and summed up."""
+"""Many videos: found, analysed side by side, each exactly once, and summed up."""
 
 from posepipe.batch.jobs import Job, find_jobs
 from posepipe.batch.plan import Item, Plan, make_plan

@@ -41,7 +41,7 @@ def measure_scale(
         repeats: how often each runs; medians count.
 
     Returns:
-        ``{"metrics", "rows", "versions"}``; times in seconds, of the whole command and without the start of Dask.
+        ``{"metrics", "rows", "versions"}``; times in seconds, of the whole command and without its workers' start.
 
     Raises:
         PosePipeError: a run failed.

@@ -1,166 +1,24 @@
-"""Runs a plan on Dask: hands videos to workers here or of a cluster, takes lost ones back, and sums up."""
+"""Runs a plan: hands videos to workers here or of a cluster, takes lost ones back, and sums up."""
 
 from __future__ import annotations
 
-import logging
 import secrets
-import socket
-import tempfile
 import time
-import warnings
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from posepipe.batch.overview import write_overview
 from posepipe.batch.plan import DONE, FAILED, NOBODY, Item, Plan, SourceFile, State, Watcher, read_state, write_state
-from posepipe.errors import InputError, OutputError, PosePipeError
-from posepipe.media.atomic import output_error
+from posepipe.batch.team import Answer, Order, Team, open_team
+from posepipe.errors import OutputError, PosePipeError
 from posepipe.record.seal import sweep
-from posepipe.system import cores, need
+from posepipe.system import cores
 
-if TYPE_CHECKING:
-    from distributed import Client, Future
-
-__all__ = ["Options", "Outcome", "open_team", "run_batch"]
-
-_CONNECT_S = 30.0
-_CONFIG = {
-    # A worker that dies takes its video with it; whether that is tried again is decided here.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.worker-saturation": 1.0,
-    # A paused worker would never go on: one video's memory isn't given back by waiting.
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.target": False,
-    # On a machine that is very busy, slow isn't dead.
-    "distributed.comm.timeouts.connect": "120s",
-    "distributed.scheduler.worker-ttl": "1h",
-    "distributed.admin.tick.limit": "1h",
-    "distributed.nanny.pre-spawn-environ": {
-        "OMP_NUM_THREADS": 1,
-        "OPENBLAS_NUM_THREADS": 1,
-        "MKL_NUM_THREADS": 1,
-        # Pictures come and go; glibc shall keep their memory (see posepipe.cli.main).
-        "MALLOC_ARENA_MAX": 2,
-        "MALLOC_MMAP_THRESHOLD_": 32 << 20,
-        "MALLOC_TRIM_THRESHOLD_": 16 << 20,
-    },
-}
+__all__ = ["Options", "Outcome", "run_batch"]
 
 _LOOK_S = 0.5
 _LOST = "WorkerLost"
-
-
-class Team:
-    """Workers, and how much they take at once.
-
-    Args:
-        client: connected to a scheduler.
-        local: whether the workers are ours.
-        alone: whether this process is the only worker.
-    """
-
-    def __init__(self, client: Client, *, local: bool, alone: bool = False) -> None:
-        self.client = client
-        self.local = local
-        self.alone = alone
-
-    def here(self) -> AbstractContextManager[object]:
-        """Dask's functions mean this client, in this thread, and no other that a program may have."""
-        current: AbstractContextManager[object] = self.client.as_current()
-        return current
-
-    def slots(self) -> int:
-        """Videos that can be worked on at once, now; workers may come and go."""
-        return int(sum(self.client.nthreads().values()))
-
-    def renew(self, worker: str) -> bool:
-        """Start a worker's process again, with fresh memory and networks; False if its cluster can't do that."""
-        try:
-            self.client.restart_workers([worker], timeout=60, raise_for_error=False)
-        # A worker without a nanny, or one that is gone: not worth stopping for.
-        except (ValueError, KeyError, OSError, TimeoutError):
-            return False
-        return True
-
-
-@contextmanager
-def open_team(workers: int | None, scheduler: str | None, log: Path) -> Iterator[Team]:
-    """Connect to a cluster, or start worker processes here, one core each.
-
-    Args:
-        workers: processes here; None takes one for each core.
-        scheduler: address of a scheduler; then `workers` doesn't count.
-        log: what worker processes here print.
-
-    Raises:
-        UsageError: Dask isn't installed.
-        InputError: no scheduler answers at that address.
-        OutputError: there is no place for temporary files.
-    """
-    need("distributed", extra="batch")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    import dask
-    from distributed import Client, LocalCluster
-
-    from posepipe.batch.work import prepare
-
-    with ExitStack() as stack:
-        stack.enter_context(dask.config.set(_CONFIG))
-        if scheduler is not None:
-            try:
-                client = stack.enter_context(Client(scheduler, timeout=_CONNECT_S, set_as_default=False))
-            except (OSError, ValueError, TimeoutError) as error:
-                raise InputError(
-                    "no Dask scheduler answers", where=scheduler, hint="Check the address, as in tcp://host:8786"
-                ) from error
-            yield Team(client, local=False)
-            return
-        folder = stack.enter_context(_temporary_folder())
-        common: dict[str, Any] = {
-            "threads_per_worker": 1,
-            "memory_limit": 0,
-            "silence_logs": logging.CRITICAL,
-            "local_directory": folder,
-        }
-        if not _reaches_itself():
-            # Dask asks for this machine's address even where nobody needs it.
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", RuntimeWarning)
-            cluster: Any = LocalCluster(n_workers=1, processes=False, dashboard_address=None, **common)
-            stack.enter_context(cluster)
-            yield Team(stack.enter_context(Client(cluster, set_as_default=False)), local=True, alone=True)
-            return
-        # None would take the well-known port, and warn where another cluster has it.
-        ports = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-        cluster = LocalCluster(n_workers=workers or cores(), processes=True, **ports, **common)
-        stack.enter_context(cluster)
-        client = stack.enter_context(Client(cluster, set_as_default=False))
-        client.register_worker_callbacks(partial(prepare, str(log)))
-        yield Team(client, local=True)
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="posepipe-dask-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise output_error(error, Path(tempfile.gettempdir())) from error
-
-
-def _reaches_itself() -> bool:
-    """Whether processes of this machine can talk to each other; a sandbox may have no network at all."""
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            socket.create_connection(server.getsockname(), timeout=2.0).close()
-    except OSError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +81,7 @@ class _Books:
     run: str
     queue: deque[Item]
     states: dict[str, State]
-    running: dict[Future[tuple[str, State]], Item] = field(default_factory=dict)
+    running: dict[str, Item] = field(default_factory=dict)
     tries: Counter[str] = field(default_factory=Counter)
     done_by: Counter[str] = field(default_factory=Counter)
     worked: list[str] = field(default_factory=list)
@@ -242,7 +100,7 @@ def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | Non
         watcher: told what happens.
 
     Raises:
-        UsageError: Dask isn't installed, or another batch writes to the same folder.
+        UsageError: a cluster is meant and Dask isn't installed, or another batch writes to the same folder.
         OutputError: the folder or disk refuses.
         InputError: no scheduler answers.
         PosePipeError: the scheduler or all workers were lost on the way; what is done stays done.
@@ -259,11 +117,9 @@ def run_batch(plan: Plan, options: Options | None = None, watcher: Watcher | Non
         sweep(plan.places.work)
         try:
             if books.queue:
-                workers = min(options.workers, len(books.queue)) if options.workers else None
-                with open_team(workers, options.scheduler, plan.places.log) as team, team.here(), _released(books):
+                workers = min(options.workers or cores(), len(books.queue))
+                with open_team(workers, options.scheduler, plan.places.log) as team:
                     startup_s = time.perf_counter() - start
-                    if team.alone:
-                        watcher.note("no network, not even with itself: one video after the other in this process")
                     _work_off(books, plan, team, options, watcher)
         except PosePipeError:
             # The overview may fail for the same reason, which is better told once.
@@ -283,20 +139,7 @@ def _size(item: Item) -> int:
     return source.size if source is not None else 0
 
 
-@contextmanager
-def _released(books: _Books) -> Iterator[None]:
-    """Whatever happens, no future outlives its client."""
-    try:
-        yield
-    finally:
-        for future in books.running:
-            future.cancel(reason="the batch ends")
-        books.running.clear()
-
-
 def _work_off(books: _Books, plan: Plan, team: Team, options: Options, watcher: Watcher) -> None:
-    from distributed import wait
-
     while books.queue or books.running:
         slots = team.slots()
         _watch_over(books, slots, team, options)
@@ -309,12 +152,8 @@ def _work_off(books: _Books, plan: Plan, team: Team, options: Options, watcher: 
             # All workers are gone; they may come back.
             time.sleep(_LOOK_S)
             continue
-        try:
-            finished = wait(list(books.running), timeout=_LOOK_S, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            continue
-        for future in finished:
-            _take_back(books, plan, team, options, watcher, future)
+        for answer in team.answers(_LOOK_S):
+            _take_back(books, plan, team, options, watcher, answer)
 
 
 def _watch_over(books: _Books, slots: int, team: Team, options: Options) -> None:
@@ -331,43 +170,24 @@ def _watch_over(books: _Books, slots: int, team: Team, options: Options) -> None
 
 
 def _hand_out(books: _Books, plan: Plan, team: Team, watcher: Watcher) -> None:
-    from posepipe.batch.work import task
-
     item = books.queue.popleft()
     name = item.job.name
     books.tries[name] += 1
-    future = team.client.submit(
-        task,
-        item.job,
-        str(plan.places.out.absolute()),
-        plan.identity,
-        books.run,
-        key=f"posepipe-{books.run}-{books.tries[name]}-{name}",
-        pure=False,
-    )
-    books.running[future] = item
+    team.hand(Order(item.job, str(plan.places.out.absolute()), plan.identity, books.run, books.tries[name]))
+    books.running[name] = item
     watcher.started(name)
 
 
-def _take_back(
-    books: _Books, plan: Plan, team: Team, options: Options, watcher: Watcher, future: Future[tuple[str, State]]
-) -> None:
-    from distributed import KilledWorker
-
-    item = books.running.pop(future)
-    name = item.job.name
-    if future.status in ("cancelled", "lost"):
-        raise PosePipeError(
-            "the Dask scheduler was lost", where=options.scheduler or "", hint="Start again; what is done stays done"
-        )
-    error = future.exception() if future.status == "error" else None
-    if error is None:
-        worker, state = future.result()
-        books.done_by[worker] += 1
-        if books.done_by[worker] >= options.recycle and books.queue:
-            del books.done_by[worker]
-            team.renew(worker)
-    elif isinstance(error, KilledWorker):
+def _take_back(books: _Books, plan: Plan, team: Team, options: Options, watcher: Watcher, answer: Answer) -> None:
+    name = answer.order.job.name
+    item = books.running.pop(name)
+    state, error = answer.state, answer.error
+    if state is not None:
+        books.done_by[answer.worker] += 1
+        if books.done_by[answer.worker] >= options.recycle and books.queue:
+            del books.done_by[answer.worker]
+            team.renew(answer.worker)
+    elif answer.lost:
         books.lost += 1
         if books.tries[name] < options.attempts:
             books.queue.append(item)

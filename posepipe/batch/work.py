@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import cv2
 
@@ -26,9 +29,6 @@ from posepipe.pipeline import Pipeline
 from posepipe.record.folder import save
 from posepipe.record.recording import Recording
 from posepipe.system import try_lock
-
-if TYPE_CHECKING:
-    from distributed import Worker
 
 __all__ = ["prepare", "task", "work"]
 
@@ -44,6 +44,10 @@ class _Clock:
         return replace(
             state, seconds=time.perf_counter() - self._start_s, cpu_s=time.process_time() - self._start_cpu_s
         )
+
+
+_kept: list[IO[str] | None] = []
+"""What is held as long as the process lives."""
 
 
 # One core each: other cores have other videos. Networks stay open from video to video.
@@ -141,13 +145,26 @@ def _defect(error: Exception) -> dict[str, Any]:
     return PosePipeError(what, hint="This is a defect; analyse this video alone with POSEPIPE_DEBUG=1").as_dict()
 
 
-def prepare(log: str, dask_worker: Worker) -> None:
-    """Give a worker process of ours a core of its own; what libraries print goes to the file `log`."""
+def prepare(log: str) -> None:
+    """Make a worker process of ours ready.
+
+    It gets a core of its own, what libraries print goes to the file `log`, Ctrl-C is left to the batch, and it doesn't
+    outlive the batch.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.close(file)
-    dask_worker.posepipe_core = take_core()
+    _kept.append(take_core())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def take_core() -> IO[str] | None:
@@ -182,7 +199,7 @@ def take_core() -> IO[str] | None:
 
 
 def task(job: Job, out: str, identity: Identity, run: str) -> tuple[str, State]:
-    """`work`, and the address of the worker that did it."""
+    """`work`, and the address of the Dask worker that did it."""
     from distributed import get_worker
 
     return get_worker().address, work(job, out, identity, run)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.body.lift import Rays
+from posepipe.body.lift import Rays, chunks
 from posepipe.body.room_lines import LINES, LineSettings, find_edges, planes_of
 from posepipe.errors import UsageError
 from posepipe.geometry import from_rotation_vector, rays_from_pixels, to_rotation_vector
@@ -305,13 +305,19 @@ def _moved(shifts: Sequence[Shift], camera: Camera, turned_deg: int, settings: M
     time_s, turn = _chained(some)
     vector = to_rotation_vector(turn)
     # The middle of the turn: where the furthest is nearest.
-    reach = np.linalg.norm(vector[:, None] - vector[None], axis=-1).max(axis=1)
-    middle = int(np.argmin(reach))
+    middle = int(np.argmin(_reach(vector)))
     vector = to_rotation_vector(turn[middle] @ np.swapaxes(turn, -1, -2))
     swing_deg = float(np.degrees(np.linalg.norm(vector, axis=1).max()))
     if swing_deg < settings.turns_deg:
         return _standing("still")
     return CameraMotion("turning", time_s, vector, swing_deg)
+
+
+def _reach(vector: Array) -> Array:
+    """(S,) distance of each of (S, 3) points from the furthest other."""
+    # Some rows at a time: all pairs of a long film would take gigabytes.
+    parts = [np.linalg.norm(vector[part, None] - vector[None], axis=-1).max(axis=1) for part in chunks(len(vector), 64)]
+    return np.concatenate(parts)
 
 
 _LENSES = (0.75, 0.87, 1.15, 1.3)

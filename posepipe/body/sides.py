@@ -26,6 +26,8 @@ Bool = NDArray[np.bool_]
 Intp = NDArray[np.intp]
 _Past = tuple[float, Float64, Float64]  # time, half differences as given out, variances
 
+_PATHS = 100_000
+"""Frames of all paths that are summed at a time."""
 _CHUNK = 1024
 """Frames at a time, to bound memory."""
 _TRIED = 2.5
@@ -167,11 +169,15 @@ class _Model:
 
     def gains(self, state: Bool, runs: list[tuple[int, int, Bool]]) -> Float64:
         """What each run explains (R,): how much a path without it costs more."""
-        paths = np.repeat(state[None], len(runs) + 1, axis=0)
-        for path, (first, last, groups) in zip(paths, runs, strict=False):
-            path[first : last + 1, groups] = False
-        total = self._totals(paths)
-        return np.asarray(total[:-1] - total[-1])
+        whole = self._totals(state[None])
+        found = np.zeros(len(runs))
+        # Some at a time: all paths of a long film would take a lot of memory.
+        for some in chunks(len(runs), max(1, _PATHS // len(state))):
+            paths = np.repeat(state[None], some.stop - some.start, axis=0)
+            for path, (first, last, groups) in zip(paths, runs[some], strict=True):
+                path[first : last + 1, groups] = False
+            found[some] = self._totals(paths) - whole
+        return found
 
     def _totals(self, paths: Bool) -> Float64:
         """Costs (H,) of paths (H, F, 2)."""

@@ -262,27 +262,29 @@ def _moved(
     much the lifter has the body lean too far is taken out before.
     """
     back = -turn * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
-    lifted = pose.xyz_m.astype(np.float64) @ from_rotation_vector(back).T
-    if how is None:
-        xyz = lifted + root[:, None]
-        xyz[~pose.valid] = np.nan
-        return Joints(xyz, np.ones(xyz.shape[:2]))
-    sigma = pose.sigma_m[part].astype(np.float64)
-    shrink = np.float32(np.exp(-found.lens))
-    view = rays.part(part)
-    view = view._replace(xy=view.xy * shrink, sigma=view.sigma * shrink)
-    some = solve_joints(
-        pose.time_s[part], lifted[part], sigma, view, root[part], found.up, found.camera_m, contact[part], how
-    )
-    pelvis = some.xyz_m[:, [_PELVIS]]
-    np.subtract(some.xyz_m, pelvis, out=some.xyz_m)
-    usable: BoolArray = np.all(np.isfinite(lifted[part]), axis=(1, 2))
-    held = hold_back(lifted[part], some.xyz_m, sigma, usable)
-    lifted += root[:, None]
-    np.add(held, pelvis, out=lifted[part])
+    level = from_rotation_vector(back).T
+    lifted = np.empty_like(pose.xyz_m)
+    for rows in chunks(len(lifted), _CHUNK):
+        lifted[rows] = pose.xyz_m[rows].astype(np.float64) @ level
+    share = np.ones(lifted.shape[:2], np.float32)
+    if how is not None:
+        shrink = np.float32(np.exp(-found.lens))
+        view = rays.part(part)
+        view = view._replace(xy=view.xy * shrink, sigma=view.sigma * shrink)
+        some = solve_joints(
+            pose.time_s[part], lifted[part], pose.sigma_m[part], view, root[part], found.up, found.camera_m,
+            contact[part], how,
+        )  # fmt: skip
+        pelvis = some.xyz_m[:, [_PELVIS]].copy()
+        usable: BoolArray = np.all(np.isfinite(lifted[part]), axis=(1, 2))
+        some.xyz_m[...] -= pelvis
+        held = hold_back(lifted[part], some.xyz_m, pose.sigma_m[part], usable)
+        lifted += root[:, None]
+        lifted[part] = held + pelvis
+        share[part] = some.share
+    else:
+        lifted += root[:, None]
     lifted[~pose.valid] = np.nan
-    share = np.ones(lifted.shape[:2])
-    share[part] = some.share
     return Joints(lifted, share)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.settings import setting
 from posepipe.skeleton import BODY21
+from posepipe.types import FloatArray
 
 __all__ = ["GENTLE", "JOINTS", "MEANS", "JointSettings", "Joints", "solve_joints"]
 
@@ -74,6 +75,8 @@ _TINY = 1e-9
 """No length is taken for less."""
 _MIN_SIGMA_M, _UNSEEN_SIGMA_M = 0.01, 0.5
 """No lifted joint is taken for surer, and what one that is never seen gets."""
+_FRAMES = 64
+"""Frames whose blocks are made at a time, to bound memory."""
 _MIN_RAY = 1e-4
 """No ray is taken for surer."""
 
@@ -126,14 +129,14 @@ class Joints:
         share: (F, 21) what is left of a joint's sigma, in (0, 1], by the curvature of the problem (Laplace).
     """
 
-    xyz_m: Array
-    share: Array
+    xyz_m: FloatArray
+    share: FloatArray
 
 
 def solve_joints(
     time_s: Array,
-    pose_m: Array,
-    sigma_m: Array,
+    pose_m: FloatArray,
+    sigma_m: FloatArray,
     rays: Rays,
     root_m: Array,
     up: Array,
@@ -155,17 +158,20 @@ def solve_joints(
         settings: how firmly.
     """
     frames, reach = len(time_s), settings.overlap_frames
-    xyz, share, total = np.zeros((frames, len(BODY21), 3)), np.zeros((frames, len(BODY21))), np.zeros(frames)
+    # Of a long clip these would take as much memory in double as everything else.
+    xyz, share = np.zeros((frames, len(BODY21), 3), np.float32), np.zeros((frames, len(BODY21)), np.float32)
+    total = np.zeros(frames, np.float32)
     most = frames if frames <= settings.piece_frames + 2 * reach else settings.piece_frames
     for part in chunks(frames, most):
         wide = slice(max(part.start - reach, 0), min(part.stop + reach, frames))
         feet = _Feet(up, camera_m, contact[wide])
         problem = _Problem(time_s[wide], pose_m[wide], sigma_m[wide], rays.part(wide), root_m[wide], feet, settings)
         found = problem.solve()
+        del problem  # Some 40 MB, let go before the next.
         # From one piece to the next over all that they have in common.
         frame = np.arange(wide.start, wide.stop)
         inside = np.minimum(frame - part.start, part.stop - 1 - frame)
-        weight = np.clip((inside + reach + 0.5) / (2.0 * reach), 0.0, 1.0)
+        weight = np.clip((inside + reach + 0.5) / (2.0 * reach), 0.0, 1.0).astype(np.float32)
         xyz[wide] += weight[:, None, None] * found.xyz_m
         share[wide] += weight[:, None] * found.share
         total[wide] += weight
@@ -206,7 +212,7 @@ class _Problem:
     """Normal equations of a piece: blocks of each frame and towards the next one, and a diagonal to the second next."""
 
     def __init__(
-        self, time_s: Array, pose_m: Array, sigma_m: Array, rays: Rays, root_m: Array, feet: _Feet,
+        self, time_s: Array, pose_m: FloatArray, sigma_m: FloatArray, rays: Rays, root_m: Array, feet: _Feet,
         settings: JointSettings,
     ) -> None:  # fmt: skip
         self._settings, self._feet = settings, feet
@@ -249,26 +255,34 @@ class _Problem:
         """The lifter's answer; whitened, its errors follow ``u[t] = rho u[t-1] + sqrt(1 - rho^2) noise``."""
         settings, frames = self._settings, len(sigma)
         scale = np.array([settings.across, settings.across, settings.depth])
-        white = axes[:, None] / (sigma[:, :, None] * scale)[..., None]
-        white = np.einsum("fjac,jk->fjakc", white, _TO_PELVIS).reshape(frames, _SIZE, _SIZE)[:, _ROWS]
-        self._white = white[frames // 2].copy()
-        turn = _ROOT @ white
-        del white
-        flat = np.einsum("fij,fj->fi", turn, self._start.reshape(frames, -1))
         rho = np.exp(-self._step_s / settings.lasting_s)
         gain = 1.0 / (1.0 - rho**2)
         weight = np.zeros(frames)
         weight[0] = 1.0
         weight[1:] += gain
         weight[:-1] += gain * rho**2
-        back = np.swapaxes(turn, 1, 2)
-        self._diagonal = weight[:, None, None] * (back @ turn)
-        self._next = -(gain * rho)[:, None, None] * (back[1:] @ turn[:-1])
-        miss = flat[1:] - rho[:, None] * flat[:-1]
+        self._diagonal, self._next = np.empty((frames, _SIZE, _SIZE)), np.empty((frames - 1, _SIZE, _SIZE))
         self._right = np.zeros((frames, _SIZE))
-        self._right[0] = flat[0] @ turn[0]
-        self._right[1:] += np.einsum("fij,fi->fj", turn[1:], gain[:, None] * miss)
-        self._right[:-1] -= np.einsum("fij,fi->fj", turn[:-1], (gain * rho)[:, None] * miss)
+        start = self._start.reshape(frames, -1)
+        for part in chunks(frames, _FRAMES):
+            # With the first frame of the next part.
+            rows = slice(part.start, min(part.stop + 1, frames))
+            white = axes[rows, None] / (sigma[rows, :, None] * scale)[..., None]
+            white = np.einsum("fjac,jk->fjakc", white, _TO_PELVIS).reshape(-1, _SIZE, _SIZE)[:, _ROWS]
+            if rows.start <= frames // 2 < part.stop:
+                self._white = white[frames // 2 - rows.start].copy()
+            turn = _ROOT @ white
+            back = np.swapaxes(turn, 1, 2)
+            flat = np.einsum("fij,fj->fi", turn, start[rows])
+            if rows.start == 0:
+                self._right[0] = flat[0] @ turn[0]
+            own, steps = part.stop - part.start, slice(rows.start, rows.stop - 1)
+            firm = gain[steps] * rho[steps]
+            self._diagonal[part] = weight[part, None, None] * (back[:own] @ turn[:own])
+            self._next[steps] = -firm[:, None, None] * (back[1:] @ turn[:-1])
+            miss = flat[1:] - rho[steps, None] * flat[:-1]
+            self._right[rows][1:] += np.einsum("fij,fi->fj", turn[1:], gain[steps, None] * miss)
+            self._right[rows][:-1] -= np.einsum("fij,fi->fj", turn[:-1], firm[:, None] * miss)
 
     def _mass(self) -> None:
         """White acceleration of each joint: its weight grows with the step, and it is let go across gaps."""
@@ -298,7 +312,7 @@ class _Problem:
             step = cho_solve_banded((factor, True), gradient.ravel(), check_finite=False)
             xyz = xyz + step.reshape(xyz.shape)
         assert factor is not None
-        return Joints(_whole(xyz), self._share(factor))
+        return Joints(_whole(xyz).astype(np.float32), self._share(factor).astype(np.float32))
 
     def _at(self, xyz: Array) -> tuple[Array, Array, Array]:
         """Blocks of the matrix, and the right-hand side, at some joints (F, 18, 3)."""

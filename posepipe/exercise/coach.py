@@ -22,7 +22,7 @@ from posepipe.exercise.effort import UNKNOWN, lift_speed, lifted_joint
 from posepipe.exercise.features import WINDOW_S
 from posepipe.exercise.form import advice, beyond_doubt, describe, rules_seen, view_of
 from posepipe.exercise.hold import held, in_posture
-from posepipe.exercise.labels import LABELS
+from posepipe.exercise.labels import LABELS, WALKING
 from posepipe.exercise.signal import Measure, measure
 from posepipe.exercise.types import Bout, CoachState, Feedback, Form, Level, Phase, Rejected, Repetition, SessionSummary
 from posepipe.reasons import Reason
@@ -113,6 +113,7 @@ class Coach:
         self._stream: _Stream | None = None
         self._past: deque[tuple[PoseTrack, Angles]] = deque()
         self._belief: NDArray[np.float64] = np.full(len(LABELS), np.nan)
+        self._walking = False
         self._open: _Open | None = None
         self._done: list[Bout] = []
         self._first_s = self._last_s = float("nan")
@@ -182,6 +183,8 @@ class Coach:
             return self._open.label if self._open else None, 0.0
         share = 1.0 if np.isnan(self._belief).any() else min(1.0, max(gap_s, 0.0) / COACH.settle_s)
         self._belief = np.where(np.isnan(self._belief), found, self._belief + share * (found - self._belief))
+        walks = float(self._belief[LABELS.index(WALKING)])
+        self._walking = walks >= (COACH.stop if self._walking else COACH.start)
         best = int(self._belief.argmax())
         if self._open is not None:
             mine = float(self._belief[LABELS.index(self._open.label)])
@@ -322,7 +325,7 @@ class Coach:
     def _state(self, time_s: float, step: RepStep | None, feedback: Feedback) -> CoachState:
         total = sum(len(bout.reps) for bout in self._done)
         if self._open is None:
-            return CoachState(time_s, reps_total=total, feedback=feedback)
+            return CoachState(time_s, reps_total=total, feedback=feedback, walking=self._walking)
         bout = self._open
         return CoachState(
             time_s=time_s,

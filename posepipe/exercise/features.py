@@ -114,8 +114,14 @@ class Windows:
     seen: Array
 
 
-def motion_windows(motion: Motion, stride_s: float = STRIDE_S) -> Windows:
-    """Windows of a motion in any layout that has the joints' names; missing joints are told as such."""
+def motion_windows(motion: Motion, stride_s: float = STRIDE_S, part: slice = slice(None)) -> Windows:
+    """Windows of a motion in any layout that has the joints' names; missing joints are told as such.
+
+    Args:
+        motion: one person's movement.
+        stride_s: time between windows.
+        part: which of the windows.
+    """
     take = [motion.layout.joints.index(n) if n in motion.layout.joints else -1 for n in JOINTS]
     xyz = np.full((len(motion), len(JOINTS), 3), np.nan)
     sigma = np.full((len(motion), len(JOINTS)), np.nan)
@@ -123,7 +129,7 @@ def motion_windows(motion: Motion, stride_s: float = STRIDE_S) -> Windows:
         if index >= 0:
             xyz[:, column] = np.where(motion.valid[:, index, None], motion.xyz_m[:, index], np.nan)
             sigma[:, column] = motion.sigma_m[:, index]
-    centers = window_centers(motion.time_s, stride_s)
+    centers = window_centers(motion.time_s, stride_s)[part]
     return windows(motion.time_s, xyz, sigma, motion.root_m.astype(np.float64), motion.up.astype(np.float64), centers)
 
 

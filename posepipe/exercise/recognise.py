@@ -13,9 +13,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posepipe.body.lift import chunks
 from posepipe.body.motion import Motion
 from posepipe.errors import ModelError
-from posepipe.exercise.features import FEATURES, JOINTS, SAMPLES, STRIDE_S, WINDOW_S, mirror, motion_windows, windows
+from posepipe.exercise.features import (
+    FEATURES,
+    JOINTS,
+    SAMPLES,
+    STRIDE_S,
+    WINDOW_S,
+    mirror,
+    motion_windows,
+    window_centers,
+    windows,
+)
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.inference import open_session
 from posepipe.reasons import Reason
@@ -30,6 +41,8 @@ Array = NDArray[np.float64]
 
 _BATCH = 64
 """Windows that go through the network at once."""
+_AT_ONCE = 8 * _BATCH
+"""Windows that are cut at a time, to bound memory."""
 _FLOOR = 1e-4
 """No probability is taken for less: its logarithm stays finite."""
 _OTHER, _WALKING = LABELS.index(OTHER), LABELS.index(WALKING)
@@ -115,11 +128,14 @@ class Recogniser:
             motion: one person's movement; clips under two seconds make one window.
             stride_s: time between windows.
         """
-        cut = motion_windows(motion, stride_s)
-        scores = self.score(cut.x)
-        scores[cut.seen < RECOGNISE.min_seen] = np.nan
+        centers = window_centers(motion.time_s, stride_s)
+        scores = np.zeros((len(centers), len(LABELS)), np.float32)
+        for part in chunks(len(centers), _AT_ONCE):
+            cut = motion_windows(motion, stride_s, part)
+            scores[part] = self.score(cut.x)
+            scores[part][cut.seen < RECOGNISE.min_seen] = np.nan
         ends = (float(motion.time_s[0]), float(motion.time_s[-1])) if len(motion) else (0.0, 0.0)
-        return WindowScores(cut.time_s, scores, *ends)
+        return WindowScores(centers, scores, *ends)
 
     def score(self, x: FloatArray) -> FloatArray:
         """Probabilities (W, L) of windows (W, 30, 82) of `posepipe.exercise.features`.

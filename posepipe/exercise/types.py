@@ -208,6 +208,7 @@ class CoachState:
         progress: how far out, from 0 at the start posture to 1 at the turn; NaN if not known.
         last_rep: the last counted repetition.
         feedback: the one thing to say now.
+        walking: the movement is taken for walking, which is no exercise.
     """
 
     time_s: float
@@ -219,6 +220,7 @@ class CoachState:
     progress: float = float("nan")
     last_rep: Repetition | None = None
     feedback: Feedback = field(default_factory=Feedback)
+    walking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

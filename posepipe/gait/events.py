@@ -303,14 +303,15 @@ def _apart(peaks: NDArray[np.intp], height: Array, sigma: Array, distance: int) 
     """Which peaks (P,) stay if no two are nearer to each other than `distance`.
 
     Args:
-        peaks: indices.
+        peaks: indices, rising.
         height: of each.
         sigma: of each; infinite where the rise is too small for a strike.
         distance: in samples.
     """
-    near = np.abs(peaks[:, None] - peaks) < distance
-    beaten = near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)
-    keep = np.asarray(~beaten.any(axis=1), bool)
+    first, after = np.searchsorted(peaks, peaks - distance, "right"), np.searchsorted(peaks, peaks + distance)
+    near = [slice(a, b) for a, b in zip(first, after, strict=True)]
+    beaten = [bool((own > EVENT.worse * sigma[some]).any()) for own, some in zip(sigma, near, strict=True)]
+    keep = ~(np.array(beaten, bool) & np.isfinite(sigma))
     for place in np.argsort(height)[::-1]:
         if keep[place]:
             keep[near[place]] = False

@@ -49,6 +49,25 @@ def board(text: Texts, look: Look, *, playing: bool) -> dict[str, Any]:
         "speed": _speed(text, look),
         "total": _total(now),
         "event": {"number": now.event.number, "text": _event(text, now)},
+    } | _walk(text, look)
+
+
+def _walk(text: Texts, look: Look) -> dict[str, str]:
+    """What stands on the board instead while somebody walks: steps, and how fast they come."""
+    walk = look.walk
+    if walk is None or not look.running or look.paused or look.training.phase == "work":
+        return {}
+    known = walk.cadence_spm
+    spm = None if known is None else with_error(known.value, known.sigma, "", 0)
+    return {
+        "exercise": text("live.walking"),
+        "set": "",
+        "count": str(walk.steps),
+        "target": "",
+        "unit": text("live.steps"),
+        "rest": "",
+        "verdict": text("live.no_cadence") if spm is None else text("live.cadence", cadence=spm),
+        "say": text("live.walk_film"),
     }
 
 

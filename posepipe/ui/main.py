@@ -13,6 +13,7 @@ from posepipe.texts import Texts
 from posepipe.ui.addresses import FIRST
 from posepipe.ui.assets import ICON, asset
 from posepipe.ui.notices import show_notices
+from posepipe.ui.pages.tables import TABLES
 from posepipe.ui.session import dark, guarded, job, language_choice, results, say, tell_of_reload
 
 __all__ = ["main"]
@@ -72,7 +73,7 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     chosen = st.navigation(list(pages.values()))
-    st.html(_SIZES + _PRINT + _CONTRAST + _FOCUS + (_DARK if dark() else ""))
+    st.html(_SIZES + _PRINT + _CONTRAST + _FOCUS + TABLES + (_DARK if dark() else ""))
     with st.sidebar:
         language_choice()
         _sample(text, pages)

@@ -27,6 +27,7 @@ from posepipe.exercise.hold import in_posture
 from posepipe.exercise.nameless import Nameless
 from posepipe.exercise.recognise import Recogniser
 from posepipe.exercise.types import Bout, CoachState, Repetition, SessionSummary
+from posepipe.gait.live import LiveWalk, Walking
 from posepipe.live import LivePerson, LiveSession
 from posepipe.media.draw import OKABE_ITO, draw_pose, mirror_view
 from posepipe.pipeline import Config, Pipeline
@@ -107,6 +108,7 @@ class Look:
         delay_p95_ms: 95 % of the frames are faster than this.
         frames: analysed since the start.
         error: why nothing more will come.
+        walk: what is known of a walk, while somebody walks who shall do nothing in particular.
     """
 
     running: bool
@@ -120,6 +122,7 @@ class Look:
     delay_p95_ms: float
     frames: int
     error: PosePipeError | None
+    walk: Walking | None = None
 
 
 class Stage:
@@ -149,6 +152,8 @@ class Stage:
         self._coach: Coach | None = None
         self._coached: str | None = None
         self._nameless = Nameless()
+        self._live_walk = LiveWalk()
+        self._walk: Walking | None = None
         self._bouts: list[Bout] = []
         self._training = Training(exercise)
         self._showing = self._training.showing()
@@ -194,6 +199,8 @@ class Stage:
         with self._frame, self._changed:
             self._error = None
             self._state = None
+            self._live_walk.reset()
+            self._walk = None
             self._coach = None
             self._bouts = []
             self._training = Training(self._training.chosen, self._training.plan)
@@ -258,6 +265,7 @@ class Stage:
             delay_p95_ms=self._meter.delay_ms(0.95),
             frames=self._meter.frames,
             error=self._error,
+            walk=self._walk,
         )
 
     def shot(self) -> Shot | None:
@@ -350,6 +358,7 @@ class Stage:
                 self._state = coach.step(frame.time_s, person.pose, person.angles, person.keypoints, frame.size_px)
             self._training.step(self._state, person is not None and self._holds(person), self._reps_of)
             self._count_nameless(frame.time_s, person)
+            self._follow_walk(frame.time_s, person)
             self._showing = self._training.showing()
         return person
 
@@ -367,6 +376,14 @@ class Stage:
             self._nameless.reset()
         elif person is not None:
             self._training.nameless(self._nameless.step(time_s, person.pose, person.angles), self._reps_of)
+
+    def _follow_walk(self, time_s: float, person: LivePerson | None) -> None:
+        """Steps are counted while nobody knows an exercise and none was chosen."""
+        if self._training.exercise is not None or self._state is None or self._state.label is not None:
+            self._live_walk.reset()
+            self._walk = None
+        elif person is not None:
+            self._walk = self._live_walk.step(time_s, person.pose, person.angles, self._state.walking)
 
     def _right_coach(self) -> Coach | None:
         """The coach, or a new one where another exercise is to be done now."""

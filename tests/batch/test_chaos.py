@@ -24,8 +24,6 @@ from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from tests.batch.test_run import BATCH, WHOLE, _alive, _rows, _states
 
-pytest.importorskip("distributed")
-
 CLIPS = int(os.environ.get("POSEPIPE_CHAOS_CLIPS", "300"))
 COMMAND = f"POSEPIPE_CHAOS_CLIPS={CLIPS} python -m pytest -m slow tests/batch/test_chaos.py"
 KILL_S = 20.0

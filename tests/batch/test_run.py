@@ -17,13 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from posepipe.batch import Options, find_jobs, make_plan, run_batch
-from posepipe.batch.plan import DONE, FAILED, NOBODY, RUNNING, State, read_state
-from posepipe.batch.run import Watcher, open_team
+from posepipe.batch.plan import DONE, FAILED, NOBODY, RUNNING, Identity, State, read_state
+from posepipe.batch.run import Watcher
+from posepipe.batch.team import Answer, Order, Team, open_team
 from posepipe.cli.main import run
 from posepipe.errors import InputError
 from posepipe.record.folder import load
-
-pytest.importorskip("distributed")
 
 BATCH = [sys.executable, "-m", "posepipe.cli.main", "batch"]
 WHOLE = {"summary.json", "poses.parquet", "angles.parquet", "report.html", "batch.json", ".posepipe.json"}
@@ -168,9 +167,71 @@ def test_a_lost_worker_costs_one_video(person_clip: Path, tmp_path: Path, capfd:
     assert again.worked == (name,) and again.exit_code == 0
 
 
+def test_the_others_go_on_when_a_worker_dies(person_clip: Path, tmp_path: Path) -> None:
+    """Two at work, one is killed: its video is tried again, and nobody else's is."""
+    out = tmp_path / "out"
+    killer = _Killer(out)
+    plan = make_plan(find_jobs(_many(tmp_path / "videos", person_clip, 4)), out)
+    outcome = run_batch(plan, Options(workers=2), killer)
+    assert killer.victim is not None
+    assert outcome.count(DONE) == 4 and outcome.exit_code == 0 and outcome.lost_workers == 1
+    assert {name: state.attempts for name, state in outcome.states.items() if state.attempts > 1} == {
+        killer.victim[0]: 2
+    }
+
+
+def test_a_worker_that_dies_idle(short_clip: Path, tmp_path: Path) -> None:
+    """Nobody's video is lost with it."""
+    (job,) = find_jobs(short_clip)
+    identity = Identity.of_this_program()
+    out = make_plan([job], tmp_path / "out").places.out
+    with open_team(1, None, tmp_path / "log") as team:
+        pid = team._seats[0].pid.result()
+        os.kill(pid, signal.SIGKILL)
+        _wait(lambda: not _alive(pid))
+        team.hand(Order(job, str(out), identity, "run", 1))
+        (answer,) = _answers(team)
+    assert answer.state.status == DONE and not answer.lost and answer.worker != str(pid)
+
+
+def _answers(team: Team) -> list[Answer]:
+    found: list[Answer] = []
+    _wait(lambda: found.extend(team.answers(0.1)) or found)
+    return found
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the system sends no Ctrl-C to one process")
+def test_ctrl_c(person_clip: Path, tmp_path: Path) -> None:
+    """It ends at once, with its workers and without a word from them; what was done is in the overview."""
+    folder, out = _many(tmp_path / "videos", person_clip, 6), tmp_path / "out"
+    process = subprocess.Popen(
+        [*BATCH, str(folder), "--out", str(out), "--workers", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _wait(lambda: len(_states(out)) >= 3)  # so the first was handed back
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to everybody
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Traceback" not in said, said
+    assert not any(_alive(int(state.worker.split(":")[1])) for state in _states(out).values())
+    statuses = {row["status"] for row in _rows(out)}
+    assert "done" in statuses and statuses <= {"done", "open", "running"}
+    again = run_batch(make_plan(find_jobs(folder), out), Options(workers=2))
+    assert again.count(DONE) == 6
+
+
+def test_no_dask_for_workers_here(short_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    outcome = run_batch(make_plan(find_jobs(short_clip), tmp_path / "out"), Options(workers=1))
+    assert outcome.count(DONE) == 1
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A Dask scheduler and two workers, started as a cluster would start them."""
+    pytest.importorskip("distributed")
     file = tmp_path / "scheduler.json"
     program, files = [sys.executable, "-m"], ["--scheduler-file", str(file)]
     local = ["--host", "127.0.0.1", "--no-dashboard"]
@@ -215,9 +276,8 @@ def test_a_cluster_that_runs_already(
 
 
 def test_no_cluster_there(short_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import posepipe.batch.run as cluster_module
-
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 1.0)
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("posepipe.batch.team._CONNECT_S", 1.0)
     plan = make_plan(find_jobs(short_clip), tmp_path / "out")
     with pytest.raises(InputError, match="no Dask scheduler"):
         run_batch(plan, Options(scheduler="tcp://127.0.0.1:1"))
@@ -243,10 +303,7 @@ def test_a_core_for_each_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     mine = os.sched_getaffinity(0)
     with open_team(2, None, tmp_path / "log") as team:
         assert team.slots() == 2
-        found = [
-            team.client.submit(_cores_of, i, workers=[address], pure=False).result()
-            for i, address in enumerate(team.client.nthreads())
-        ]
+        found = [seat.pool.submit(_cores_of, 0).result() for seat in team._seats]
     assert os.sched_getaffinity(0) == mine
     if len(mine) >= 2:
         assert len({row[0] for row in found}) == 2

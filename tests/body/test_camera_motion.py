@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from posepipe.body.camera_motion import Background, CameraMotion, Shift, camera_motion, steadied
+from posepipe.body.camera_motion import Background, CameraMotion, Shift, _reach, camera_motion, steadied
 from posepipe.body.world import find_world
 from posepipe.errors import UsageError
 from posepipe.geometry import to_rotation_vector
@@ -213,3 +214,15 @@ def test_camera_motion_checks_itself() -> None:
         CameraMotion("flying", np.zeros(0), np.zeros((0, 3)))
     with pytest.raises(UsageError, match="shape"):
         CameraMotion("turning", np.zeros(2), np.zeros((0, 3)))
+
+
+def test_half_an_hour_takes_no_gigabytes() -> None:
+    """The middle of a turn is where the furthest is nearest; all pairs of a long film at once don't fit."""
+    place = np.random.default_rng(3).normal(0.0, 0.1, (6000, 3))
+    some = place[:200]
+    np.testing.assert_array_equal(_reach(some), np.linalg.norm(some[:, None] - some[None], axis=-1).max(axis=1))
+    tracemalloc.start()
+    reach = _reach(place)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(reach) == len(place) and peak < 100e6

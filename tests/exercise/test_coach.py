@@ -102,6 +102,7 @@ def test_walking_is_no_exercise() -> None:
     coach = Coach(recogniser=_Knows("walking"))
     states = _session(coach, pose, motion)
     assert {state.label for state in states} == {None}
+    assert states[-1].walking and not states[0].walking
     assert coach.summary().exercise == ExerciseResult()
 
 

@@ -186,3 +186,14 @@ def test_what_lasts_longest() -> None:
 def test_a_short_bout_amid_standing_about_is_found() -> None:
     course = [(OTHER, 0.9, 6.0), ("squat", 0.95, 4.0), (OTHER, 0.9, 6.0)]
     assert [s.label for s in segments(_scores(course))] == [OTHER, "squat", OTHER]
+
+
+def test_windows_some_at_a_time_are_as_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = make_exercise("squat", np.random.default_rng(4), reps=4)
+    motion = take_motion(take)
+    whole = Recogniser().probabilities(motion)
+    monkeypatch.setattr("posepipe.exercise.recognise._AT_ONCE", 16)
+    some = Recogniser().probabilities(motion)
+    assert len(whole.time_s) > 32
+    np.testing.assert_array_equal(some.time_s, whole.time_s)
+    np.testing.assert_allclose(some.probability, whole.probability, atol=1e-5)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posepipe.body.motion import Motion
-from posepipe.gait.events import EVENT, _alternating, _edges_doubted, odd_steps, step_period, strides_of
+from posepipe.gait.events import EVENT, _alternating, _apart, _edges_doubted, odd_steps, step_period, strides_of
 from posepipe.gait.signals import signals_of
 from posepipe.gait.types import HEEL_STRIKE, SIDES, TOE_OFF, Event
 from posepipe.gait.walk import find_walk, is_running
@@ -288,3 +288,18 @@ def test_a_foot_at_the_pictures_edge_is_guessed() -> None:
         max(e.confidence for e in doubted if abs(e.time_s - last.time_s) < 0.1 and e.type == HEEL_STRIKE) < EVENT.clean
     )
     assert last.confidence >= EVENT.clean
+
+
+def test_peaks_too_near_each_other() -> None:
+    """As all pairs of them tell, which a long walk has too many of."""
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        peaks = np.flatnonzero(rng.random(120) < 0.3)
+        height, sigma = rng.random(len(peaks)), np.where(rng.random(len(peaks)) < 0.2, np.inf, rng.random(len(peaks)))
+        near = np.abs(peaks[:, None] - peaks) < 7
+        keep = ~(near & np.isfinite(sigma)[:, None] & (sigma[:, None] > EVENT.worse * sigma)).any(axis=1)
+        for place in np.argsort(height)[::-1]:
+            if keep[place]:
+                keep[near[place]] = False
+                keep[place] = True
+        np.testing.assert_array_equal(_apart(peaks, height, sigma, 7), keep)

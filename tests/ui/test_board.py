@@ -9,6 +9,8 @@ import pytest
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.coach import _said_of
 from posepipe.exercise.types import CoachState, Feedback, Form, Level, Repetition
+from posepipe.gait.live import Walking
+from posepipe.gait.types import Value
 from posepipe.reasons import Reason
 from posepipe.record.session import TrainingSet
 from posepipe.reports.exercise import form_words
@@ -82,3 +84,20 @@ def test_a_rest_is_no_call_to_exercise_and_nothing_is_there_to_end() -> None:
     assert board(text, replace(resting, training=replace(rest, after="squat")), playing=True)["endable"]
     assert board(text, look(None, Feedback()), playing=True)["endable"]
     assert board(text, resting, playing=False)["level"] == "idle"
+
+
+@pytest.mark.parametrize(
+    ("language", "unit", "verdict"),
+    [("en", "steps", "Cadence 104 ± 5 steps/min"), ("de", "Schritte", "Schrittfrequenz 104 ± 5 Schritte/min")],
+)
+def test_a_walk_shows_its_steps(language: str, unit: str, verdict: str) -> None:
+    text = load(language)
+    nothing = replace(look(None, Feedback()), coach=CoachState(9.0, walking=True), training=Showing())
+    shown = board(text, replace(nothing, walk=Walking(12, Value(104.0, 3.0))), playing=True)
+    assert (shown["exercise"], shown["count"], shown["unit"]) == (text("live.walking"), "12", unit)
+    assert shown["verdict"] == verdict and shown["say"] == text("live.walk_film")
+    assert board(text, replace(nothing, walk=Walking(2)), playing=True)["verdict"] == text("live.no_cadence")
+    # A set under way is what counts, and a camera that is off shows nothing.
+    busy = replace(nothing, walk=Walking(12), training=Showing("work", "squat", 3))
+    assert board(text, busy, playing=True)["count"] == "3"
+    assert board(text, replace(nothing, walk=Walking(12)), playing=False)["count"] == "0"

@@ -51,6 +51,23 @@ def test_rows_are_clicked_and_differences_told(app: App, open_page: OpenPage) ->
     assert "igma" not in page.get_by_test_id("stMain").inner_text()
 
 
+def test_tables_are_read_on_a_phone_without_pushing(app: App, open_page: OpenPage) -> None:
+    page = open_page(locale="en-US")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app[0]}/library")
+    open_result(page, "first")
+    first = page.locator(".lines li").first
+    first.wait_for()
+    assert first.inner_text().startswith("Squat 1") and "Range" in first.inner_text()
+    assert page.get_by_test_id("stDataFrame").filter(visible=True).count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "[...document.querySelectorAll('.lines')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert page.evaluate(wide) == 0
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.get_by_test_id("stDataFrame").filter(visible=True).first.wait_for()
+    assert not first.is_visible()
+
+
 def test_session_opens_and_deleting_is_asked_and_said(own: Path, open_page: OpenPage, tmp_path: Path) -> None:
     home = {"POSEPIPE_SETTINGS": str(tmp_path / "settings.json")}
     for folder in ("empty", "tmp"):

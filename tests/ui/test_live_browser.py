@@ -321,7 +321,7 @@ def test_temporary_files_go_after_the_page_was_closed(app: App, open_page: OpenP
     page = open_page()
     page.goto(f"{url}/analyze")
     page.locator("input[type=file]").set_input_files([person_clip])
-    page.get_by_test_id("stMain").get_by_role("button", name="Analyze").click()
+    page.get_by_test_id("stMain").get_by_role("button", name="Analyze", exact=True).click()
     finished(page)
     mine = set(temporary.glob("posepipe-app-*")) - before
     assert len(mine) == 1

@@ -15,6 +15,7 @@ from posepipe.reports.comparison import comparable, difference, gait_values
 from posepipe.reports.exercise import exercise_name
 from posepipe.reports.sections import with_error
 from posepipe.texts import Texts
+from posepipe.ui.pages.tables import show_table
 from posepipe.ui.session import verbatim
 
 __all__ = ["Difference", "Side", "differences", "in_words", "show_comparison"]
@@ -64,7 +65,7 @@ def show_comparison(text: Texts, one: Side, other: Side) -> None:
         }
         for row in rows
     ]
-    st.dataframe(table, hide_index=True, width="stretch", height="content")
+    show_table(table, "compare", height="content")
     st.caption(text("compare.help"))
 
 

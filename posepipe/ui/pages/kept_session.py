@@ -20,6 +20,7 @@ from posepipe.reports.exercise import form_words
 from posepipe.texts import Texts
 from posepipe.ui.board import clock
 from posepipe.ui.pages.show import rep_rows
+from posepipe.ui.pages.tables import show_table
 from posepipe.ui.session import access, guarded, keep_choices, kept_choice, library, set_library, verbatim
 from posepipe.ui.stage import Stage
 from posepipe.ui.storage import safe_name
@@ -130,10 +131,10 @@ def summary(text: Texts, stage: Stage) -> None:
 
 def show_sets(text: Texts, sets: Sequence[TrainingSet]) -> None:
     """Two tables: the sets, and on request their repetitions."""
-    st.dataframe(set_rows(text, sets), hide_index=True, width="stretch")
+    show_table(set_rows(text, sets), "sets", title=2)
     if rows := rep_rows(text, sets_result(sets)):
         with st.expander(text("train.each")):
-            st.dataframe(rows, hide_index=True, width="stretch")
+            show_table(rows, "set-reps", title=2)
 
 
 def sets_result(sets: Sequence[TrainingSet]) -> ExerciseResult:

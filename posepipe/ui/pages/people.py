@@ -14,6 +14,7 @@ from posepipe.reports.sections import MINUS, with_error, words
 from posepipe.texts import Texts
 from posepipe.ui.chosen import choose, remembered_box
 from posepipe.ui.notices import note
+from posepipe.ui.pages.tables import show_table
 from posepipe.ui.session import dark, library, say, verbatim
 from posepipe.ui.storage import kept
 
@@ -82,7 +83,7 @@ def _show(text: Texts, root: Path, client: Client) -> None:
         st.info(text("people.no_sessions"), icon=":material/event_busy:")
     else:
         st.subheader(text("people.sessions", number=len(own)))
-        st.dataframe([_session_row(text, one) for one in own], hide_index=True, width="stretch")
+        show_table([_session_row(text, one) for one in own], "sessions")
         _trends(text, trends(own))
     with st.expander(text("people.edit"), icon=":material/edit:"):
         _form(text, root, client)
@@ -109,7 +110,7 @@ def _trends(text: Texts, found: list[Trend]) -> None:
     st.subheader(text("people.trend"))
     changed = [trend_name(text, trend.name) for trend in found if trend.real]
     st.markdown(verbatim(text("people.changed", what="; ".join(changed)) if changed else text("people.same")))
-    st.dataframe(trend_rows(text, found), hide_index=True, width="stretch", height="content")
+    show_table(trend_rows(text, found), "trend", height="content")
     st.caption(text("people.trend_help"))
     names = [trend.name for trend in found]
     with remembered_box("trend", next((trend.name for trend in found if trend.real), names[0])):

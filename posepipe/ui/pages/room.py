@@ -9,6 +9,7 @@ from posepipe.reasons import Reason
 from posepipe.record.recording import Person, Recording
 from posepipe.reports.sections import why, with_error, words
 from posepipe.texts import Texts
+from posepipe.ui.pages.tables import show_table
 from posepipe.ui.session import verbatim
 
 __all__ = ["room_rows", "show_room"]
@@ -30,7 +31,7 @@ def show_room(text: Texts, recording: Recording) -> None:
             title = f"{text('result.person', id=verbatim(str(person.id)))} – {title}"
         with st.expander(title, icon=":material/straighten:", expanded=len(rows) > 1):
             if rows:
-                st.dataframe(rows, hide_index=True, width="stretch")
+                show_table(rows, f"room-{person.id}")
                 st.caption(text("result.room_help"))
             for reason, names in missing.items():
                 st.markdown(verbatim(text("result.not_measured", what=", ".join(names), why=reason)))

@@ -30,6 +30,7 @@ from posepipe.texts import Texts
 from posepipe.ui.assets import asset
 from posepipe.ui.chosen import choose
 from posepipe.ui.pages.room import show_room
+from posepipe.ui.pages.tables import show_table
 from posepipe.ui.pages.tools import Span, Wish, tools
 from posepipe.ui.remembering import remember
 from posepipe.ui.session import access, dark, library, remembered, say, set_library, verbatim, workspace
@@ -168,10 +169,10 @@ def _repetitions(recording: Recording) -> None:
         if len(recording.people) > 1:
             st.markdown(f"**{text('result.person', id=verbatim(str(person.id)))}**")
         if rows := rep_rows(text, result):
-            st.dataframe(rows, hide_index=True, width="stretch", height=_rows_px(len(rows)))
+            show_table(rows, f"reps-{person.id}", title=2, height=_rows_px(len(rows)))
         if rejected := rejected_rows(text, result):
             with st.expander(text("result.rejected", number=len(rejected))):
-                st.dataframe(rejected, hide_index=True, width="stretch")
+                show_table(rejected, f"rejected-{person.id}")
 
 
 def _rows_px(rows: int) -> int:
