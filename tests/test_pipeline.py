@@ -21,7 +21,6 @@ from posepipe.live import LiveSession
 from posepipe.media.sources import open_source
 from posepipe.media.writer import VideoWriter
 from posepipe.pipeline import Config, Detection, Pipeline
-from posepipe.reasons import Reason
 from posepipe.record.codec import exercise_json
 from posepipe.record.recording import Recording
 from posepipe.reports.motion import render
@@ -98,8 +97,9 @@ def test_given_height_sets_the_scale(recording: Recording, detection: Detection)
 
 def test_a_camera_that_stands_is_said_to(recording: Recording, detection: Detection) -> None:
     assert detection.motion.kind in ("still", "unknown") and recording.camera_motion is detection.motion
-    outcomes = recording.people[0].outcomes
-    assert outcomes is not None and outcomes.items["walking_speed_mps"] == Reason.NOT_WALKING
+    # Before a camera that stands a walker has a speed; the clip's person walks at 1.0 m/s before the squats.
+    speed = recording.people[0].gait.parameters.value("walking_speed_mps")
+    assert speed is not None and abs(speed.value - 1.0) < 0.2
 
 
 def test_the_height_of_the_camera_is_used_or_said_not_to_be(recording: Recording, detection: Detection) -> None:
