@@ -220,24 +220,32 @@ class Pipeline:
             return detection, self.describe(detection, lifter=lifter.result())
 
     def detect(
-        self, video: str | Path | int, *, detector: Detector | None = None, on_progress: OnProgress | None = None
+        self,
+        video: str | Path | int,
+        *,
+        detector: Detector | None = None,
+        in_parts: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> Detection:
         """Find and follow everyone in a video. Raises as `run`, but for the subject.
 
         Args:
             video: as in `run`.
-            detector: one that is open already, for many videos; a file isn't watched in several parts then.
+            detector: one that is open already, for many videos; it sees every frame from the first one on.
+            in_parts: it sees a file cut into the parts that it is cut into without it, one after the other: what is
+                found is the same then.
             on_progress: called after every frame.
         """
         with ThreadPoolExecutor(1) as aside, self._open(video) as source:
             aside.submit(_load_libraries)
             live = source.info.live
             looks = math.inf if live else looks_hz(self.config.decided().quality)
-            alone = detector is not None or self.config.detector.startswith("mediapipe")
-            lanes = 0 if alone else lanes_for(source.info, self.config.workers or cores())
+            whole = self.config.detector.startswith("mediapipe") or (detector is not None and not in_parts)
+            lanes = 0 if whole else lanes_for(source.info, self.config.workers or cores())
             if lanes:
                 followed = _Followed(source.info)
-                each = self._detector(max(1, (self.config.workers or cores()) // lanes), live)
+                lanes = lanes if detector is None else 1
+                each = detector or self._detector(max(1, (self.config.workers or cores()) // lanes), live)
                 frames = watch_spans(str(video), source.info, each, followed.wanted, lanes, looks, _ENOUGH_PX)
                 with suppress(SeekError):
                     followed.take(frames, on_progress)

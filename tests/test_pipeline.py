@@ -157,12 +157,14 @@ def test_subject_can_be_chosen_again(detection: Detection) -> None:
         Pipeline(Config(subject="99")).describe(detection)
 
 
-def test_spans_give_what_one_reading_gives(person_clip: Path) -> None:
+def test_spans_give_what_one_reading_gives(person_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Pipeline(Config(workers=1)).detect(person_clip)
     for track in whole.tracks:
         assert len(track) == 60
     # Two seconds are too short to be cut, so the sample itself is.
-    (one,) = Pipeline(Config()).detect(SAMPLE_VIDEO, detector=open_detector("blazepose", threads=1)).tracks
+    with monkeypatch.context() as patched:
+        patched.setattr("posepipe.pipeline.lanes_for", lambda info, workers: 0)
+        (one,) = Pipeline(Config()).detect(SAMPLE_VIDEO).tracks
     (cut,) = Pipeline(Config(workers=1)).detect(SAMPLE_VIDEO).tracks
     assert np.array_equal(one.time_s, cut.time_s)
     off_px = np.linalg.norm(one.xy_px - cut.xy_px, axis=-1)
@@ -171,6 +173,10 @@ def test_spans_give_what_one_reading_gives(person_clip: Path) -> None:
     # Where a film is cut doesn't hang on the cores, so nothing that is found does.
     (beside,) = Pipeline(Config(workers=3)).detect(SAMPLE_VIDEO).tracks
     assert np.array_equal(cut.xy_px, beside.xy_px) and np.array_equal(cut.sigma_px, beside.sigma_px)
+    # Nor on whether a batch has the detector open already.
+    detector = open_detector("blazepose", threads=1)
+    (kept,) = Pipeline(Config()).detect(SAMPLE_VIDEO, detector=detector, in_parts=True).tracks
+    assert np.array_equal(cut.xy_px, kept.xy_px)
 
 
 def test_fast_looks_at_half_of_the_frames_and_sees_the_same(person_clip: Path) -> None:

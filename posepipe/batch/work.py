@@ -116,7 +116,7 @@ def _analyse(job: Job, places: Places, state: State, start: _Clock) -> State:
     cv2.setNumThreads(1)
     pipeline = Pipeline(job.config)
     detector = _detector(job.config.detector_name(), job.config.max_people)
-    recording = pipeline.describe(pipeline.detect(job.video, detector=detector), lifter=_lifter())
+    recording = pipeline.describe(pipeline.detect(job.video, detector=detector, in_parts=True), lifter=_lifter())
     state = _done(state, recording)
     more: dict[str, Callable[[Path], object]] = {}
     if job.video_out:
