@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posepipe.settings import setting
 from posepipe.types import KeypointTrack, Swap
 
-__all__ = ["TOES", "ToeSettings", "facing", "keep_to_toes", "spans", "turn_to_toes"]
+__all__ = ["TOES", "ToeSettings", "exchanged", "facing", "keep_to_toes", "spans", "turn_to_toes"]
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -88,12 +88,7 @@ def turn_to_toes(track: KeypointTrack, settings: ToeSettings = TOES) -> tuple[Ke
         swaps.append(Swap("body", *times, int(state[run].sum()), gain, repaired=True))
     if not swaps:
         return track, ()
-    order = np.where(state[:, None], track.layout.mirror, np.arange(len(track.layout)))
-    rows = np.arange(len(track))[:, None]
-    fields = {
-        name: getattr(track, name)[rows, order] for name in ("xy_px", "sigma_px", "score", "valid", "interpolated")
-    }
-    return replace(track, **fields), tuple(swaps)
+    return exchanged(track, state), tuple(swaps)
 
 
 def keep_to_toes(
@@ -136,6 +131,16 @@ def keep_to_toes(
 def _wide(kept: Bool, track: KeypointTrack, name: str) -> Bool:
     """The mask (F,) with as many axes as a field of the track."""
     return kept.reshape(-1, *([1] * (getattr(track, name).ndim - 1)))
+
+
+def exchanged(track: KeypointTrack, state: Bool) -> KeypointTrack:
+    """A track with left and right exchanged in everything in the frames (F,) that are true."""
+    order = np.where(state[:, None], track.layout.mirror, np.arange(len(track.layout)))
+    rows = np.arange(len(track))[:, None]
+    fields = {
+        name: getattr(track, name)[rows, order] for name in ("xy_px", "sigma_px", "score", "valid", "interpolated")
+    }
+    return replace(track, **fields)
 
 
 def facing(track: KeypointTrack, settings: ToeSettings = TOES) -> tuple[Float64, Float64] | None:

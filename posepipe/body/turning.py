@@ -8,12 +8,12 @@ for seen from behind comes nearer, step by step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posepipe.body.toes import facing, spans
+from posepipe.body.toes import exchanged, facing, spans
 from posepipe.settings import setting
 from posepipe.types import KeypointTrack, Swap
 
@@ -110,7 +110,7 @@ def turn_back(track: KeypointTrack, settings: TurningSettings = TURNING) -> tupl
         times = float(track.time_s[first]), float(track.time_s[last])
         ends = fast[(clear[1:] >= first) & (clear[:-1] <= last) & (fast > 1.0)]
         swaps.append(Swap("body", *times, last - first + 1, float(ends.min()) if len(ends) else 1.0, repaired=sure))
-    return (_exchanged(track, state) if sure and swaps else track), tuple(swaps)
+    return (exchanged(track, state) if sure and swaps else track), tuple(swaps)
 
 
 def turn_to_walk(track: KeypointTrack, settings: TurningSettings = TURNING) -> tuple[KeypointTrack, tuple[Swap, ...]]:
@@ -141,7 +141,7 @@ def turn_to_walk(track: KeypointTrack, settings: TurningSettings = TURNING) -> t
         times = float(track.time_s[first]), float(track.time_s[last])
         gain = 100.0 * float(np.nansum(np.where(told, nearer[run] * step_s[run], 0.0)))
         swaps.append(Swap("body", *times, int(state[run].sum()), gain, repaired=True))
-    return (_exchanged(track, state), tuple(swaps)) if swaps else (track, ())
+    return (exchanged(track, state), tuple(swaps)) if swaps else (track, ())
 
 
 def untorn(
@@ -281,12 +281,3 @@ def _runs(state: Bool) -> list[tuple[int, int]]:
     """First and last rows of runs that are true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], state.astype(np.int8), [0]])))
     return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
-
-
-def _exchanged(track: KeypointTrack, state: Bool) -> KeypointTrack:
-    order = np.where(state[:, None], track.layout.mirror, np.arange(len(track.layout)))
-    rows = np.arange(len(track))[:, None]
-    fields = {
-        name: getattr(track, name)[rows, order] for name in ("xy_px", "sigma_px", "score", "valid", "interpolated")
-    }
-    return replace(track, **fields)
