@@ -142,12 +142,19 @@ class _Killer(Watcher):
         self.victim: tuple[str, int] | None = None
 
     def tick(self) -> None:
-        if self.victim is None:
-            for name, state in _states(self._out).items():
-                if state.status == RUNNING:
-                    self.victim = name, int(state.worker.split(":")[1])
-                    os.kill(self.victim[1], signal.SIGKILL)
-                    break
+        if self.victim is not None:
+            return
+        for name, state in _states(self._out).items():
+            if state.status != RUNNING:
+                continue
+            pid = int(state.worker.split(":")[1])
+            # Who stands still can't end its video, or begin another one, before it is killed.
+            os.kill(pid, signal.SIGSTOP)
+            if _states(self._out)[name].status == RUNNING:
+                self.victim = name, pid
+                os.kill(pid, signal.SIGKILL)
+                return
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_lost_worker_costs_one_video(person_clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
