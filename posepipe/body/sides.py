@@ -93,12 +93,11 @@ def repair_swaps(track: KeypointTrack, settings: SideSettings = SIDES) -> tuple[
         swaps.append((Swap(_name(groups), *times, len(run), float(gain), sure), run, groups))
     if not swaps:
         return track, ()
-    repaired = [(swap, run, groups) for swap, run, groups in swaps if swap.repaired]
-    good = untorn(track, [(run, groups) for _, run, groups in repaired], near_s=0.0)
-    for (swap, run, groups), whole in zip(repaired, good, strict=True):
+    good = untorn(track, [(run, groups & swap.repaired) for swap, run, groups in swaps], near_s=0.0)
+    for number, ((swap, run, groups), whole) in enumerate(zip(swaps, good, strict=True)):
         if not whole:
             kept[np.ix_(np.isin(rows, run), groups)] = False
-            swaps[[one for one, *_ in swaps].index(swap)] = (replace(swap, repaired=False), run, groups)
+            swaps[number] = replace(swap, repaired=False), run, groups
     return _apply(track, rows, kept, swaps, settings), tuple(swap for swap, _, _ in swaps)
 
 

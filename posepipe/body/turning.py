@@ -78,15 +78,14 @@ def turn_back(track: KeypointTrack, settings: TurningSettings = TURNING) -> tupl
     middle for a while.
 
     Args:
-        track: keypoints of a layout with shoulders and hips; others are given back as they are.
+        track: keypoints as detected.
         settings: thresholds.
 
     Returns:
         The track (the same object if nothing was exchanged) and the spans; their gain is how many times too fast the
         slower of their two turns is. Where each half lasts as long, nothing is exchanged, and they aren't repaired.
     """
-    names = {f"{side}_{part}" for side in ("left", "right") for part in _LINES}
-    if not names <= set(track.layout.joints) or len(track) < 3:
+    if len(track) < 3:
         return track, ()
     both = _lines(track)
     agree = np.sum(both[:, 0] * both[:, 1], axis=1) > 0.0
@@ -167,13 +166,8 @@ def untorn(
         state = np.zeros((len(track), 2), bool)
         for (rows, groups), kept in zip(runs, good, strict=True):
             state[rows] |= groups & kept
-        torn = np.stack(
-            [
-                _torn(track.time_s, line, exchanged, near_s, settings)
-                for line, exchanged in zip(both, state.T, strict=True)
-            ],
-            axis=1,
-        )
+        each = zip(both, state.T, strict=True)
+        torn = np.stack([_torn(track.time_s, line, sides, near_s, settings) for line, sides in each], axis=1)
         lost = [kept and bool((torn[rows] & groups).any()) for (rows, groups), kept in zip(runs, good, strict=True)]
         if not any(lost):
             return good
