@@ -102,10 +102,12 @@ COMMANDS: Mapping[str, str] = {
     "reps-made": "evaluate reps-made --sets 60",
     # A seed that nothing was chosen on.
     "reps-firm": "evaluate reps-firm --sets 90 --seed 9612",
+    "reps-live": "evaluate reps-live --sets 110",
+    "reps-live-film": f"evaluate reps-live --data {_CLIPS}",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
     "holds": "evaluate holds --sets 60",
-    "form-power": "evaluate form-power --sets 440",
+    "form-power": "evaluate form-power --sets 1100",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
     "gait": "evaluate gait --walks 12",
