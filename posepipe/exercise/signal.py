@@ -18,7 +18,7 @@ legs_apart     angle between the two thighs                                     
 hand_rise      how high the hand is against the shoulder, as a straight arm's angle to level    yes
 thigh_rise     the thigh's angle to level: 90 standing, 0 level, below 0 deeper                 yes
 hip_rise       bend at the hip of who lies propped up, by its height over the line
-               shoulder-ankle: 0 in line, above 0 bent upwards, below 0 sagging                 yes
+               shoulder-knee: 0 in line, above 0 bent upwards, below 0 sagging                 yes
 ============== ================================================================================ ====
 
 Every angle of `posepipe.body.angles` goes by its own name too, without ``left_`` or ``right_``.
@@ -63,7 +63,7 @@ _RISES: Mapping[str, tuple[tuple[str, ...], int]] = {
 _SHARED, _FADES_DEG = 0.85, 30.0
 """Correlation of the errors in two frames of a repetition: at the same angle, and the change that halves it. Measured
 by `posepipe evaluate angle-errors`."""
-_TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6, "knee_inward": 0.6}
+_TRUER: Mapping[str, float] = {"arm_raise": 0.75, "trunk_lean": 1.6, "knee_inward": 0.7}
 """Error over the sigma of independent joints, measured by the same; of a knee at the turn of a squat, where it is
 largest, by `posepipe.lab.power`: both ends of a leg are wrong in depth together."""
 _TILT_DEG, _LEAN_DEPTH_DEG = 5.0, 25.0
@@ -267,7 +267,7 @@ def _hip_rise(motion: Motion) -> tuple[Array, Array]:
     """
     rises, sigmas = [], []
     for side in ("left", "right"):
-        points, spread = _points(motion, *(f"{side}_{joint}" for joint in ("shoulder", "hip", "ankle")))
+        points, spread = _points(motion, *(f"{side}_{joint}" for joint in ("shoulder", "hip", "knee")))
         upper, lower = (_usual(_norm(b - a)) for a, b in itertools.pairwise(points))
         high = [point @ motion.up.astype(np.float64) for point in points]
         share = upper / (upper + lower)
