@@ -102,7 +102,7 @@ COMMANDS: Mapping[str, str] = {
     "reps-made": "evaluate reps-made --sets 60",
     # A seed that nothing was chosen on.
     "reps-firm": "evaluate reps-firm --sets 90 --seed 9612",
-    "reps-live": "evaluate reps-live --sets 110",
+    "reps-live": "evaluate reps-live --sets 44",
     "reps-live-film": f"evaluate reps-live --data {_CLIPS}",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",

@@ -26,7 +26,7 @@ from posepipe.exercise.labels import EXERCISES
 from posepipe.exercise.recognise import Recogniser
 from posepipe.lab.film import filmed
 from posepipe.lab.people.exercises.takes import make_exercise
-from posepipe.live import LiveSession
+from posepipe.live import LivePerson, LiveSession
 from posepipe.record.folder import load
 from posepipe.types import Camera, Frame, Keypoints, KeypointTrack
 
@@ -89,33 +89,48 @@ class _Kept:
         """Nothing is held."""
 
 
-def count_live(track: KeypointTrack, lens: Camera, coach: Coach, lifter: Lifter) -> Told:
-    """Step a live session and a coach through keypoints.
+def count_live(track: KeypointTrack, lens: Camera, coaches: Sequence[Coach], lifter: Lifter) -> tuple[Told, ...]:
+    """Step a live session through keypoints, and coaches along with it.
 
     Args:
         track: one person's.
         lens: of the camera.
-        coach: a fresh one.
+        coaches: fresh ones.
         lifter: 2D to 3D.
+
+    Returns:
+        What each of them said.
     """
-    told: list[float] = []
-    named: list[float] = []
-    label, since_s = None, float("nan")
+    size_px = (lens.width_px, lens.height_px)
+    listeners = [_Listener(coach) for coach in coaches]
     with LiveSession(_Kept(track), lifter, lens) as session:
         for i, time_s in enumerate(track.time_s.tolist()):
             people = session.step(Frame(i, time_s, _NO_IMAGE))
-            size_px = (lens.width_px, lens.height_px)
-            if people:
-                one = people[0]
-                state = coach.step(time_s, one.pose, one.angles, one.keypoints, size_px)
-            else:
-                state = coach.nobody(time_s)
-            if state.label != label:
-                label, since_s = state.label, time_s
-            risen = state.reps_total - len(told)
-            told += [time_s] * risen
-            named += [since_s] * risen
-    return Told(tuple(told), tuple(named))
+            for listener in listeners:
+                listener.step(time_s, people[0] if people else None, size_px)
+    return tuple(Told(tuple(one.told_s), tuple(one.named_s)) for one in listeners)
+
+
+class _Listener:
+    """Notes when a coach's count rises."""
+
+    def __init__(self, coach: Coach) -> None:
+        self._coach = coach
+        self._label: str | None = None
+        self._since_s = float("nan")
+        self.told_s: list[float] = []
+        self.named_s: list[float] = []
+
+    def step(self, time_s: float, person: LivePerson | None, size_px: tuple[int, int]) -> None:
+        if person is None:
+            state = self._coach.nobody(time_s)
+        else:
+            state = self._coach.step(time_s, person.pose, person.angles, person.keypoints, size_px)
+        if state.label != self._label:
+            self._label, self._since_s = state.label, time_s
+        risen = state.reps_total - len(self.told_s)
+        self.told_s += [time_s] * risen
+        self.named_s += [self._since_s] * risen
 
 
 def delays(one: Set) -> list[tuple[float, str]]:
@@ -148,11 +163,12 @@ def evaluate_live(sets: int, seed: int = SEED) -> dict[str, Any]:
         if seen is None:
             continue
         ends_s = tuple(sorted(take.rep_bounds[:, 1].tolist()))
-        chosen.append(Set(label, ends_s, count_live(*seen, Coach(label), lifter)))
-        named.append(Set(label, ends_s, count_live(*seen, Coach(recogniser=recogniser), lifter)))
+        told = count_live(*seen, (Coach(label), Coach(recogniser=recogniser)), lifter)
+        chosen.append(Set(label, ends_s, told[0]))
+        named.append(Set(label, ends_s, told[1]))
     rows = [{"exercise": name, **_figures([one for one in named if one.name == name])} for name in labels]
-    told = {f"chosen, {key}": value for key, value in _figures(chosen).items()}
-    return _result(named, [row for row in rows if row["sets"]], told)
+    more = {f"chosen, {key}": value for key, value in _figures(chosen).items()}
+    return _result(named, [row for row in rows if row["sets"]], more)
 
 
 def evaluate_live_films(folder: Path, results: Path) -> dict[str, Any]:
@@ -167,7 +183,7 @@ def evaluate_live_films(folder: Path, results: Path) -> dict[str, Any]:
     """
     lifter, recogniser = Lifter(threads=1), Recogniser()
     found = [
-        Set(name, ends_s, count_live(track, lens, Coach(recogniser=recogniser), lifter))
+        Set(name, ends_s, count_live(track, lens, (Coach(recogniser=recogniser),), lifter)[0])
         for name, ends_s, track, lens in _films(folder, results)
     ]
     if not found:
