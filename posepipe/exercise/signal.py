@@ -71,7 +71,7 @@ _TILT_DEG, _LEAN_DEPTH_DEG = 5.0, 25.0
 its error besides the joints', from the one, and from the other at a trunk that points at the camera. On 150 synthetic
 sets 93 % of all errors then lie within 1.645 sigmas, and as many of leans beyond 35 degrees to or from the camera (by
 one factor for all 74 %)."""
-_RISE_TRUER = 0.6
+_HEIGHTS_TRUER: Mapping[str, float] = {"hand_rise": 0.6, "thigh_rise": 0.7, "hip_rise": 0.6}
 """Error of a height over the sigma of its joints, which holds their depth: on 1,100 synthetic sets (seed 933 of
 `posepipe.lab.power`) nine in ten errors of every rule that uses one lie within 1.6 sigmas."""
 _LEVEL_LEAST = 0.1
@@ -163,7 +163,7 @@ def measure(motion: Motion, name: str) -> Measure:
     if name == "hip_rise":
         return Measure(name, *_hip_rise(motion))
     if name in _RISES:
-        deg, sigma = _rise(motion, *_RISES[name])
+        deg, sigma = _rise(motion, *_RISES[name], truer=_HEIGHTS_TRUER[name])
         return Measure(name, deg, sigma)
     if name not in MEASURES:
         raise KeyError(name)
@@ -243,7 +243,7 @@ def _lean(motion: Motion) -> tuple[Array, Array, Array]:
     return np.degrees(np.arccos(cos)), np.degrees(np.hypot(sl, sh) / length), depth
 
 
-def _rise(motion: Motion, limb: Sequence[str], way: int) -> tuple[Array, Array]:
+def _rise(motion: Motion, limb: Sequence[str], way: int, *, truer: float) -> tuple[Array, Array]:
     """How far the end of a limb is above its root (F, 2), as the angle to level of a straight limb, and its sigma.
 
     Heights are seen in a picture from any side; depth, which is told worst, doesn't enter but by the limb's length.
@@ -253,7 +253,7 @@ def _rise(motion: Motion, limb: Sequence[str], way: int) -> tuple[Array, Array]:
         points, spread = _points(motion, *(f"{side}_{joint}" for joint in limb))
         whole = sum(_usual(_norm(b - a)) for a, b in itertools.pairwise(points))
         share = way * (points[-1] - points[0]) @ motion.up.astype(np.float64) / whole
-        doubt = _RISE_TRUER * np.hypot(spread[0], spread[-1]) / whole
+        doubt = truer * np.hypot(spread[0], spread[-1]) / whole
         above, below = (np.degrees(np.arcsin(np.clip(share + turn * doubt, -1.0, 1.0))) for turn in (1.0, -1.0))
         rises.append(np.degrees(np.arcsin(np.clip(share, -1.0, 1.0))))
         sigmas.append(np.hypot(0.5 * (above - below), _TILT_DEG))
@@ -273,7 +273,9 @@ def _hip_rise(motion: Motion) -> tuple[Array, Array]:
         share = upper / (upper + lower)
         level = np.sqrt(np.clip(1.0 - ((high[0] - high[2]) / (upper + lower)) ** 2, _LEVEL_LEAST**2, 1.0))
         off = (high[1] - (1.0 - share) * high[0] - share * high[2]) / level
-        doubt = _RISE_TRUER * np.sqrt(spread[1] ** 2 + ((1.0 - share) * spread[0]) ** 2 + (share * spread[2]) ** 2)
+        doubt = _HEIGHTS_TRUER["hip_rise"] * np.sqrt(
+            spread[1] ** 2 + ((1.0 - share) * spread[0]) ** 2 + (share * spread[2]) ** 2
+        )
         rises.append(sum(np.degrees(np.arcsin(np.clip(off / part, -1.0, 1.0))) for part in (upper, lower)))
         sigmas.append(np.degrees(doubt / level * (1.0 / upper + 1.0 / lower)))
     return np.stack(rises, axis=1), np.stack(sigmas, axis=1)
