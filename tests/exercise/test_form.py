@@ -273,7 +273,7 @@ def test_heights_are_seen_from_any_side() -> None:
     assert np.abs(np.median(line.deg)) < 20.0 and np.median(line.sigma_deg) < 3.0
     # A standing body has no height of the hip over itself.
     stands = measure(filmed(take_of("bicep_curl", 5, reps=2), noise_m=0.003)[1], "hip_rise")
-    assert np.median(stands.sigma_deg) > 5.0 * np.median(line.sigma_deg)
+    assert np.median(stands.sigma_deg) > 3.0 * np.median(line.sigma_deg)
 
 
 def test_a_press_leans_back_against_how_it_began() -> None:
