@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posepipe.body.lift import Lifter
 from posepipe.doctor import package_versions
@@ -31,8 +30,6 @@ from posepipe.record.folder import load
 from posepipe.types import Camera, Frame, Keypoints, KeypointTrack
 
 __all__ = ["IN_TIME_S", "SEED", "Told", "count_live", "delays", "evaluate_live", "evaluate_live_films"]
-
-Array = NDArray[np.float64]
 
 IN_TIME_S = 0.6
 SEED = 9711
