@@ -35,7 +35,10 @@ def test_onnxruntime_is_imported_where_it_is_told_to_be_quiet() -> None:
     found = set()
     for path in ROOT.rglob("*.py"):
         inside = path.relative_to(ROOT)
-        if not inside.parts[0].startswith(".") and _runs_onnxruntime(path):
+        # What was trained or exported here is nobody's source, a bundle's runner among it.
+        if inside.parts[0].startswith(".") or inside.parts[0] in ("arm", "build", "dist", "runs"):
+            continue
+        if _runs_onnxruntime(path):
             found.add(inside.as_posix())
     assert "posepipe/inference.py" in found
     assert all(name.startswith(("posepipe/", "exporters/")) for name in found), found

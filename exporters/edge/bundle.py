@@ -32,7 +32,7 @@ from posepipe.exercise.count import COUNT
 from posepipe.exercise.labels import LABELS
 from posepipe.exercise.recognise import RECOGNISE
 from posepipe.exercise.signal import _TRIPLES
-from posepipe.keypoints.blazepose import _TORSO, BLAZEPOSE
+from posepipe.keypoints.blazepose import _TORSO, BLAZEPOSE, closer_for
 from posepipe.keypoints.sigma import _CAP33, SigmaConstants
 from posepipe.record.seal import RECORD, read_record, require_room, writing
 from posepipe.samples import SAMPLE_VIDEO
@@ -70,10 +70,10 @@ _NOTICE = """\
 posepipe edge bundle
 Copyright the posepipe authors. Apache License, Version 2.0.
 
-detector, landmarks: BlazePose, from the mediapipe 0.10.21 wheel, Copyright The MediaPipe Authors, Apache License,
-Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0). Changed: translated from TFLite to ONNX; segmentation and
-world outputs cut off; pre- and post-processing added to the graphs; in the variants float16 and int8, weights stored in
-float16 or quantised to 8 bits.
+detector, landmarks: BlazePose, from the mediapipe 0.10.21 wheel or npm's @mediapipe/pose 0.5.1675469404 (manifest.json
+says which), Copyright The MediaPipe Authors, Apache License, Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0).
+Changed: translated from TFLite to ONNX; segmentation and world outputs cut off; pre- and post-processing added to the
+graphs; in the variants float16 and int8, weights stored in float16 or quantised to 8 bits.
 Bazarevsky, Grishchenko, Raveendran, Zhu, Zhang, Grundmann: BlazePose: On-device Real-time Body Pose Tracking (2020).
 
 """
@@ -141,12 +141,14 @@ class Plan:
         form: "onnx", or "ort", ONNX Runtime's mobile format.
         refiner: add the exported test-time optimisation.
         ort_web: folder with onnxruntime-web's ``dist`` files; makes the browser page.
+        network: BlazePose's landmark network, "lite", "full" or "heavy", of those fetched.
     """
 
     variant: str = "int8"
     form: str = "onnx"
     refiner: bool = False
     ort_web: Path | None = None
+    network: str = "full"
 
     def __post_init__(self) -> None:
         if self.form not in _FORMATS:
@@ -166,7 +168,7 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
     Args:
         plan: what goes in.
         out: folder; made if it isn't there. Files of an older bundle in it are replaced, others stay.
-        networks: in float32, if they are at hand.
+        networks: in float32, if they are at hand; those of the plan's landmark network.
 
     Returns:
         The manifest.
@@ -177,7 +179,7 @@ def write_bundle(plan: Plan, out: Path, networks: Mapping[str, Network] | None =
         UsageError: the folder holds something else.
     """
     check_folder(out)
-    networks = networks if networks is not None else float_networks(refiner=plan.refiner)
+    networks = networks if networks is not None else float_networks(network=plan.network, refiner=plan.refiner)
     # Whatever an older bundle left goes.
     with writing(out, secrets.token_hex(8)) as made:
         (made / "models").mkdir()
@@ -261,6 +263,7 @@ def _manifest(plan: Plan, entries: Mapping[str, dict[str, Any]], runner: str) ->
     return {
         "bundle": SCHEMA,
         "variant": plan.variant,
+        "network": plan.network,
         "format": plan.form,
         "web": plan.ort_web is not None,
         "models": dict(entries),
@@ -269,7 +272,7 @@ def _manifest(plan: Plan, entries: Mapping[str, dict[str, Any]], runner: str) ->
         "joints": list(BODY21.joints),
         "angles": [spec.name for spec in ANGLES],
         "labels": list(LABELS),
-        **page_facts(),
+        **page_facts(plan.network),
         "versions": {"posepipe": __version__} | installed(("onnx", "onnxruntime", "numpy", "opencv-python")),
     }
 
@@ -307,15 +310,19 @@ def write_web(ort_web: Path, folder: Path) -> None:
     shutil.copyfile(SAMPLE_VIDEO, folder / "sample.mp4")
 
 
-def page_facts() -> dict[str, Any]:
-    """Parts of the manifest for programs that aren't Python: conversions and constants, by position."""
+def page_facts(network: str = "full") -> dict[str, Any]:
+    """Parts of the manifest for programs that aren't Python: conversions and constants, by position.
+
+    Args:
+        network: the landmark network that is looked through.
+    """
     matrix = conversion(BLAZEPOSE33, BODY21)
     body = [[[int(k), float(row[k])] for k in np.flatnonzero(row)] for row in matrix]
     return {
         "body": body,
         "edges": BLAZEPOSE33.edge_indices.tolist(),
         "sigma": {"first": asdict(SigmaConstants()), "cap": np.round(_CAP33, 9).tolist()},
-        "finder": asdict(BLAZEPOSE),
+        "finder": asdict(BLAZEPOSE) | {"closer": closer_for(network)},
         "torso": _TORSO.tolist(),
         "guard": _guard(),
         "tracker": {"settings": asdict(TRACKER), "mirror": BLAZEPOSE33.mirror.tolist()},

@@ -232,6 +232,7 @@ def export_edge(
     clips: Path | None = None,
     report: bool = True,
     rounds: int = 3,
+    network: str = "full",
     say: Say = lambda text: None,
 ) -> Exported:
     """Write a bundle.
@@ -246,26 +247,27 @@ def export_edge(
         clips: videos to compare on.
         report: measure it.
         rounds: timed runs.
+        network: BlazePose's landmark network, "lite", "full" or "heavy", of those fetched.
         say: takes news of the progress.
 
     Raises:
-        UsageError: no variant keeps the budget and the accuracy limits.
+        UsageError: no such landmark network; or no variant keeps the budget and the accuracy limits.
         ModelError: a network is missing or damaged.
         OutputError: the folder can't be written.
     """
     wanted = parse_budget(budget) if budget is not None else None
     check_folder(out)
-    networks = float_networks(refiner=refiner)
-    plan = Plan(variant, form, refiner, ort_web)
+    networks = float_networks(network=network, refiner=refiner)
+    plan = Plan(variant, form, refiner, ort_web, network)
     with tempfile.TemporaryDirectory(prefix="posepipe-edge-") as folder:
-        plain = Plan("float32")
+        plain = Plan("float32", network=network)
         reference = Path(folder) / "float32"
         if report or wanted is not None:
             write_bundle(plain, reference, networks)
         found: Accuracy | None = None
         if wanted is not None:
             say("comparing the variants")
-            chosen, found = _choose(Path(folder), networks, wanted, rounds)
+            chosen, found = _choose(Path(folder), networks, wanted, rounds, network)
             plan = replace(plan, variant=chosen)
             say(f"chosen: {chosen}")
         say(f"writing {plan.variant}")
@@ -279,22 +281,25 @@ def export_edge(
     return Exported(out, manifest, measured)
 
 
-def compare_variants(*, rounds: int = 3, clips: Path | None = None, say: Say = lambda text: None) -> dict[str, Any]:
+def compare_variants(
+    *, rounds: int = 3, clips: Path | None = None, network: str = "full", say: Say = lambda text: None
+) -> dict[str, Any]:
     """Every variant beside float32, measured on this machine.
 
     Args:
         rounds: timed runs of each.
         clips: videos to compare exercises and counts on.
+        network: BlazePose's landmark network.
         say: takes news of the progress.
 
     Returns:
         ``{"metrics": {...}, "rows": [...], "versions": {...}}``, a row for each variant. ``cpu_ms`` is the
         processor time of a frame with one thread, decoding included; other programs on the machine disturb it least.
     """
-    networks = float_networks()
+    networks = float_networks(network=network)
     rows = []
     with tempfile.TemporaryDirectory(prefix="posepipe-edge-") as folder:
-        places, sizes, errors = _write_all(Path(folder), networks, say)
+        places, sizes, errors = _write_all(Path(folder), networks, network, say)
         say("measuring speed")
         speed = time_bundles(places, rounds=rounds)
         networks_ms = time_networks(places)
@@ -333,7 +338,7 @@ def compare_variants(*, rounds: int = 3, clips: Path | None = None, say: Say = l
 
 
 def _write_all(
-    folder: Path, networks: dict[str, Network], say: Say = lambda text: None
+    folder: Path, networks: dict[str, Network], network: str, say: Say = lambda text: None
 ) -> tuple[dict[str, Path], dict[str, float], dict[str, Accuracy]]:
     """All variants in a folder: their places, sizes in MB and errors."""
     needed = {name: network for name, network in networks.items() if name not in OPTIONAL}
@@ -342,7 +347,7 @@ def _write_all(
     for variant in VARIANTS:
         say(f"writing {variant} and comparing it")
         places[variant] = folder / variant
-        manifest = write_bundle(Plan(variant), places[variant], needed)
+        manifest = write_bundle(Plan(variant, network=network), places[variant], needed)
         sizes[variant] = bundle_bytes(manifest, places[variant]) / 1e6
         if seen is None:
             seen = watch_frames(places[variant], sample_frames())
@@ -350,9 +355,11 @@ def _write_all(
     return places, sizes, errors
 
 
-def _choose(folder: Path, networks: dict[str, Network], budget: Budget, rounds: int) -> tuple[str, Accuracy]:
+def _choose(
+    folder: Path, networks: dict[str, Network], budget: Budget, rounds: int, network: str
+) -> tuple[str, Accuracy]:
     """The smallest or fastest variant within the accuracy limits."""
-    places, sizes, errors = _write_all(folder, networks)
+    places, sizes, errors = _write_all(folder, networks, network)
     cost = sizes
     if budget.unit == "ms":
         speed = time_bundles(places, threads=(1,), rounds=rounds)

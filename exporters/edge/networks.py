@@ -43,6 +43,8 @@ _OURS = ("exercise", "form", "gait", "reps")
 # What int8 leaves at half size: classifier and counter are small, and the refiner's gradients need the precision.
 _HALF = ("exercise", "reps", *OPTIONAL)
 _MEDIAPIPE_LICENCE = "Apache-2.0"
+_MEDIAPIPE = "mediapipe 0.10.21 (Google), translated from TFLite"
+_NPM = "@mediapipe/pose 0.5.1675469404 (Google, from npm), translated from TFLite"
 _PICTURES = 64
 _MEASURED_ON = 4
 """Every so many of them tell the size and mean of channels; more tell nothing more."""
@@ -207,14 +209,18 @@ class Network:
     normalisation: str
 
 
-def float_networks(*, refiner: bool = False) -> dict[str, Network]:
+def float_networks(*, network: str = "full", refiner: bool = False) -> dict[str, Network]:
     """All networks in float32, with what can be folded into their graphs.
 
+    Args:
+        network: which landmark network, one of `posepipe.keypoints.blazepose_models.NETWORKS`.
+        refiner: with the test-time optimisation.
+
     Raises:
+        UsageError: no landmark network of that name.
         ModelError: one is missing or damaged.
     """
-    files = blazepose_files()
-    source = "mediapipe 0.10.21 (Google), translated from TFLite"
+    files = blazepose_files(network)
     detector = graphs.detector(onnx.load_from_string(files.onnx_detector()))
     landmarks = graphs.landmarks(onnx.load_from_string(files.onnx_landmarks()))
     found = [
@@ -222,7 +228,7 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
             "detector",
             detector,
             _MEDIAPIPE_LICENCE,
-            source,
+            _MEDIAPIPE,
             "people in a picture, before decoding",
             "uint8 BGR 0..255; the picture centred in a black square, bilinear to 224 pixels",
         ),
@@ -230,7 +236,7 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
             "landmarks",
             landmarks,
             _MEDIAPIPE_LICENCE,
-            source,
+            _MEDIAPIPE if network == "full" else _NPM,
             "39 landmarks of one person with heat maps, before decoding; mask and world cut off",
             "uint8 BGR 0..255; the person's turned square, edge pixels repeated, bilinear to 256 pixels",
         ),
@@ -247,7 +253,7 @@ def float_networks(*, refiner: bool = False) -> dict[str, Network]:
             found.append(
                 Network(name, onnx.load(find_model(name)), card.licence, card.source, card.description, card.input)
             )
-    return {network.name: network for network in found}
+    return {one.name: one for one in found}
 
 
 def _decoder(name: str, model: ModelProto, does: str) -> Network:

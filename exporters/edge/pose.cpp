@@ -92,6 +92,7 @@ int main(int count, char** words) {
       if (known) roi = around(place(square, p[0], p[1]), place(square, p[2], p[3]));
     }
     if (known) {
+      roi.size /= net.manifest["finder"]["closer"].get<double>();
       auto picture = crop(bgr, w, h, roi, 256, true);
       Values feeds; feeds.emplace("image", tensor(picture, {1, 256, 256, 3}, BYTE));
       Values raw = net.run("landmarks", std::move(feeds));

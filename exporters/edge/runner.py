@@ -13,7 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -176,6 +176,7 @@ class EdgeNetworks:
         self.finder = self
         self._detector = models.open("detector")
         self._landmarks = models.open("landmarks")
+        self._closer = float(models.manifest["finder"]["closer"])
 
     def detect(
         self, image: NDArray[np.uint8], min_score: float = 0.5, area: Area | None = None
@@ -189,6 +190,7 @@ class EdgeNetworks:
 
     def landmarks(self, image: NDArray[np.uint8], roi: Roi) -> Person:
         """Landmarks of the person in a region of interest, without MediaPipe's own 3D guess."""
+        roi = replace(roi, size_px=roi.size_px / self._closer)
         crop = roi.crop(image, _CROP_PX)
         raw, presence, maps = self._landmarks.run(["landmarks", "presence", "heatmaps"], {"image": crop[None]})
         return read_person(raw, float(presence[0, 0]), maps, roi)

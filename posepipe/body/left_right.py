@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posepipe.body.lift import Lifter
 from posepipe.body.sides import repair_swaps, settle_sides
 from posepipe.body.toes import keep_to_toes, turn_to_toes
@@ -32,5 +34,12 @@ def in_order(track: KeypointTrack, lifter: Lifter, camera: Camera) -> tuple[Keyp
         # Which half is right can't be told, and what is repaired after one of them may be wrong throughout.
         return walked, (*sudden, *toes, *steps)
     repaired, swaps = keep_to_toes(walked, *repair_swaps(walked))
-    settled, doubted = settle_sides(repaired, lifter, camera, told=(*toes, *steps))
+    told = (*(_with_its_like(swap) for swap in sudden), *toes, *steps)
+    settled, doubted = settle_sides(repaired, lifter, camera, told=told)
     return settled, (*sudden, *toes, *steps, *swaps, *doubted)
+
+
+def _with_its_like(swap: Swap) -> Swap:
+    """A turn taken back with what lasted longer on both sides of it, on which that stands."""
+    lasted_s = swap.end_s - swap.start_s
+    return replace(swap, start_s=swap.start_s - lasted_s, end_s=swap.end_s + lasted_s)

@@ -45,6 +45,9 @@ class TurningSettings:
     impossible: float = setting(3.0, "cost of a turn that is too fast", source=_MADE)
     slowly: float = setting(0.3, "cost of an exchange that begins or ends as slowly as a body turns", source=_MADE)
     exchanged: float = setting(4.0, "cost of a whole track exchanged: the detector is mostly right", source=_MADE)
+    apart: float = setting(
+        0.1, "so much dearer is any story without an exchange made", source="judgement: a fortieth of the track"
+    )
     most: float = setting(0.42, "largest share of the track that may be exchanged", source="as in repairing swaps")
     near_s: float = setting(1.0, "growth is measured over so long", unit="s", source="judgement: two steps")
     grows_per_s: float = setting(
@@ -83,7 +86,8 @@ def turn_back(track: KeypointTrack, settings: TurningSettings = TURNING) -> tupl
 
     Returns:
         The track (the same object if nothing was exchanged) and the spans; their gain is how many times too fast the
-        slower of their two turns is. Where each half lasts as long, nothing is exchanged, and they aren't repaired.
+        slower of their two turns is. Where each half lasts as long, or another story is about as good, nothing is
+        exchanged, and they aren't repaired.
     """
     if len(track) < 3:
         return track, ()
@@ -100,10 +104,11 @@ def turn_back(track: KeypointTrack, settings: TurningSettings = TURNING) -> tupl
     fast = _too_fast(track.time_s, line / full, clear, settings)
     if not (fast > 1.0).any():
         return track, ()
-    state = _sides(line, clear, _exchanges(track.time_s[clear], fast, settings))
+    odd, apart = _exchanges(track.time_s[clear], fast, settings)
+    state = _sides(line, clear, odd)
     step_s = np.diff(track.time_s, append=track.time_s[-1])
     turned_s, whole_s = float(step_s[state].sum()), float(step_s.sum())
-    sure = turned_s <= settings.most * whole_s
+    sure = turned_s <= settings.most * whole_s and apart >= settings.apart
     swaps = []
     for first, last in _runs(state):
         times = float(track.time_s[first]), float(track.time_s[last])
@@ -210,29 +215,38 @@ def _too_fast(time_s: Float64, line: Float64, clear: NDArray[np.intp], settings:
     return np.where(cosine < settings.opposite, speed / settings.fastest_deg_s, 0.0)
 
 
-def _exchanges(time_s: Float64, fast: Float64, settings: TurningSettings) -> Bool:
-    """(C,) which clear frames are exchanged: the cheapest story of what the person did and what the detector.
+def _exchanges(time_s: Float64, fast: Float64, settings: TurningSettings) -> tuple[Bool, float]:
+    """The cheapest story of what the person did and what the detector.
 
     Args:
-        time_s: (C,).
+        time_s: (C,) of the clear frames.
         fast: (C - 1,) from `_too_fast`.
         settings: thresholds.
+
+    Returns:
+        (C,) which clear frames are exchanged; and how much dearer any story is in which one of these isn't, infinite
+        if there are none.
     """
     turns = np.flatnonzero(fast > 0.0)
     bounds = np.concatenate([[0], turns + 1, [len(time_s)]])
     ends_s = np.append(time_s, time_s[-1])[bounds]
     share = np.diff(ends_s) / max(float(time_s[-1] - time_s[0]), 1e-9)
-    here = np.stack([np.zeros(len(share)), settings.exchanged * share])
-    cost, came = here[:, 0], np.zeros((len(share), 2), np.intp)
-    for k, turn in enumerate(turns.tolist(), start=1):
-        same, other = (settings.impossible, 0.0) if fast[turn] > 1.0 else (0.0, settings.slowly)
-        total = cost[:, None] + np.array([[same, other], [other, same]])
-        came[k] = total.argmin(axis=0)
-        cost = total.min(axis=0) + here[:, k]
-    path = [int(cost.argmin())]
-    for k in range(len(share) - 1, 0, -1):
-        path.append(int(came[k, path[-1]]))
-    return np.repeat(np.array(path[::-1], bool), np.diff(bounds))
+    here = np.stack([np.zeros(len(share)), settings.exchanged * share], axis=1)
+    same = np.where(fast[turns] > 1.0, settings.impossible, 0.0)
+    other = np.where(fast[turns] > 1.0, 0.0, settings.slowly)
+    turn = np.stack([same, other, other, same], axis=1).reshape(-1, 2, 2)
+    until, after = here.copy(), np.zeros_like(here)
+    for k in range(1, len(share)):
+        until[k] += (until[k - 1][:, None] + turn[k - 1]).min(axis=0)
+    for k in range(len(share) - 2, -1, -1):
+        after[k] = (turn[k] + after[k + 1] + here[k + 1]).min(axis=1)
+    cost = until + after
+    path = [int(cost[0].argmin())]
+    for k in range(1, len(share)):
+        path.append(int((turn[k - 1, path[-1]] + here[k] + after[k]).argmin()))
+    odd = np.array(path, bool)
+    apart = float(np.min((cost[:, 0] - cost[:, 1])[odd], initial=np.inf))
+    return np.repeat(odd, np.diff(bounds)), apart
 
 
 def _sides(line: Float64, clear: NDArray[np.intp], odd: Bool) -> Bool:

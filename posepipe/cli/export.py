@@ -27,6 +27,14 @@ class Variant(str, Enum):
     int8 = "int8"
 
 
+class Landmarks(str, Enum):
+    """BlazePose's landmark networks."""
+
+    lite = "lite"
+    full = "full"
+    heavy = "heavy"
+
+
 class Form(str, Enum):
     """File format of the networks."""
 
@@ -58,6 +66,7 @@ def edge(
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Measure accuracy and speed.")] = True,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Timed runs of each variant.")] = 3,
+    network: Annotated[Landmarks, typer.Option(help="BlazePose's landmark network.")] = Landmarks.full,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write a bundle and its parity and latency report."""
@@ -74,6 +83,7 @@ def edge(
         clips=clips,
         report=report,
         rounds=rounds,
+        network=network.value,
         say=lambda text: typer.echo(text, err=True),
     )
     typer.echo(json.dumps(result.report, indent=2, ensure_ascii=False) if as_json else result.text())
@@ -85,6 +95,7 @@ def compare(
         Path | None, typer.Option(help="Folder of videos to compare exercises and counts with float32 on.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Timed runs of each variant.")] = 3,
+    network: Annotated[Landmarks, typer.Option(help="BlazePose's landmark network.")] = Landmarks.full,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of markdown.")] = False,
 ) -> None:
     """Measure float32, float16 and int8 beside each other."""
@@ -93,7 +104,9 @@ def compare(
     need_exporters()
     from exporters.edge.export import compare_variants
 
-    result = compare_variants(rounds=rounds, clips=clips, say=lambda text: typer.echo(text, err=True))
+    result = compare_variants(
+        rounds=rounds, clips=clips, network=network.value, say=lambda text: typer.echo(text, err=True)
+    )
     typer.echo(json.dumps(result, indent=2) if as_json else markdown(result))
 
 

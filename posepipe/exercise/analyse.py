@@ -22,7 +22,7 @@ from posepipe.exercise.types import SCORE, Bout, Consistency, ExerciseResult, Re
 from posepipe.reasons import Reason
 from posepipe.settings import setting
 
-__all__ = ["analyse_exercise", "bouts", "clip_label", "result_of"]
+__all__ = ["Recognises", "analyse_exercise", "bouts", "clip_label", "result_of"]
 
 _MADE = "chosen on 258 synthetic sets in no pool (seed 951 of `posepipe.lab.counter.measure.made_clips`)"
 _MOVED = ("knee_flexion", "hip_bend", "arm_raise", "elbow_flexion")

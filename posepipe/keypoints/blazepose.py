@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 __all__ = [
-    "BLAZEPOSE", "BlazePose", "BlazePoseSettings", "BlazePoseStream", "Networks", "Person", "read_person", "refine",
+    "BLAZEPOSE", "BlazePose", "BlazePoseSettings", "BlazePoseStream", "Networks", "Person", "closer_for", "read_person",
+    "refine",
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
@@ -95,6 +96,11 @@ class BlazePoseSettings:
 
 
 BLAZEPOSE = BlazePoseSettings()
+
+
+def closer_for(network: str, settings: BlazePoseSettings = BLAZEPOSE) -> float:
+    """How much smaller than the region of interest the square is that a landmark network looks at."""
+    return settings.closer if network == "heavy" else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,8 +321,7 @@ class BlazePose:
         with self._opening:
             if self._networks is None:
                 files = self.files()
-                heavy = self.task is None and self.network == "heavy"
-                closer = self.settings.closer if heavy else 1.0
+                closer = closer_for(self.network if self.task is None else "", self.settings)
                 self._networks = Networks(files.onnx_detector(), files.onnx_landmarks(), self.threads, closer)
             return self._networks
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from posepipe.body.left_right import in_order
 from posepipe.body.lift import Lifter, assumed_camera
 from posepipe.body.side_costs import eased
 from posepipe.body.sides import SwapGuard, repair_swaps, settle_sides
@@ -362,6 +363,17 @@ def test_what_something_surer_has_told_stays() -> None:
     told = (Swap("body", 0.0, float(track.time_s[-1]), 60, 1.0, repaired=True),)
     found, changes = settle_sides(track, Knowing(), CAMERA, told=told)  # type: ignore[arg-type]
     assert found is track and changes == ()
+
+
+def test_what_a_sudden_turn_told_outweighs_the_lifter() -> None:
+    class Fooled(Knowing):
+        def lift_rays(self, rays: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
+            return super().lift_rays(-rays, *others)  # type: ignore[no-any-return]
+
+    whole = standing_still()
+    found, changes = in_order(exchanged(whole, slice(20, 30), "body"), Fooled(), CAMERA)  # type: ignore[arg-type]
+    assert np.array_equal(found.xy_px, whole.xy_px)
+    assert [(change.group, change.frames) for change in changes] == [("body", 10)]
 
 
 def test_a_part_of_a_track_and_not_more() -> None:

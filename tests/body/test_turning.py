@@ -67,6 +67,14 @@ def test_a_turn_over_some_frames_in_the_middle_is_taken_back_too():
     assert (away < 1.0).sum() >= F - 2
 
 
+def test_of_two_stories_that_are_as_good_none_is_told():
+    # Round in no time, and back at leisure: what came before is wrong, or what came between.
+    yaw_deg = np.concatenate([np.zeros(37), np.full(22, 180.0), np.linspace(180.0, 0.0, 15), np.zeros(F - 74)])
+    either = person(yaw_deg)
+    found, swaps = turn_back(either)
+    assert found is either and swaps and not any(swap.repaired for swap in swaps)
+
+
 @pytest.mark.parametrize("turns_per_s", [0.25, 0.5, 1.0])
 def test_who_really_turns_is_believed(turns_per_s: float) -> None:
     turning = person(360.0 * turns_per_s * np.arange(F) / FPS_HZ)

@@ -9,13 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exercise_kit import Told
 from numpy.typing import NDArray
 
 from posepipe.errors import InputError
-from posepipe.exercise.labels import LABELS, OTHER
+from posepipe.exercise.labels import LABELS, OTHER, WALKING
 from posepipe.lab.people.camera import SynthCamera
 from posepipe.lab.people.exercises.takes import make_exercise
-from posepipe.lab.recogniser.measure import Named, evaluate_recognition, files_motions, label_of, summary
+from posepipe.lab.people.gait import make_walk
+from posepipe.lab.recogniser.measure import (
+    Named,
+    evaluate_recognition,
+    files_motions,
+    label_of,
+    motion_of,
+    named,
+    summary,
+)
 from posepipe.skeleton import BODY21
 
 Points = NDArray[np.float32]
@@ -63,6 +73,17 @@ def test_metrics_by_hand() -> None:
     # F1: squat 1 of (2 true, 2 said), walking whole, other none.
     assert metrics["macro_f1"] == pytest.approx((0.5 + 1.0 + 0.0) / 3)
     assert [row for row in rows if row.get("clip") == "1"] == [{"clip": "1", "label": "squat", "said": "lunge"}]
+
+
+def test_who_has_a_gait_walks() -> None:
+    """Whatever the recogniser makes of it: the result shows strides."""
+    walk = make_walk(np.random.default_rng(6), duration_s=5.0)
+    take = make_exercise("squat", np.random.default_rng(41), reps=3)
+    clips = [
+        ("walk", WALKING, motion_of(walk.time_s, walk.xyz_m.astype(np.float32))),
+        ("squats", OTHER, motion_of(take.time_s, take.positions.astype(np.float32))),
+    ]
+    assert [clip.said for clip in named(clips, Told(OTHER))] == [WALKING, OTHER]
 
 
 def test_a_file_in_3d_is_read_by_joint_name(tmp_path: Path) -> None:

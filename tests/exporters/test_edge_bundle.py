@@ -34,6 +34,7 @@ from posepipe.cli.main import run as run_posepipe
 from posepipe.errors import InputError, UsageError
 from posepipe.inference import open_session
 from posepipe.keypoints.blazepose import BlazePose
+from posepipe.keypoints.blazepose_models import NETWORKS, get_command, have_blazepose
 from posepipe.live import LiveSession
 from posepipe.samples import SAMPLE_VIDEO
 
@@ -127,9 +128,16 @@ def test_manifest_is_true(bundle: Path, manifest: dict[str, Any]) -> None:
     assert not any(path.suffix == ".pyc" for path in bundle.rglob("*"))
 
 
-def test_float32_gives_the_pipelines_numbers(bundle: Path) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_float32_gives_the_pipelines_numbers(bundle: Path, network: str, tmp_path: Path) -> None:
+    if not have_blazepose(network):
+        pytest.skip(f"needs BlazePose's network {network}: {get_command(network)}")
+    if network != "full":
+        bundle = tmp_path / "bundle"
+        manifest = write_bundle(Plan("float32", network=network), bundle)
+        assert manifest["network"] == network and "npm" in manifest["models"]["landmarks"]["source"]
     frames = list(sample_frames(limit=FRAMES))
-    session = LiveSession(BlazePose(threads=1).start(), Lifter(), assumed_camera(*frames[0].size_px))
+    session = LiveSession(BlazePose(threads=1, network=network).start(), Lifter(), assumed_camera(*frames[0].size_px))
     rows = []
     for frame in frames:
         people = session.step(frame)

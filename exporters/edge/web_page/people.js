@@ -161,7 +161,7 @@ export class People {
     const people = [], rules = this.rules;
     const same = (a, b, near) => mean(this.torso.map((j) => gap(a.xy[j], b.xy[j]))) < near * Math.max(a.roi.size, b.roi.size);
     for (const [roi, before] of places) {
-      const one = await lookAt(this.net, this.sigma, picture, roi);
+      const one = await lookAt(this.net, this.sigma, picture, { ...roi, size: roi.size / rules.closer });
       if (one.sure < rules.min_presence || (!before && one.presence < rules.min_new_presence)) continue;
       one.steady = steady(before, time, one.body);
       const next = roiAround(...one.steady.points), margin = next.size / 4;

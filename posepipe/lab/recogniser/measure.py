@@ -1,6 +1,7 @@
 """How well movements are named: on filmed people, on sets of labelled poses, and by our networks side by side.
 
-The label of a clip is the exercise done in it, else what lasts longest (`posepipe.exercise.analyse.clip_label`).
+The label of a clip is what its result says of it: the exercise done in it, else what lasts longest
+(`posepipe.exercise.analyse.clip_label`), and walking, too, where the gait room finds whole strides on both sides.
 Walking, everyday movement and empty scenes must not be called an exercise; how often that happens is
 ``false_exercise``.
 """
@@ -23,11 +24,13 @@ from posepipe.body.lift import Lifter, assumed_camera
 from posepipe.body.motion import Motion
 from posepipe.doctor import installed
 from posepipe.errors import InputError, NobodyFoundError
-from posepipe.exercise.analyse import clip_label
+from posepipe.exercise.analyse import Recognises, clip_label
 from posepipe.exercise.catalogue import load_catalogue
 from posepipe.exercise.features import motion_windows
 from posepipe.exercise.labels import EXERCISES, LABELS, OTHER, WALKING
 from posepipe.exercise.recognise import Recogniser, Segment, segments
+from posepipe.gait.analyse import analyse
+from posepipe.gait.types import SIDES
 from posepipe.lab.film import PICTURE_UNIT_PX
 from posepipe.lab.layouts import to_layout, to_metres, to_z_up, without_angles
 from posepipe.lab.metrics import macro_f1
@@ -83,7 +86,7 @@ def label_of(name: str) -> str:
     return key if key in LABELS else OTHER
 
 
-def named(clips: Iterable[tuple[str, str, Motion | None]], recogniser: Recogniser) -> list[Named]:
+def named(clips: Iterable[tuple[str, str, Motion | None]], recogniser: Recognises) -> list[Named]:
     """Recognise clips of (name, label, motion); no motion means that nobody was found."""
     catalogue = load_catalogue()
     out = []
@@ -92,8 +95,15 @@ def named(clips: Iterable[tuple[str, str, Motion | None]], recogniser: Recognise
             out.append(Named(name, label, OTHER, ()))
             continue
         found = segments(recogniser.probabilities(motion))
-        out.append(Named(name, label, clip_label(motion, found, catalogue), found))
+        said = clip_label(motion, found, catalogue)
+        out.append(Named(name, label, WALKING if said == OTHER and _walks(motion) else said, found))
     return out
+
+
+def _walks(motion: Motion) -> bool:
+    """Whether a result would show somebody's gait: whole strides on both sides."""
+    gait = analyse(motion)
+    return gait.withheld is None and all(gait.parameters.strides.get(side, 0) for side in SIDES)
 
 
 def summary(results: Sequence[Named]) -> tuple[dict[str, float], list[dict[str, Any]]]:
