@@ -151,6 +151,26 @@ def reps_firm(
     _show(evaluate_firm(sets, FIRM_SEED if seed is None else seed), as_json)
 
 
+@app.command("reps-live", help="How soon repetitions are counted live.")
+def reps_live(
+    data: Annotated[Path | None, typer.Option(help="Folder of videos with videos.csv.", show_default="none")] = None,
+    results: Results = None,
+    sets: Annotated[int, typer.Option(min=1, help="Synthetic sets, where no films are given.")] = 44,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything.", show_default="the usual one")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nothing, or films with their results, in; delay of counts behind the repetitions' ends out."""
+    from posepipe.errors import UsageError
+    from posepipe.lab.counter.live import SEED, evaluate_live, evaluate_live_films
+
+    if data is None:
+        _show(evaluate_live(sets, SEED if seed is None else seed), as_json)
+    elif results is None:
+        raise UsageError("needs the films' results", hint="Give --results FOLDER, made by posepipe batch")
+    else:
+        _show(evaluate_live_films(data, results), as_json)
+
+
 @app.command("lifts", help="How true the speed of lifts is, on synthetic sets before a level camera.")
 def lifts(
     sets: Annotated[int, typer.Option(min=1, help="Synthetic sets of four repetitions.")] = 60,

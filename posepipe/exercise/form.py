@@ -314,8 +314,11 @@ class Judge:
         if rule.side == "worst":
             told = float(value[worst]), float(sigma[worst]), float((over / bar)[worst])
         else:
-            rms = float(np.sqrt((bar**2).mean()))
+            # Sides that differ by more than their error bars: one of them, mostly the hidden one, is wrong.
+            rms = max(float(np.sqrt((bar**2).mean())), FORM.sure * float(np.ptp(value)) / 2.0)
             told = float(value.mean()), rms / FORM.sure, float(over.mean()) / rms
+            if told[1] > rule.max_sigma_deg:
+                return RuleSeen(rule.code, rule.threshold_deg, *told, reason=Reason.TOO_UNCERTAIN)
         # On the wrong side of the threshold, but not beyond doubt.
         doubt = Reason.TOO_UNCERTAIN if 0.0 < told[2] <= 1.0 else None
         return RuleSeen(rule.code, rule.threshold_deg, *told, reason=doubt)

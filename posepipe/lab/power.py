@@ -15,11 +15,12 @@ import numpy as np
 
 from posepipe.body.angles import joint_angles
 from posepipe.body.motion import LABELS as VIEWS
-from posepipe.body.motion import Motion
+from posepipe.body.motion import Motion, facing
 from posepipe.doctor import package_versions
 from posepipe.exercise.catalogue import Exercise, load_catalogue
 from posepipe.exercise.count import count_exercise
-from posepipe.exercise.form import FORM, rules_seen
+from posepipe.exercise.filming import PLACES
+from posepipe.exercise.form import FORM, rules_seen, view_of
 from posepipe.exercise.labels import EXERCISES
 from posepipe.lab.film import film, open_film
 from posepipe.lab.layouts import bare_pose
@@ -50,6 +51,7 @@ class Judged:
         error_deg: of the camera's measure towards the fault's side; NaN where it can't be judged.
         bar_deg: its error bar.
         wrong_view: whether the camera stood where the rule isn't judged from.
+        place: of the camera, of `posepipe.exercise.filming.PLACES`; empty where the view isn't known.
     """
 
     exercise: str
@@ -57,6 +59,7 @@ class Judged:
     error_deg: float
     bar_deg: float
     wrong_view: bool = False
+    place: str = ""
 
     def found(self, size_deg: float) -> bool:
         """Whether a fault of a size would be named."""
@@ -82,7 +85,8 @@ def evaluate_power(sets: int) -> dict[str, Any]:
 def power_rows(found: Sequence[Judged]) -> list[dict[str, Any]]:
     """A row for each rule, over repetitions seen from its views: share judged, false alarms, share found by size.
 
-    Of what can't be judged nothing is found. ``found from`` is the least size of which 80 % are.
+    Of what can't be judged nothing is found. ``found from`` is the least size of which 80 % are, from all of its views
+    and from each place that has some; where the rule isn't judged from a place the row has nothing there.
     """
     rows = []
     for key in sorted({(item.exercise, item.rule) for item in found}):
@@ -92,10 +96,18 @@ def power_rows(found: Sequence[Judged]) -> list[dict[str, Any]]:
         row["false alarms"] = _share([item.found(0.0) for item in mine])
         shares = {size: _share([item.found(size) for item in mine]) for size in _SIZES_DEG}
         row |= {f"found of {size:g}°": share for size, share in shares.items()}
-        enough = [size for size, share in shares.items() if share != "–" and float(share) >= _FOUND]
-        row["found from"] = f"{enough[0]:g}°" if enough else "–"
+        row["found from"] = _found_from(mine)
+        row |= {place: _found_from([item for item in mine if item.place == place]) for place in PLACES}
         rows.append(row)
     return rows
+
+
+def _found_from(mine: Sequence[Judged]) -> str:
+    """The least size of which enough are found; a dash if none is, nothing where too few were seen to tell."""
+    if len(mine) < _LEAST:
+        return ""
+    enough = [size for size in _SIZES_DEG if np.mean([item.found(size) for item in mine]) >= _FOUND]
+    return f"{enough[0]:g}°" if enough else "–"
 
 
 def _share(flags: Sequence[bool]) -> float | str:
@@ -114,15 +126,17 @@ def _judged(sets: int) -> Iterator[Judged]:
             continue
         seen = Motion.from_pose(pose, joint_angles(pose))
         truth = _exact(take)
-        exact = _everywhere(exercise)
+        exact, yaw_deg = _everywhere(exercise), facing(pose)[0]
         for cycle in count_exercise(seen, exercise).reps:
+            inside = (seen.time_s >= cycle.start_s) & (seen.time_s <= cycle.end_s)
+            place = next((name for name, views in PLACES.items() if view_of(yaw_deg[inside]) in views), "")
             pairs = zip(exercise.rules, rules_seen(truth, exact, cycle), rules_seen(seen, exercise, cycle), strict=True)
             for rule, true, said in pairs:
                 wrong_view = said.reason is Reason.WRONG_VIEW
                 judged = not wrong_view and said.sigma_deg <= rule.max_sigma_deg
                 error = said.value_deg - true.value_deg if judged else float("nan")
                 error = error if rule.above_deg is not None else -error
-                yield Judged(exercise.name, rule.code, error, FORM.sure * said.sigma_deg, wrong_view)
+                yield Judged(exercise.name, rule.code, error, FORM.sure * said.sigma_deg, wrong_view, place)
 
 
 def _exact(take: ExerciseTake) -> Motion:

@@ -94,18 +94,22 @@ COMMANDS: Mapping[str, str] = {
     "reps": f"evaluate reps --data {_CLIPS}",
     "reps-same": f"evaluate reps-same --data {_CLIPS}",
     "reps-same-film": "evaluate reps-same --data ../shared/videos "
-    "--clip curl_06_phone_side.mp4 --clip curl_10_overlay_side.mp4 --clip jacks_02_front.mp4 "
-    "--clip press_07_seated_gif.mp4 --clip situp_02_overlay_side.mp4 --clip squat_06_barbell_front_1rep.mp4 "
+    "--clip curl_07_home_34.mp4 --clip deadlift_03_front_gif.mp4 --clip jacks_01_front.mp4 "
+    "--clip lunge_02_overlay_side.mp4 --clip pullup_02_overlay_front.mp4 --clip pushup_10_overlay_side.mp4 "
+    "--clip pushup_16_wall_side.mp4 --clip squat_08_goblet_front34.mp4 --clip squat_12_barbell_lowangle_partial.mp4 "
+    "--clip squat_16_overlay_side.mp4 --clip squat_23_air_side.mp4 --clip squat_14_goblet_front_phone.mp4 "
     "--only '240 lines' --only '160 lines' --only 'quality 40' --only dark --only 'text over it' "
     "--only shaken --only letterboxed --only 'cropped to portrait' --only 'on its side' --cache runs/same",
     "reps-poses": "evaluate reps --data ../shared/data/exercise/repcount_poses.npz",
     "reps-made": "evaluate reps-made --sets 60",
     # A seed that nothing was chosen on.
     "reps-firm": "evaluate reps-firm --sets 90 --seed 9612",
+    "reps-live": "evaluate reps-live --sets 44",
+    "reps-live-film": f"evaluate reps-live --data {_CLIPS}",
     "reps-sweep": "evaluate reps-made --sweep --sets 110",
     "lifts": "evaluate lifts --sets 60",
     "holds": "evaluate holds --sets 60",
-    "form-power": "evaluate form-power --sets 440",
+    "form-power": "evaluate form-power --sets 1100",
     "form": "evaluate form --data ../shared/data/mocap/val.npz",
     "yaw": "evaluate yaw --data ../shared/data/mocap/val.npz",
     "gait": "evaluate gait --walks 12",
