@@ -356,7 +356,7 @@ def _write_all(
 
 
 def _choose(
-    folder: Path, networks: dict[str, Network], budget: Budget, rounds: int, network: str
+    folder: Path, networks: dict[str, Network], budget: Budget, rounds: int, network: str = "full"
 ) -> tuple[str, Accuracy]:
     """The smallest or fastest variant within the accuracy limits."""
     places, sizes, errors = _write_all(folder, networks, network)
