@@ -117,9 +117,11 @@ def test_the_score_needs_a_side_view_and_sure_knees(motion: Motion) -> None:
 def test_an_even_chance_isnt_told() -> None:
     even = Abnormal(0.52, 0.2, "abnormal", "unspecified", 0.4, ())
     assert _undecided(even)
-    assert not _undecided(replace(even, sigma=0.03))
-    assert not _undecided(replace(even, probability=0.7))
+    assert not _undecided(replace(even, sigma=0.015))
+    assert not _undecided(replace(even, probability=0.75))
     assert _undecided(replace(even, probability=0.45))
+    assert _undecided(replace(even, probability=0.61, sigma=0.20)), "two strides of a slouch, once told, once not"
+    assert not _undecided(replace(even, probability=0.61, sigma=0.10))
 
 
 @pytest.mark.parametrize(("yaw_deg", "told"), [(90.0, True), (45.0, True), (0.0, False), (180.0, False)])
