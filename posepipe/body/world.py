@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.body.room_lines import LINES, LineSettings, level_of_lines
 from posepipe.body.steady import hold_back
+from posepipe.body.world_bias import without_bias
 from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve
 from posepipe.errors import UsageError
@@ -110,6 +111,11 @@ class WorldSettings:
         0.7, "share of the lifter's lean that is taken out of the pose on the spot, where edges of the room tell it",
         source=_MADE,
     )  # fmt: skip
+    spot_bias: float = setting(
+        0.7,
+        "share of what the lifter has wrong by their mean pose that is taken out, where edges don't tell the lean",
+        source=_MADE,
+    )
     goes_m: float = setting(0.9, "who stays within less is on the spot", unit="m", source="judgement")
     steps_m: float = setting(
         0.25,
@@ -253,8 +259,8 @@ def find_world(
         sigma[:, 2] = np.hypot(sigma[:, 2], found.lens_sigma * np.abs(root[:, 2]))
     goes = _goes(root[first:after], rays.part(slice(first, after)), settings)
     how = None if joints is None else joints[0 if goes and found.lens_sigma < settings.lens_known else 1]
-    turn = 0.0 if goes else settings.spot_turn
-    moved = _moved(pose, rays, found, root, contact, slice(first, after), how, turn)
+    spot = (0.0, 0.0) if goes else (settings.spot_turn, settings.spot_bias)
+    moved = _moved(pose, rays, found, root, contact, slice(first, after), how, spot)
     return _world(found, root, sigma, contact, pose, moved, scale_sigma, settings)
 
 
@@ -266,14 +272,14 @@ def _moved(
     contact: Array,
     part: slice,
     how: JointSettings | None,
-    turn: float,
+    spot: tuple[float, float],
 ) -> Joints:
     """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought.
 
-    They move by a tenth of a sigma or two; a clip that would move by more than one is held back. A share `turn` of how
-    much the lifter has the body lean too far is taken out before.
+    They move by a tenth of a sigma or two; a clip that would move by more than one is held back. Shares `spot` of how
+    much the lifter has the body lean too far, and of what it has wrong by the mean pose, are taken out before.
     """
-    back = -turn * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
+    back = -spot[0] * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
     level = from_rotation_vector(back).T
     lifted = np.empty_like(pose.xyz_m)
     for rows in chunks(len(lifted), _CHUNK):
@@ -283,6 +289,7 @@ def _moved(
         shrink = np.float32(np.exp(-found.lens))
         view = rays.part(part)
         view = view._replace(xy=view.xy * shrink, sigma=view.sigma * shrink)
+        lifted[part] = without_bias(lifted[part], root[part], spot[1] * (1.0 - float(found.lean_told.max())))
         some = solve_joints(
             pose.time_s[part], lifted[part], pose.sigma_m[part], view, root[part], found.up, found.camera_m,
             contact[part], how,
