@@ -21,6 +21,7 @@ from posepipe.skeleton import BODY21
 __all__ = ["WEIGHTS", "Bias", "MeanPose", "mean_pose", "without_bias"]
 
 Array = NDArray[np.float64]
+Real = NDArray[np.floating]
 
 WEIGHTS = Path(__file__).with_name("world_bias.npz")
 """Made by ``posepipe train world-bias``."""
@@ -59,7 +60,7 @@ class MeanPose(NamedTuple):
     leg_m: float
 
 
-def mean_pose(xyz_m: Array, root_m: Array) -> MeanPose | None:
+def mean_pose(xyz_m: Real, root_m: Real) -> MeanPose | None:
     """The mean pose of (F, 21, 3) joints relative to the pelvis and its path (F, 3); None where too few are whole."""
     whole = np.isfinite(xyz_m).all(axis=(1, 2)) & np.isfinite(root_m).all(axis=1)
     if whole.sum() < _LEAST_FRAMES:
@@ -74,7 +75,7 @@ def mean_pose(xyz_m: Array, root_m: Array) -> MeanPose | None:
     return MeanPose(axes, xyz_m[whole][:, _OWN].mean(axis=0) @ axes.T / leg_m, leg_m)
 
 
-def without_bias(xyz_m: Array, root_m: Array, share: float, bias: Bias | None = None) -> Array:
+def without_bias(xyz_m: Real, root_m: Real, share: float, bias: Bias | None = None) -> Real:
     """Poses without a share of what the lifter has wrong about them, all moved alike.
 
     Args:
