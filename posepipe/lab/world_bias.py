@@ -49,7 +49,7 @@ class _Item(NamedTuple):
         return _Item((self.pose * _FLIP)[_MIRROR], (self.wrong * _FLIP)[_MIRROR], self.sigma)
 
 
-def make_bias(data: Path, out: Path = WEIGHTS, *, exercises: int = 100, captured: int = 300, seed: int = 0) -> Bias:
+def make_bias(data: Path, out: Path = WEIGHTS, *, exercises: int = 250, captured: int = 700, seed: int = 10) -> Bias:
     """Make clips, see and lift them, fit, and write what ships.
 
     Args:
