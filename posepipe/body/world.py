@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from posepipe.body.lift import OWN_JOINTS, Rays, chunks
 from posepipe.body.room_lines import LINES, LineSettings, level_of_lines
 from posepipe.body.steady import hold_back
+from posepipe.body.world_bias import without_bias
 from posepipe.body.world_joints import GENTLE, JOINTS, Joints, JointSettings, solve_joints
 from posepipe.body.world_solve import SOLVE, Clip, Solution, SolveSettings, solve
 from posepipe.errors import UsageError
@@ -93,8 +94,14 @@ class WorldSettings:
     )  # fmt: skip
     spot_axis_deg: tuple[float, float] = setting((3.0, 4.0), "the weight of who stays on the spot", unit="deg",
                                                  source=_MADE)  # fmt: skip
-    spot_lean_deg: tuple[float, float] = setting((4.0, 9.0), "and their lean: few poses don't average out", unit="deg",
+    spot_lean_deg: tuple[float, float] = setting((4.0, 5.0), "and their lean: few poses don't average out", unit="deg",
                                                  source=_MADE)  # fmt: skip
+    spot_away_deg: float = setting(
+        1.0, "the lifter leans who stays on the spot so far away from the camera", unit="deg", source=_MADE
+    )
+    spot_away: float = setting(
+        0.3, "and by this share of the angle at which the camera looks down on them", source=_MADE
+    )
     sure_deg: float = setting(4.0, "gravity with more doubt than this is told roughly only", unit="deg",
                               source="judgement: a walk has 1 to 3, who stays on the spot 4 to 8")  # fmt: skip
     least_doubt_deg: float = setting(1.5, "edges are looked for at least so far around what people say", unit="deg",
@@ -104,7 +111,18 @@ class WorldSettings:
         0.7, "share of the lifter's lean that is taken out of the pose on the spot, where edges of the room tell it",
         source=_MADE,
     )  # fmt: skip
+    spot_bias: float = setting(
+        0.7,
+        "share of what the lifter has wrong by their mean pose that is taken out, where edges don't tell the lean",
+        source=_MADE,
+    )
     goes_m: float = setting(0.9, "who stays within less is on the spot", unit="m", source="judgement")
+    steps_m: float = setting(
+        0.25,
+        "and who keeps their feet within less across the picture, at the body's mean distance: depth wavers",
+        unit="m",
+        source="judgement: a squat's waver by 0.1, of who walks straight towards the camera they move by 0.35",
+    )
     piece_frames: int = setting(1800, "frames solved at a time, to bound memory", source="judgement")
     overlap_frames: int = setting(60, "and on each side of them", source="judgement")
 
@@ -239,10 +257,10 @@ def find_world(
     root, sigma, contact = _joined(solutions, first, after, frames, settings)
     if not alone:
         sigma[:, 2] = np.hypot(sigma[:, 2], found.lens_sigma * np.abs(root[:, 2]))
-    goes = _goes(root[first:after], settings)
+    goes = _goes(root[first:after], rays.part(slice(first, after)), settings)
     how = None if joints is None else joints[0 if goes and found.lens_sigma < settings.lens_known else 1]
-    turn = 0.0 if goes else settings.spot_turn
-    moved = _moved(pose, rays, found, root, contact, slice(first, after), how, turn)
+    spot = (0.0, 0.0) if goes else (settings.spot_turn, settings.spot_bias)
+    moved = _moved(pose, rays, found, root, contact, slice(first, after), how, spot)
     return _world(found, root, sigma, contact, pose, moved, scale_sigma, settings)
 
 
@@ -254,14 +272,14 @@ def _moved(
     contact: Array,
     part: slice,
     how: JointSettings | None,
-    turn: float,
+    spot: tuple[float, float],
 ) -> Joints:
     """Joints of all frames, camera frame, and what is left of their sigma; the pose's own where none are sought.
 
-    They move by a tenth of a sigma or two; a clip that would move by more than one is held back. A share `turn` of how
-    much the lifter has the body lean too far is taken out before.
+    They move by a tenth of a sigma or two; a clip that would move by more than one is held back. Shares `spot` of how
+    much the lifter has the body lean too far, and of what it has wrong by the mean pose, are taken out before.
     """
-    back = -turn * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
+    back = -spot[0] * (found.lean_told * found.lean) @ np.cross(found.up, tangents(found.up))
     level = from_rotation_vector(back).T
     lifted = np.empty_like(pose.xyz_m)
     for rows in chunks(len(lifted), _CHUNK):
@@ -271,6 +289,7 @@ def _moved(
         shrink = np.float32(np.exp(-found.lens))
         view = rays.part(part)
         view = view._replace(xy=view.xy * shrink, sigma=view.sigma * shrink)
+        lifted[part] = without_bias(lifted[part], root[part], spot[1] * (1.0 - float(found.lean_told.max())))
         some = solve_joints(
             pose.time_s[part], lifted[part], pose.sigma_m[part], view, root[part], found.up, found.camera_m,
             contact[part], how,
@@ -394,21 +413,28 @@ def _clip(pose: PoseTrack, rays: Rays, part: slice, focal_sigma: float, settings
     stand = np.ones(len(xyz))
     center = _mass_center(xyz)
     axis = _axis(center - xyz[:, _FOOT].mean(axis=1))
-    off, lean = (
-        (settings.axis_deg, settings.lean_deg)
-        if _goes(root, settings)
-        else (settings.spot_axis_deg, settings.spot_lean_deg)
-    )
+    off, lean, away = settings.axis_deg, settings.lean_deg, (0.0, 0.0)
+    if not _goes(root, view, settings):
+        off, lean = settings.spot_axis_deg, settings.spot_lean_deg
+        away = (float(np.radians(settings.spot_away_deg)), settings.spot_away)
     return Clip(
         pose.time_s[part], stiff, pull, feet, seen, stand, center, axis, _radians(off), _radians(lean), root,
-        focal_sigma,
+        focal_sigma, lean_away=away,
     )  # fmt: skip
 
 
-def _goes(root: Array, settings: WorldSettings) -> bool:
-    """Whether a path (F, 3) leads anywhere."""
-    spread = np.ptp(np.percentile(root[:, [0, 2]], [5.0, 95.0], axis=0), axis=0)
-    return float(np.linalg.norm(spread)) > settings.goes_m
+def _goes(root: Array, rays: Rays, settings: WorldSettings) -> bool:
+    """Whether a path (F, 3) leads anywhere, and the feet with it."""
+    if _spread_m(root[:, [0, 2]]) <= settings.goes_m:
+        return False
+    feet = np.where(rays.valid[:, _FOOT, None], rays.xy[:, _FOOT], np.nan).mean(axis=1) * np.median(root[:, 2])
+    feet = feet[np.isfinite(feet).all(axis=1)]
+    return not len(feet) or _spread_m(feet) > settings.steps_m
+
+
+def _spread_m(place_m: Array) -> float:
+    """How far places (F, 2) lie apart, but for the last few."""
+    return float(np.linalg.norm(np.ptp(np.percentile(place_m, [5.0, 95.0], axis=0), axis=0)))
 
 
 def _radians(deg: tuple[float, float]) -> tuple[float, float]:

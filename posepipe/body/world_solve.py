@@ -74,6 +74,8 @@ class Clip:
         axis: (3,) unit vector from the middle of the feet to the centre of mass, over the clip.
         axis_sigma: (2,) in radians, across the picture and in depth: how far that truly is off up.
         lean_sigma: (2,) in radians: how much more or less the lifted body leans than the true one.
+        lean_away: in radians, and a share of how steeply the camera looks down on the body: so much further away from
+            the camera the lifted body leans in the mean.
         start_m: (F, 3) first guess of the pelvis.
         lens_sigma: relative error of the focal length; 0 where it is known.
         level: what edges of the room say of up; None if nothing.
@@ -92,6 +94,7 @@ class Clip:
     start_m: Array
     lens_sigma: float = 0.0
     level: Level | None = None
+    lean_away: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,6 +303,7 @@ class _System:
         self._corner_gradient[5] = -(stretched * miss[:, 2]).sum()
         self._floor(clip, place, common, contact / settings.floor_m**2 / np.maximum(places, keep))
         _balance(clip, common.up, common.lean, self._corner, self._corner_gradient, settings)
+        _lean(clip, common.up, common.lean, self._corner, self._corner_gradient)
         _camera(clip, common, self._corner, self._corner_gradient, settings)
 
     def _floor(self, clip: Clip, place: Array, common: _Common, hold: Array) -> None:
@@ -382,7 +386,6 @@ def _balance(clip: Clip, up: Array, lean: Array, corner: Array, gradient: Array,
     across = tangents(up)
     tipped, level = across @ clip.axis - lean, across @ np.array([0.0, -1.0, 0.0])
     held = 1.0 / np.radians([settings.roll_deg, settings.pitch_deg]) ** 2
-    free = 1.0 / np.array(clip.lean_sigma) ** 2
     for k in range(2):
         firm = 1.0 / clip.axis_sigma[k] ** 2
         both = [k, 3 + k]
@@ -390,5 +393,19 @@ def _balance(clip: Clip, up: Array, lean: Array, corner: Array, gradient: Array,
         gradient[both] += firm * tipped[k]
         corner[k, k] += held[k]
         gradient[k] += held[k] * level[k]
-        corner[3 + k, 3 + k] += free[k]
-        gradient[3 + k] -= free[k] * lean[k]
+
+
+def _lean(clip: Clip, up: Array, lean: Array, corner: Array, gradient: Array) -> None:
+    """How far the lifter leans a body, and away from the camera the more the steeper it looks down; in place."""
+    sight = clip.start_m.mean(axis=0)
+    sight = sight / max(float(np.linalg.norm(sight)), _TINY)
+    away = tangents(up) @ sight
+    away /= max(float(np.linalg.norm(away)), _TINY)
+    always, share = clip.lean_away
+    miss = lean - (always - share * np.arcsin(np.clip(up @ sight, -1.0, 1.0))) * away
+    # Along up's tangents the angle at which the camera looks down changes by -away.
+    turn = np.concatenate([share * np.outer(away, away), np.eye(2)], axis=1)
+    firm = 1.0 / np.array(clip.lean_sigma) ** 2
+    rows = [0, 1, 3, 4]
+    corner[np.ix_(rows, rows)] += turn.T @ (firm[:, None] * turn)
+    gradient[rows] -= turn.T @ (firm * miss)

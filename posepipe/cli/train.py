@@ -281,6 +281,14 @@ def upright(
     typer.echo(upright_table(data, takes=takes, seed=seed))
 
 
+@app.command("world-bias", help="What the lifter has wrong about who stays on the spot, from made clips.")
+def world_bias(data: Mocap, seed: Seed = 10) -> None:
+    """Motion capture in, world_bias.npz beside posepipe.body.world_bias out."""
+    from posepipe.lab.world_bias import make_bias
+
+    make_bias(data, seed=seed)
+
+
 @app.command("angle-sigma", help="Fit the sigma of joint angles; prints the table it takes.")
 def angle_sigma(
     data: Annotated[Path, typer.Option(help="Folder with train.npz.")],

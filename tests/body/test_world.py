@@ -254,3 +254,29 @@ def test_who_stays_on_the_spot_is_told_roughly() -> None:
     assert find_world(*filmed(draw_clip("squat", 8))).rough
     assert not find_world(*filmed(draw_clip("walk towards", 8))).rough
     assert not unknown_world(5, Reason.TOO_SHORT).rough
+
+
+def test_a_size_that_wavers_leads_nowhere() -> None:
+    clip = draw_clip("squat", 8)
+    pose, rays, lens = filmed(clip)
+    # Lifted larger and smaller in turns, who stays on the spot seems to come and go.
+    size = (1.0 + 0.17 * np.sin(2.0 * np.pi * clip.time_s / 3.0)).astype(np.float32)
+    pose = replace(pose, xyz_m=pose.xyz_m * size[:, None, None], root_m=pose.root_m * size[:, None])
+    assert np.ptp(pose.root_m[:, 2]) > WORLD.goes_m
+    assert find_world(pose, rays, lens).rough
+
+
+def test_the_lifters_mean_lean_is_taken_into_account() -> None:
+    blind = replace(WORLD, spot_away_deg=0.0, spot_away=0.0)
+    off: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(6):
+        clip = draw_clip(("squat", "jumping_jack")[seed % 2], 80 + seed)
+        xyz = clip.camera.to_camera(clip.xyz_m)
+        sight = xyz[:, 0].mean(axis=0) / np.linalg.norm(xyz[:, 0].mean(axis=0))
+        away = np.radians(WORLD.spot_away_deg) + WORLD.spot_away * np.arcsin(-clip.up @ sight)
+        lean = from_rotation_vector(away * np.cross(clip.up, sight))
+        error = (xyz - xyz[:, :1]) @ lean.T - (xyz - xyz[:, :1])
+        for told in (True, False):
+            world = find_world(*filmed(clip, error), settings=WORLD if told else blind, joints=None)
+            off[told].append(tilt_deg(world, clip.up))
+    assert np.nanmean(off[True]) < 0.9 * np.nanmean(off[False])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posepipe.body.lift import Rays
+from posepipe.body.lift import Rays, chunks
 from posepipe.body.world_joints import JOINTS, MEANS, Joints, JointSettings, solve_joints
 from posepipe.lab.people.filmed import FEET, RoomClip, draw_clip
 from posepipe.skeleton import BODY21
@@ -139,3 +139,22 @@ def test_missing_joints_do_no_harm(seed: int) -> None:
     kept = [joint for joint in range(21) if joint != BODY21.index("left_wrist")]
     assert np.isfinite(some.xyz_m).all()
     assert _off_m(clip, some.xyz_m, kept) < 1.25 * _off_m(clip, all_there.xyz_m, kept)
+
+
+def test_what_is_kept_in_single_precision_is_within_a_millimetre() -> None:
+    clip = draw_clip("walk towards", 26)
+    error = _wrong(clip, 4)
+    how = replace(JOINTS, piece_frames=40, overlap_frames=20)
+    found = _solved(clip, error, how)
+    assert found.xyz_m.dtype == found.share.dtype == np.float32
+    # The same pieces, joined in double precision.
+    xyz, total = np.zeros(clip.xyz_m.shape), np.zeros(len(clip.time_s))
+    for part in chunks(len(total), how.piece_frames):
+        wide = slice(max(part.start - how.overlap_frames, 0), min(part.stop + how.overlap_frames, len(total)))
+        frame = np.arange(wide.start, wide.stop)
+        inside = np.minimum(frame - part.start, part.stop - 1 - frame) + how.overlap_frames + 0.5
+        weight = np.clip(inside / (2.0 * how.overlap_frames), 0.0, 1.0)
+        piece = replace(clip, time_s=clip.time_s[wide], xyz_m=clip.xyz_m[wide])
+        xyz[wide] += weight[:, None, None] * _solved(piece, error[wide]).xyz_m.astype(float)
+        total[wide] += weight
+    np.testing.assert_allclose(found.xyz_m, xyz / total[:, None, None], atol=1e-3)
