@@ -282,7 +282,10 @@ def upright(
 
 
 @app.command("world-bias", help="What the lifter has wrong about who stays on the spot, from made clips.")
-def world_bias(data: Mocap, seed: Seed = 10) -> None:
+def world_bias(
+    data: Annotated[Path, typer.Option(help="Folder with val.npz and more.npz.")],
+    seed: Seed = 10,
+) -> None:
     """Motion capture in, world_bias.npz beside posepipe.body.world_bias out."""
     from posepipe.lab.world_bias import make_bias
 

@@ -13,6 +13,7 @@ from posepipe.body.left_right import in_order
 from posepipe.body.lift import OWN_JOINTS, measure_stature
 from posepipe.body.smooth import fill_gaps, smooth
 from posepipe.body.world_bias import WEIGHTS, Bias, mean_pose
+from posepipe.errors import InputError
 from posepipe.lab.film import Film, detect, open_film
 from posepipe.lab.lifter.data import body21_from_h36m
 from posepipe.lab.people.exercises.takes import make_exercise
@@ -33,6 +34,8 @@ _FLAT = 1e-2
 """No coordinate is taken to vary by less, in lengths of a leg."""
 _MOST_WEIGHT = 3.0
 """No clip counts for more than so many, however sure the lifter was."""
+_CAPTURED = ("val.npz", "more.npz")
+"""People from whom the lifter hasn't learnt, and kinds of movement that they lack."""
 _OWN = np.flatnonzero(OWN_JOINTS)
 _MIRROR = np.array([list(_OWN).index(BODY21.mirror[joint]) for joint in _OWN])
 _FLIP = np.array([-1.0, 1.0, 1.0])
@@ -58,7 +61,14 @@ def make_bias(data: Path, out: Path = WEIGHTS, *, exercises: int = 250, captured
         exercises: clips of the synthetic coach.
         captured: clips of captured people.
         seed: of the first.
+
+    Raises:
+        InputError: a file isn't there.
     """
+    for name in _CAPTURED:
+        if not (data / name).is_file():
+            hint = f"Name the folder with {' and '.join(_CAPTURED)}"
+            raise InputError("no such file", where=str(data / name), hint=hint)
     stages = open_film()
     items = []
     for number, (time_s, xyz) in enumerate(_movements(data, exercises, captured, seed)):
@@ -93,7 +103,7 @@ def _movements(data: Path, exercises: int, captured: int, seed: int) -> Iterator
         take = make_exercise(label, rng, reps=3, context=0.0, cut=0.0, partial=0.0, noise_deg=0.0)
         most = int(30.0 * rng.uniform(2.5, 6.0))
         yield take.time_s[:most], take.positions[:most]
-    for i, name in enumerate(("val.npz", "more.npz")):
+    for i, name in enumerate(_CAPTURED):
         share = captured // 3 if i == 0 else captured - captured // 3
         yield from _captured(data / name, share, np.random.default_rng([seed, i, 992]))
 

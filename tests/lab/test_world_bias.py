@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from posepipe.body.lift import OWN_JOINTS
 from posepipe.body.world_bias import Bias, mean_pose, without_bias
+from posepipe.errors import InputError
 from posepipe.lab.people.filmed import draw_clip
-from posepipe.lab.world_bias import _Item, fit_bias
+from posepipe.lab.world_bias import _Item, fit_bias, make_bias
 from posepipe.skeleton import BODY21
 
 _NOTHING = Bias(np.zeros(54), np.zeros(54), np.zeros((54, 54)))
@@ -73,3 +76,9 @@ def test_nothing_is_taken_where_nothing_is_known() -> None:
     some = true.copy()
     some[3, np.flatnonzero(OWN_JOINTS)[0]] = np.nan
     assert np.isfinite(np.delete(without_bias(some, root, 0.7), 3, axis=0)).all()
+
+
+def test_a_folder_without_captured_people_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"val\.npz"):
+        make_bias(tmp_path, tmp_path / "out.npz")
+    assert not (tmp_path / "out.npz").exists()
