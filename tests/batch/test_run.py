@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -150,6 +151,8 @@ class _Killer(Watcher):
             pid = int(state.worker.split(":")[1])
             # Who stands still can't end its video, or begin another one, before it is killed.
             os.kill(pid, signal.SIGSTOP)
+            # It takes effect only when a call to the system, as one that renames a file, has ended.
+            _wait(lambda pid=pid: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
             if _states(self._out)[name].status == RUNNING:
                 self.victim = name, pid
                 os.kill(pid, signal.SIGKILL)

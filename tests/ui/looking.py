@@ -54,6 +54,25 @@ def start(page: Any, url: str, exercise: str = "") -> None:
     rtc(page).get_by_role("button", name="Start").click()
 
 
+def pick(page: Any, box: str, option: str, *, typed: bool = False) -> None:
+    """Choose from a list, by its name or by typing; a page that is just drawn may close the list, so open it again."""
+    from playwright.sync_api import TimeoutError as Waited
+
+    until_s = time.monotonic() + 60.0
+    while True:
+        page.get_by_role("combobox", name=box, exact=True).click()
+        if typed:
+            page.keyboard.type(option)
+        try:
+            page.get_by_role("option", name=option).first.click(timeout=5000)
+        except Waited:
+            if time.monotonic() > until_s:
+                raise
+            page.keyboard.press("Escape")
+        else:
+            return
+
+
 def watch(page: Any, seconds: float, every_s: float = 0.5) -> list[Panel]:
     """The panel over some time."""
     until_s = time.monotonic() + seconds

@@ -14,7 +14,7 @@ import pytest
 
 from posepipe.media.sources import open_source
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import finished, open_result
+from tests.ui.looking import finished, open_result, pick
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 
@@ -176,8 +176,7 @@ def test_the_figure_alone_is_seen_in_the_video(
     page = open_page(locale="en-US")
     page.goto(f"{app[0]}/analyze")
     give(page, person_clip)
-    page.get_by_role("combobox", name="What the video shows").click()
-    page.get_by_role("option", name="The figure only").click()
+    pick(page, "What the video shows", "The figure only")
     start(page)
     finished(page)
     page.get_by_role("button", name="Download", exact=True).click()

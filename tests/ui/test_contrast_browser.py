@@ -61,8 +61,9 @@ class Look:
 
     def at(self, page: Any, what: str, *, moving: bool = False) -> None:
         """Look at the page as it is now; one with a camera on never rests."""
+        # A report that is about to go has no words any more, and what waits for its next words fades.
+        page.wait_for_function("!document.querySelector('[data-stale=true]')")
         if not moving:
-            # A report that is about to go has no words any more.
             page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-stale=true]')")
             page.wait_for_timeout(500)
         count, found = faint(page)

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import rtc
+from tests.ui.looking import pick, rtc
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 
 
 def choose(page: Any, exercise: str) -> None:
-    page.get_by_role("combobox", name="What will be filmed").click()
-    page.keyboard.type(exercise)
-    # The list takes a moment to be cut down to what was typed.
-    page.get_by_role("option", name=exercise).first.click()
+    pick(page, "What will be filmed", exercise, typed=True)
 
 
 def test_the_live_picture_is_judged(app: App, open_page: OpenPage, squat_camera: Path) -> None:

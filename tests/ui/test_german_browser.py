@@ -13,7 +13,7 @@ import pytest
 
 from posepipe.texts import load
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import open_row, rtc, tick, watch
+from tests.ui.looking import open_row, pick, rtc, tick, watch
 from tests.ui.practice import ROWS
 
 Practice = tuple[str, Path]
@@ -268,5 +268,4 @@ def test_another_language_changes_every_word_at_once(practice_app: Practice, ope
 
 def speak(page: Any, box: str, language: str) -> None:
     """Choose a language at the left."""
-    page.get_by_role("combobox", name=box, exact=True).click()
-    page.get_by_role("option", name=language).click()
+    pick(page, box, language)

@@ -12,7 +12,7 @@ from posepipe.record.folder import save
 from posepipe.record.people import assigned, clients, whose
 from tests.record.factory import make_person, make_recording
 from tests.ui.conftest import OpenPage, start_server
-from tests.ui.looking import open_row
+from tests.ui.looking import open_row, pick
 
 
 def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
@@ -39,8 +39,7 @@ def test_three_sessions(open_page: OpenPage, tmp_path: Path) -> None:
         for row in range(3):
             page.goto(f"{url}/library")
             open_row(page, row)
-            page.get_by_role("combobox", name="Whose").click()
-            page.get_by_role("option", name="Ada (P-01)").click()
+            pick(page, "Whose", "Ada (P-01)")
             for _ in range(60):
                 page.wait_for_timeout(250)
                 if assigned(root / f"week{2 - row}") == "P-01":

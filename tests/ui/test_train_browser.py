@@ -12,7 +12,7 @@ from posepipe.media.sources import open_source
 from posepipe.record.session import load_session
 from tests.ui.clips import fake_camera
 from tests.ui.conftest import OpenPage
-from tests.ui.looking import LIBRARY, Panel, only_this_machine, panel, rtc, start, tick, watch
+from tests.ui.looking import LIBRARY, Panel, only_this_machine, panel, pick, rtc, start, tick, watch
 
 App = tuple[str, Path, Path, "subprocess.Popen[bytes]"]
 FILM_S = 60.0
@@ -59,8 +59,7 @@ def test_a_finished_set_stays_through_rest_language_exercise_and_stop(
     assert {look.count for look in after} == {5}
     assert {look.exercise for look in after} == {"Squat"}
     # Another language, with the camera on.
-    page.get_by_role("combobox", name="Language").click()
-    page.get_by_role("option", name="Deutsch").click()
+    pick(page, "Language", "Deutsch")
     page.get_by_role("button", name="Halt").wait_for()
     assert (panel(page).exercise, panel(page).count) == ("Kniebeuge", 5)
     # Another exercise: what was done stands in the list, and nobody talks of other tabs.
